@@ -1,0 +1,29 @@
+"""The errors that stems raises: one sentence each, naming the file and the remedy."""
+
+
+class StemsError(Exception):
+    """Base of every error that stems raises on purpose."""
+
+
+class AudioError(StemsError):
+    """A file or an array that cannot be separated as it is."""
+
+
+class ModelError(StemsError):
+    """A checkpoint that is missing, damaged, or not one of ours."""
+
+
+class PresetError(StemsError):
+    """A preset that names an unknown stem, plugin or parameter."""
+
+
+class RecipeError(StemsError):
+    """A training recipe with an unknown key or an impossible value."""
+
+
+class OptionError(StemsError):
+    """A combination of options that cannot be carried out."""
+
+
+class Cancelled(StemsError):
+    """The caller asked a separation to stop."""
