@@ -27,3 +27,7 @@ class OptionError(StemsError):
 
 class Cancelled(StemsError):
     """The caller asked a separation to stop."""
+
+
+class ExportError(StemsError):
+    """Stems that cannot be handed to a DAW as they are."""

@@ -1,0 +1,288 @@
+"""Notes that a wav carries beside its audio: position, markers, tempo, text.
+
+`read_notes` takes them from the song that was split, `write_notes` puts them into each finished stem:
+
+- `bext` (EBU Tech 3285): where the song sits in its session, in samples since midnight;
+- `cue ` with `LIST adtl`: markers;
+- `acid`, `smpl`: tempo, root note, loops;
+- `iXML`, `LIST INFO`, `id3 `: text.
+
+Files over 4 GiB are RF64 (EBU Tech 3306).
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO
+
+from stems.daw.destination import whole
+from stems.errors import ExportError
+
+RIFF_LIMIT = 0xFFFF_FFFF  # bytes that the 32-bit sizes of a RIFF file can count
+_SIZE_IN_DS64 = 0xFFFF_FFFF
+_BLOCK = 1 << 20
+_KEPT = (b"iXML", b"acid", b"smpl", b"cue ", b"LISTadtl", b"LISTINFO", b"id3 ", b"ID3 ")
+_BEXT = struct.Struct("<256s32s32s10s8sIIH64s10s180s")
+_ACID = struct.Struct("<IHHfIHHf")
+_ONE_SHOT, _DISK_BASED = 0x01, 0x08
+_INFO = {"title": b"INAM", "artist": b"IART", "album": b"IPRD", "year": b"ICRD", "genre": b"IGNR", "comment": b"ICMT"}
+
+
+@dataclass(frozen=True)
+class Marker:
+    """A named point of the song, or with a length a named region."""
+
+    name: str
+    position: int
+    """Samples from the song's first."""
+    length: int = 0
+    """Samples; 0 for a point."""
+
+
+@dataclass(frozen=True)
+class Notes:
+    """What a song's file says beside its audio."""
+
+    start: int = 0
+    """Samples between midnight on the session's clock and the song's first sample (`bext` time reference)."""
+    markers: tuple[Marker, ...] = ()
+    tempo_bpm: float | None = None
+    time_signature: tuple[int, int] | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    """Text under `title`, `artist`, `album`, `year`, `genre`, `comment`."""
+    coding_history: str = ""
+    chunks: Mapping[bytes, bytes] = field(default_factory=dict)
+    """Chunks of the song's file that its stems repeat byte by byte, a `LIST` under its kind (`LISTadtl`)."""
+
+
+def read_notes(path: Path) -> Notes:
+    """Return the notes of a wav; a field that the file says nothing about keeps its default.
+
+    Raises:
+        ExportError: the file cannot be read or is not a wav.
+    """
+    chunks: dict[bytes, bytes] = {}
+    with _opened(path) as file:
+        for key, offset, size in _chunks_of(file, path):
+            if key in _KEPT or key == b"bext":
+                file.seek(offset)
+                chunks.setdefault(key, file.read(size))
+    start, coding_history = _parse_bext(chunks.pop(b"bext", b""))
+    tempo_bpm, time_signature = _parse_acid(chunks.get(b"acid", b""))
+    return Notes(
+        start=start,
+        markers=_parse_markers(chunks.get(b"cue ", b""), chunks.get(b"LISTadtl", b"")),
+        tempo_bpm=tempo_bpm,
+        time_signature=time_signature,
+        tags=_parse_info(chunks.get(b"LISTINFO", b"")),
+        coding_history=coding_history,
+        chunks=chunks,
+    )
+
+
+def write_notes(
+    path: Path,
+    notes: Notes,
+    description: str = "",
+    destination: Path | None = None,
+    created: datetime | None = None,
+) -> None:
+    """Add notes to a finished wav, copying its audio once.
+
+    Args:
+        path: the finished wav.
+        notes: what `read_notes` found in the song. Where `tempo_bpm`, `markers` or `tags` were given without the
+            chunk that holds them, the chunk is made.
+        description: the `bext` description, of which 256 ASCII characters are kept.
+        destination: where the wav with notes goes; replaces `path` when left out.
+        created: the origination date, now when left out.
+
+    Raises:
+        ExportError: the file cannot be read, is not a wav, or cannot be written.
+    """
+    with _opened(path) as file:
+        found = list(_chunks_of(file, path))
+        sizes = {key: size for key, _, size in found}
+        if b"fmt " not in sizes or b"data" not in sizes:
+            raise ExportError(f"{path} is not a complete WAV file; make it again.")
+        form = _read_chunk(file, found, b"fmt ")
+        added = {
+            b"bext": _bext(notes, description, created or datetime.now(), form),
+            **_made_chunks(notes, frames=sizes[b"data"] // max(1, struct.unpack_from("<H", form, 12)[0]), form=form),
+        }
+        data_at = next(index for index, (key, _, _) in enumerate(found) if key == b"data")
+        replaced = (*added, b"JUNK", b"junk", b"ds64", b"data", b"bext")
+        before = [chunk for chunk in found[:data_at] if chunk[0] not in replaced]
+        after = [chunk for chunk in found[data_at:] if chunk[0] not in replaced]
+        total = 4 + 36 + sum(_padded(len(content)) for content in added.values())
+        total += _padded(sizes[b"data"]) + sum(_padded(size) for _, _, size in before + after)
+
+        with whole(destination or path) as unfinished, open(unfinished, "wb") as out:
+            out.write(_header(total, sizes[b"data"], frame_bytes=struct.unpack_from("<H", form, 12)[0]))
+            out.write(_chunk(b"bext", added.pop(b"bext")))
+            for chunk in before:
+                _copy(file, chunk, out)
+            for key, content in added.items():
+                out.write(_chunk(key[:4], content))
+            for chunk in [found[data_at], *after]:
+                _copy(file, chunk, out)
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        return open(path, "rb")
+    except OSError as error:
+        raise ExportError(f"Cannot read {path}: {error.strerror or error}.") from error
+
+
+def _chunks_of(file: BinaryIO, path: Path) -> Iterator[tuple[bytes, int, int]]:
+    """Yield each chunk's key, offset of its content and size, the last one's cut at the end of the file."""
+    end = file.seek(0, 2)
+    file.seek(0)
+    riff, _, wave = struct.unpack("<4sI4s", file.read(12).ljust(12, b"\0"))
+    if riff not in (b"RIFF", b"RF64", b"BW64") or wave != b"WAVE":
+        raise ExportError(f"{path} is not a WAV file, so it cannot carry broadcast notes; write stems as wav.")
+    data_size, offset = 0, 12
+    while offset + 8 <= end:
+        file.seek(offset)
+        key, size = struct.unpack("<4sI", file.read(8))
+        if key == b"ds64":
+            data_size = struct.unpack("<8xQ", file.read(16).ljust(16, b"\0"))[0]
+        elif key == b"data" and size == _SIZE_IN_DS64 and data_size:
+            size = data_size
+        elif key == b"LIST":
+            key += file.read(4)
+        size = min(size, end - offset - 8)
+        yield key, offset + 8, size
+        offset += 8 + size + size % 2
+
+
+def _read_chunk(file: BinaryIO, found: list[tuple[bytes, int, int]], wanted: bytes) -> bytes:
+    offset, size = next((offset, size) for key, offset, size in found if key == wanted)
+    file.seek(offset)
+    return file.read(size)
+
+
+def _copy(file: BinaryIO, chunk: tuple[bytes, int, int], out: BinaryIO) -> None:
+    key, offset, size = chunk
+    out.write(struct.pack("<4sI", key[:4], min(size, _SIZE_IN_DS64)))
+    file.seek(offset)
+    for done in range(0, size, _BLOCK):
+        out.write(file.read(min(_BLOCK, size - done)))
+    out.write(b"\0" * (size % 2))
+
+
+def _padded(size: int) -> int:
+    return 8 + size + size % 2
+
+
+def _chunk(key: bytes, content: bytes) -> bytes:
+    return struct.pack("<4sI", key, len(content)) + content + b"\0" * (len(content) % 2)
+
+
+def _header(total: int, data_size: int, frame_bytes: int) -> bytes:
+    if total <= RIFF_LIMIT:  # the JUNK keeps a place where a program that makes the file longer can put a ds64
+        return struct.pack("<4sI4s", b"RIFF", total, b"WAVE") + _chunk(b"JUNK", bytes(28))
+    sizes = struct.pack("<QQQI", total, data_size, data_size // max(1, frame_bytes), 0)
+    return struct.pack("<4sI4s", b"RF64", _SIZE_IN_DS64, b"WAVE") + _chunk(b"ds64", sizes)
+
+
+def _made_chunks(notes: Notes, frames: int, form: bytes) -> dict[bytes, bytes]:
+    chunks = dict(notes.chunks)
+    if notes.tempo_bpm and notes.tempo_bpm != _parse_acid(chunks.get(b"acid", b""))[0]:
+        beats = round(frames / struct.unpack_from("<I", form, 4)[0] * notes.tempo_bpm / 60)
+        upper, lower = notes.time_signature or (4, 4)
+        chunks[b"acid"] = _ACID.pack(_DISK_BASED, 60, 0x8000, 0.0, beats, lower, upper, notes.tempo_bpm)
+    if notes.markers and b"cue " not in chunks:
+        chunks[b"cue "], chunks[b"LISTadtl"] = _cue(notes.markers)
+    if notes.tags and b"LISTINFO" not in chunks:
+        texts = (_chunk(_INFO[key], text.encode() + b"\0") for key, text in notes.tags.items() if key in _INFO)
+        chunks[b"LISTINFO"] = b"INFO" + b"".join(texts)
+    return chunks
+
+
+def _bext(notes: Notes, description: str, created: datetime, form: bytes) -> bytes:
+    channels, rate = struct.unpack_from("<HI", form, 2)
+    bits = struct.unpack_from("<H", form, 14)[0]
+    mode = {1: "mono", 2: "stereo"}.get(channels, "multitrack")
+    history = notes.coding_history + f"A=PCM,F={rate},W={bits},M={mode},T=stems\r\n"
+    return _BEXT.pack(
+        description.encode("ascii", "replace"),
+        b"stems",
+        b"",
+        created.strftime("%Y-%m-%d").encode(),
+        created.strftime("%H:%M:%S").encode(),
+        notes.start & 0xFFFF_FFFF,
+        notes.start >> 32,
+        1,
+        b"",
+        b"",
+        b"",
+    ) + history.encode("ascii", "replace")
+
+
+def _parse_bext(content: bytes) -> tuple[int, str]:
+    if len(content) < _BEXT.size:
+        return 0, ""
+    low, high = _BEXT.unpack_from(content)[5:7]
+    return (high << 32) + low, _text(content[_BEXT.size :])
+
+
+def _parse_acid(content: bytes) -> tuple[float | None, tuple[int, int] | None]:
+    if len(content) < _ACID.size:
+        return None, None
+    kind, _, _, _, _, lower, upper, tempo_bpm = _ACID.unpack_from(content)
+    if kind & _ONE_SHOT or not 1 <= tempo_bpm <= 1000:
+        return None, None
+    return round(tempo_bpm, 4), (upper, lower) if upper and lower else None
+
+
+def _cue(markers: tuple[Marker, ...]) -> tuple[bytes, bytes]:
+    points, labels = struct.pack("<I", len(markers)), b"adtl"
+    for number, marker in enumerate(markers, start=1):
+        points += struct.pack("<II4sIII", number, marker.position, b"data", 0, 0, marker.position)
+        labels += _chunk(b"labl", struct.pack("<I", number) + marker.name.encode() + b"\0")
+        if marker.length:
+            labels += _chunk(b"ltxt", struct.pack("<II4s8x", number, marker.length, b"rgn "))
+    return points, labels
+
+
+def _parse_markers(cue: bytes, adtl: bytes) -> tuple[Marker, ...]:
+    names, lengths = {}, {}
+    for key, content in _sub_chunks(adtl):
+        if key == b"labl" and len(content) > 4:
+            names[content[:4]] = _text(content[4:])
+        elif key == b"ltxt" and len(content) >= 8:
+            lengths[content[:4]] = struct.unpack_from("<I", content, 4)[0]
+    points = [cue[offset : offset + 24] for offset in range(4, len(cue) - 23, 24)]
+    markers = [
+        Marker(names.get(point[:4], ""), struct.unpack_from("<I", point, 20)[0], lengths.get(point[:4], 0))
+        for point in points
+    ]
+    return tuple(sorted(markers, key=lambda marker: marker.position))
+
+
+def _parse_info(content: bytes) -> dict[str, str]:
+    texts = dict(_sub_chunks(content))
+    return {key: _text(texts[code]) for key, code in _INFO.items() if _text(texts.get(code, b""))}
+
+
+def _sub_chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
+    offset = 4
+    while offset + 8 <= len(content):
+        key, size = struct.unpack_from("<4sI", content, offset)
+        yield key, content[offset + 8 : offset + 8 + size]
+        offset += 8 + size + size % 2
+
+
+def _text(content: bytes) -> str:
+    """Decode text whose encoding no wav declares: UTF-8 today, the Windows code page before."""
+    content = content.split(b"\0")[0]
+    try:
+        return content.decode().strip()
+    except UnicodeDecodeError:
+        return content.decode("cp1252", "replace").strip()

@@ -1,0 +1,150 @@
+"""The session that a DAW opens: stems on tracks, with what is known of the song."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from stems.daw.broadcast_wav import Marker, Notes
+from stems.daw.colours import MIXTURE, PALETTE, colour_of
+from stems.daw.destination import printable
+from stems.errors import ExportError
+
+AUDIO_SUFFIXES = (".wav", ".flac", ".aiff", ".aif", ".ogg", ".mp3")
+
+
+@dataclass(frozen=True)
+class Track:
+    """One audio file on one track, at unity gain."""
+
+    name: str
+    path: Path
+    colour: str
+    """`#RRGGBB`."""
+    sample_rate: int
+    """Hz."""
+    channels: int
+    length: int
+    """Samples per channel."""
+    muted: bool = False
+
+    @property
+    def seconds(self) -> float:
+        """The track's duration."""
+        return self.length / self.sample_rate
+
+
+@dataclass(frozen=True)
+class Session:
+    """Everything that a project file says."""
+
+    name: str
+    sample_rate: int
+    """Hz, that of every track."""
+    tracks: tuple[Track, ...]
+    """The stems: drums, bass, other, vocals, then the rest by name."""
+    mixture: Track | None = None
+    """The song that was split, muted."""
+    tempo_bpm: float | None = None
+    """`None` where nobody said it: a project then claims no tempo."""
+    time_signature: tuple[int, int] | None = None
+    markers: tuple[Marker, ...] = ()
+    start: int = 0
+    """Samples between the session's zero and the first sample of every track."""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    """Text under `title`, `artist`, `album`, `year`, `genre`, `comment`."""
+
+    @property
+    def start_seconds(self) -> float:
+        """Where every track begins."""
+        return self.start / self.sample_rate
+
+    @property
+    def all_tracks(self) -> tuple[Track, ...]:
+        """The stems, then the mixture if there is one."""
+        return (*self.tracks, self.mixture) if self.mixture else self.tracks
+
+
+def session_of(
+    folder: Path,
+    mixture: Path | None = None,
+    tempo_bpm: float | None = None,
+    time_signature: tuple[int, int] | None = None,
+) -> Session:
+    """Describe the stems of one song.
+
+    Args:
+        folder: holds one audio file per stem; the folder's name is the song's, the files' names are the stems'.
+        mixture: the song that was split, a file called `mixture` in the folder when left out. Its notes (position,
+            markers, tempo, tags) become the session's; without it the notes that the first stem carries do.
+        tempo_bpm: beats per minute, over what the notes say.
+        time_signature: such as `(3, 4)`, over what the notes say.
+
+    Raises:
+        ExportError: no stems, stems that do not fit together, or a file that cannot be read.
+    """
+    from stems.daw.tags import song_notes
+
+    audio = audio_in(folder)
+    paths = [path for path in audio if path.stem.lower() != "mixture"]
+    mixture = mixture or next((path for path in audio if path not in paths), None)
+    if not paths:
+        raise ExportError(f"{folder} holds no stems; point at the folder that `stems split` made for one song.")
+    tracks = tuple(track_of(path, printable(path.stem), colour_of(path.stem)) for path in sorted(paths, key=_order))
+    whole_song = track_of(mixture, "mixture", MIXTURE, muted=True) if mixture else None
+    for track in (*tracks, whole_song):
+        if track and track.sample_rate != tracks[0].sample_rate:
+            raise ExportError(
+                f"{track.path} is at {track.sample_rate} Hz and {tracks[0].path.name} at {tracks[0].sample_rate} Hz; "
+                "export stems of one split, with the song they came from."
+            )
+    notes: Notes = song_notes(mixture or tracks[0].path)
+    return Session(
+        name=printable(folder.resolve().name),
+        sample_rate=tracks[0].sample_rate,
+        tracks=tracks,
+        mixture=whole_song,
+        tempo_bpm=tempo_bpm or notes.tempo_bpm,
+        time_signature=time_signature or notes.time_signature,
+        markers=tuple(replace(marker, name=printable(marker.name)) for marker in notes.markers),
+        start=notes.start,
+        tags={key: printable(text) for key, text in notes.tags.items()},
+    )
+
+
+def audio_in(folder: Path) -> list[Path]:
+    """Return the audio files directly in a folder, hidden ones left out.
+
+    Raises:
+        ExportError: the folder cannot be read.
+    """
+    try:
+        entries: Iterable[Path] = sorted(folder.iterdir())
+    except OSError as error:
+        raise ExportError(f"Cannot read the folder {folder}: {error.strerror or error}.") from error
+    return [
+        path
+        for path in entries
+        if path.suffix.lower() in AUDIO_SUFFIXES and not path.name.startswith(".") and path.is_file()
+    ]
+
+
+def track_of(path: Path, name: str, colour: str, muted: bool = False) -> Track:
+    """Describe one audio file as a track.
+
+    Raises:
+        ExportError: the file cannot be read as audio.
+    """
+    from pedalboard.io import AudioFile
+
+    try:
+        with AudioFile(str(path)) as audio:
+            return Track(name, path, colour, int(audio.samplerate), audio.num_channels, audio.frames, muted)
+    except (OSError, ValueError) as error:
+        raise ExportError(f"Cannot read {path} as audio; make it again or take it out of the folder.") from error
+
+
+def _order(path: Path) -> tuple[int, str]:
+    usual = list(PALETTE)
+    return (usual.index(path.stem.lower()) if path.stem.lower() in usual else len(usual), path.stem)
