@@ -1,0 +1,158 @@
+"""Lays out the material of `openband.toml` as folders of links.
+
+    python recipes/openband_material.py --corpus CORPUS --renders RENDERS --packages PACKAGES --out data
+
+CORPUS holds songs/, vocals/ and vocals_from_songs/; RENDERS the multitracks of render_band.py, seeds below
+900000 to train on and from there on to validate; PACKAGES the unpacked Debian packages
+warzone2100-music, wesnoth-1.16-music, ufoai-music, nexuiz-music, supertuxkart-data, hyperrogue-music,
+singularity-music and hedgewars-data. Singers and drum kits that validation hears are kept out of training.
+"""
+
+import argparse
+import csv
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from stems.train import augment
+from stems.train.material import recording
+
+VALIDATION_KITS = (
+    "hydrogen:BJA_Pacific",
+    "hydrogen:HardElectro1",
+    "hydrogen:Millo-Drums_v.1",
+    "machine_tr505",
+    "machine_casio_rz1",
+    "Red_Zeppelin_4_LV2.sf2:0",
+)
+VALIDATION_SINGERS = (
+    "CSD singer",
+    "GTSinger es (unnamed)",
+    "GTSinger fr (unnamed)",
+    "M4Singer Alto-1",
+    "M4Singer Soprano-1",
+    "M4Singer Tenor-2",
+    "vocadito_10",
+    "vocadito_S1",
+)
+VALIDATION_SONGS = 16
+MUSIC = {
+    "warzone2100": "warzone2100-music/usr/share/games/warzone2100/music",
+    "wesnoth": "wesnoth-1.16-music/usr/share/games/wesnoth/1.16/data/core/music",
+    "supertuxkart": "supertuxkart-data/usr/share/games/supertuxkart/data/music",
+    "hyperrogue": "hyperrogue-music/usr/share/hyperrogue/music",
+    "singularity": "singularity-music/usr/share/games/singularity/music",
+    "hedgewars": "hedgewars-data/usr/share/games/hedgewars/Data/Music",
+}
+ARCHIVES = {
+    "ufoai": "ufoai-music/usr/share/games/ufoai/base/0music.pk3",
+    "nexuiz": "nexuiz-music/usr/share/games/nexuiz/data/music.pk3",
+}
+WITH_VOICES = ("nunc_dimittis", "elvish-theme", "pirate", "silence", "thunder")  # choirs, shouts, and no music
+SHORTEST = 20.0  # seconds
+
+
+def link(source: Path, target: Path) -> None:
+    """A link that may be there already."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if not target.is_symlink():
+        target.symlink_to(source.resolve())
+
+
+def lay_out_songs(corpus: Path, renders: Path, out: Path) -> None:
+    """Songs with stems, those with validation's drum kits left out."""
+    link(corpus / "songs/train", out / "songs")
+    for song in sorted((corpus / "songs/valid").iterdir()):
+        for path in song.iterdir():
+            link(path, out / "valid-songs" / song.name / path.name)
+    for about in renders.glob("*/song.json"):
+        if int(about.parent.name) < 900000 and json.loads(about.read_text())["kit"] not in VALIDATION_KITS:
+            for stem in ("drums", "bass", "other"):
+                link(about.parent / f"{stem}.flac", out / "renders" / about.parent.name / f"{stem}.flac")
+
+
+def lay_out_voices(corpus: Path, out: Path) -> list[Path]:
+    """Voices by kind; returns those that are kept for validation."""
+    kept = []
+    with open(corpus / "vocals/index.tsv") as index:
+        for row in csv.DictReader(index, delimiter="\t"):
+            path = corpus / "vocals" / row["file"]
+            if row["singer"] in VALIDATION_SINGERS:
+                kept.append(path)
+            else:
+                link(path, out / "voices" / row["kind"] / row["file"].replace("/", "-"))
+    for path in (corpus / "vocals_from_songs").glob("*.ogg"):
+        link(path, out / "voices/produced" / path.name)
+    return kept
+
+
+def lay_out_instrumentals(packages: Path, out: Path) -> None:
+    """Game music without singing."""
+    for name, archive in ARCHIVES.items():
+        folder = out / "unpacked" / name
+        if not folder.exists():
+            with zipfile.ZipFile(packages / archive) as content:
+                content.extractall(folder)
+    folders = {name: packages / place for name, place in MUSIC.items()}
+    folders |= {name: out / "unpacked" / name for name in ARCHIVES}
+    for name, folder in folders.items():
+        for path in sorted([*folder.rglob("*.ogg"), *folder.rglob("*.opus")]):
+            if path.stem not in WITH_VOICES and soundfile.info(path).duration > SHORTEST:
+                link(path, out / "instrumentals" / f"{name}-{path.stem}{path.suffix}")
+
+
+def excerpt_of_musdb(out: Path) -> None:
+    """The one MUSDB18 excerpt that the stempeg package ships."""
+    import stempeg
+
+    stems, rate = stempeg.read_stems(stempeg.example_stem_path())
+    for name, audio in zip(("drums", "bass", "other", "vocals"), stems[1:], strict=True):
+        folder = out / "valid-songs/musdb-excerpt"
+        folder.mkdir(parents=True, exist_ok=True)
+        soundfile.write(folder / f"{name}.wav", audio, rate, subtype="FLOAT")
+
+
+def validation_renders(renders: Path, voices: list[Path], out: Path, cache: Path) -> None:
+    """Renders with validation's kits, with phrases of validation's singers laid over them."""
+    songs = [about.parent for about in sorted(renders.glob("*/song.json")) if int(about.parent.name) >= 900000]
+    songs = [song for song in songs if json.loads((song / "song.json").read_text())["kit"] in VALIDATION_KITS]
+    for number, song in enumerate(songs[:VALIDATION_SONGS]):
+        folder = out / "valid-renders" / song.name
+        if (folder / "vocals.flac").exists():
+            continue
+        folder.mkdir(parents=True, exist_ok=True)
+        stems = {stem: soundfile.read(song / f"{stem}.flac", dtype="float32")[0].T for stem in ("drums", "bass", "other")}
+        backing = sum(stems.values())
+        rng = np.random.default_rng(number)
+        line = np.zeros_like(backing)
+        place = int(rng.uniform(0, 3) * 44100)
+        while place < line.shape[1]:
+            voice = recording(voices[rng.integers(len(voices))], cache)
+            phrase = voice.excerpt(0, len(voice))[:, : line.shape[1] - place]
+            line[:, place : place + phrase.shape[1]] += phrase
+            place += phrase.shape[1] + int(rng.uniform(0.5, 4) * 44100)
+        line = augment.voice(rng, line)
+        level = augment.loudness(backing) / augment.loudness(line) * 10 ** (rng.normal(-2, 3) / 20)
+        stems["vocals"] = line * np.float32(level)
+        gain = min(1.0, 0.98 / max(np.abs(audio).max() for audio in stems.values()))
+        for stem, audio in stems.items():
+            soundfile.write(folder / f"{stem}.flac", audio.T * gain, 44100, subtype="PCM_16")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name in ("corpus", "renders", "packages", "out"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
+    options = parser.parse_args()
+    lay_out_songs(options.corpus, options.renders, options.out)
+    voices = lay_out_voices(options.corpus, options.out)
+    lay_out_instrumentals(options.packages, options.out)
+    excerpt_of_musdb(options.out)
+    validation_renders(options.renders, voices, options.out, options.out / "cache")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,29 @@
+"""Splits songs into stems by deep clustering; see the README for a tour."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from stems.model import Model as Model
+    from stems.separator import Separator as Separator
+
+__version__ = "0.1.0"
+
+# Importing torch takes seconds, so a name is looked up in its room only when it is first used.
+_ROOMS = {
+    "Separator": "stems.separator",
+    "Model": "stems.model",
+}
+__all__ = ["Model", "Separator", "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return getattr(import_module(_ROOMS[name]), name)
+    raise AttributeError(f"module 'stems' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

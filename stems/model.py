@@ -1,0 +1,199 @@
+"""A separation model: bands, network, anchors and sensitivity as one thing that loads and saves itself."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import torch
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+from torch import Tensor, nn
+from torch.nn import functional
+
+from stems.clustering import assign, cluster
+from stems.errors import ModelError
+from stems.network import EmbeddingNetwork, NetworkShape
+from stems.spectrum import Bands, Grid
+
+STEMS = ("drums", "bass", "vocals", "other")
+SHIPPED = Path(__file__).parent / "weights"
+FORMAT = "stems-model/1"
+
+
+@dataclass(frozen=True)
+class Clustering:
+    """How the embeddings of a song are clustered; see `stems.clustering`."""
+
+    iterations: int = 10
+    pull: float = 0.05
+    weight_exponent: float = 0.5  # a cell of mixture power p weighs p ** (exponent / 2)
+
+
+@dataclass(frozen=True)
+class Design:
+    """Everything about a model but its weights."""
+
+    stems: tuple[str, ...] = STEMS
+    bands: Bands = field(default_factory=Bands)
+    network: NetworkShape = field(default_factory=NetworkShape)
+    clustering: Clustering = field(default_factory=Clustering)
+
+
+class Model(nn.Module):
+    """Embeds the bands of a mixture and clusters them into stems.
+
+    Attributes:
+        design: sizes and settings.
+        anchors: (stems, dimensions), where the clusters of each song start.
+        card: what the weights were trained on and what they score, as plain data.
+    """
+
+    def __init__(self, design: Design | None = None, card: dict[str, Any] | None = None) -> None:
+        super().__init__()
+        self.design = design or Design()
+        self.card: dict[str, Any] = card or {}
+        self.network = EmbeddingNetwork(self.design.network)
+        self.raw_anchors = nn.Parameter(torch.randn(len(self.design.stems), self.design.network.dimensions))
+        self.log_sensitivity = nn.Parameter(torch.tensor(math.log(8.0)))
+
+    @property
+    def anchors(self) -> Tensor:
+        """(stems, dimensions), of unit length."""
+        return functional.normalize(self.raw_anchors, dim=-1)
+
+    @property
+    def sensitivity(self) -> Tensor:
+        """The learned sharpness of the assignments."""
+        return self.log_sensitivity.exp()
+
+    def grid(self, sample_rate: float) -> Grid:
+        """The frames and bins on which audio of this rate is separated."""
+        return Grid(sample_rate, self.design.bands.reference_window)
+
+    def weigh(self, power: Tensor) -> Tensor:
+        """How much a cell of this power counts in the clustering; any shape."""
+        return power.clamp(min=0) ** (self.design.clustering.weight_exponent / 2)
+
+    def centroids(
+        self,
+        embeddings: Tensor,
+        weights: Tensor,
+        sensitivity: float | Tensor | None = None,
+        iterations: int | None = None,
+    ) -> Tensor:
+        """The centroids of a song: (..., points, dimensions), (..., points) -> (..., stems, dimensions)."""
+        settings = self.design.clustering
+        return cluster(
+            embeddings,
+            weights,
+            self.anchors,
+            self.sensitivity if sensitivity is None else sensitivity,
+            settings.pull,
+            settings.iterations if iterations is None else iterations,
+        )
+
+    def shares(self, embeddings: Tensor, centroids: Tensor, sensitivity: float | Tensor | None = None) -> Tensor:
+        """Share of each stem in each cell: (..., points, dimensions) -> (..., points, stems)."""
+        return assign(embeddings, centroids, self.sensitivity if sensitivity is None else sensitivity)
+
+    def save(self, path: str | os.PathLike[str], half: bool = True) -> None:
+        """Writes `path` (safetensors) and its card beside it (JSON), each to a temporary name first.
+
+        Args:
+            path: ends in `.safetensors`.
+            half: keep the weights in half precision.
+        """
+        path = Path(path)
+        tensors = {
+            name: (value.half() if half and value.ndim else value).detach().cpu().contiguous()
+            for name, value in self.state_dict().items()
+        }
+        content = save_tensors(tensors, metadata={"format": FORMAT})
+        card = {
+            "format": FORMAT,
+            "sha256": hashlib.sha256(content).hexdigest(),
+            "parameters": sum(value.numel() for value in tensors.values()),
+            "design": asdict(self.design),
+            **{key: value for key, value in self.card.items() if key not in ("format", "sha256", "design")},
+        }
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _replace(path, content)
+        _replace(path.with_suffix(".json"), (json.dumps(card, indent=2) + "\n").encode())
+
+    @classmethod
+    def load(cls, name_or_path: str | os.PathLike[str] = "openband") -> Model:
+        """Reads a shipped model by name, or any model by the path of its `.safetensors` file.
+
+        Raises:
+            ModelError: if it is missing, damaged, or not one of ours.
+        """
+        path = find_model(name_or_path)
+        card = read_card(path)
+        content = path.read_bytes()
+        if hashlib.sha256(content).hexdigest() != card.get("sha256"):
+            raise ModelError(f"{path} is damaged: its contents do not match its card. Copy or download it again.")
+        try:
+            model = cls(design_from(card["design"]), card)
+            tensors = load_tensors(content)
+            model.load_state_dict({name: value.float() for name, value in tensors.items()})
+        except (KeyError, TypeError, ValueError, RuntimeError, safetensors.SafetensorError) as error:
+            raise ModelError(f"{path} does not fit its card {path.with_suffix('.json').name}: {error}") from error
+        return model.eval()
+
+
+def shipped_models() -> dict[str, Path]:
+    """The models inside the package, by name."""
+    return {path.stem: path for path in sorted(SHIPPED.glob("*.safetensors"))}
+
+
+def find_model(name_or_path: str | os.PathLike[str]) -> Path:
+    """The weights of a shipped model's name or of a path; raises ModelError where there are none."""
+    shipped = shipped_models()
+    if str(name_or_path) in shipped:
+        return shipped[str(name_or_path)]
+    path = Path(name_or_path)
+    if not path.is_file():
+        raise ModelError(
+            f"There is no model {str(name_or_path)!r}: give the path of a .safetensors file, or one of "
+            f"{', '.join(shipped) or 'the shipped ones'}."
+        )
+    return path
+
+
+def read_card(path: Path) -> dict[str, Any]:
+    """The card beside a model's weights; raises ModelError if it is missing or not one of ours."""
+    card_path = path.with_suffix(".json")
+    try:
+        card = json.loads(card_path.read_text())
+    except FileNotFoundError:
+        raise ModelError(f"{path} has no card: {card_path.name} must lie beside it.") from None
+    except ValueError as error:
+        raise ModelError(f"{card_path} is not a model card: {error}.") from error
+    if not isinstance(card, dict) or card.get("format") != FORMAT:
+        raise ModelError(f"{card_path} is not the card of a stems model (its format should be {FORMAT!r}).")
+    return card
+
+
+def design_from(data: dict[str, Any]) -> Design:
+    """A design from plain data; raises TypeError where a key is unknown."""
+    parts = {"bands": Bands, "network": NetworkShape, "clustering": Clustering}
+    known = {part.name for part in fields(Design)}
+    if unknown := set(data) - known:
+        raise TypeError(f"unknown keys {sorted(unknown)}")
+    values: dict[str, Any] = {key: parts[key](**value) if key in parts else value for key, value in data.items()}
+    if "stems" in values:
+        values["stems"] = tuple(values["stems"])
+    return Design(**values)
+
+
+def _replace(path: Path, content: bytes) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_bytes(content)
+    temporary.replace(path)

@@ -1,0 +1,175 @@
+"""Short-time spectra of audio, on a grid fixed in Hz and seconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+
+REFERENCE_RATE = 44100  # Hz, at which window, hop and bands are defined
+OVERLAP = 4  # windows that cover each sample
+SMOOTH = 31  # largest prime factor of a window: larger ones make the transform slow
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Windows and hops of one sample rate, so that frames and bins lie at the same seconds and Hz at every rate.
+
+    The audio is never resampled. Instead the window is scaled with the rate, to the nearest length
+    that transforms fast, which moves bins by 0.2 % at the most.
+
+    Args:
+        sample_rate: Hz.
+        reference_window: window length in samples at 44.1 kHz; the hop is a quarter of it.
+    """
+
+    sample_rate: float
+    reference_window: int = 4096
+
+    @cached_property
+    def hop(self) -> int:
+        """Samples from one frame to the next."""
+        ideal = self.reference_window / OVERLAP * self.sample_rate / REFERENCE_RATE
+        nearest = max(1, round(ideal))
+        candidates = range(max(1, nearest - 8), nearest + 9)
+        return min((hop for hop in candidates if _is_smooth(hop)), key=lambda hop: abs(hop - ideal))
+
+    @property
+    def window(self) -> int:
+        """Samples in a frame."""
+        return OVERLAP * self.hop
+
+    @property
+    def bins(self) -> int:
+        """Frequencies in a frame, from 0 Hz to half the sample rate."""
+        return self.window // 2 + 1
+
+    @property
+    def frame_seconds(self) -> float:
+        """Seconds from one frame to the next."""
+        return self.hop / self.sample_rate
+
+    def frames(self, samples: int) -> int:
+        """Number of frames that touch a signal; the first has only its last quarter in it."""
+        return -(-samples // self.hop) + OVERLAP - 1
+
+    @cached_property
+    def taper(self) -> Tensor:
+        """The periodic Hann window, (window,)."""
+        return torch.hann_window(self.window, periodic=True)
+
+
+def _is_smooth(number: int) -> bool:
+    for factor in range(2, SMOOTH + 1):
+        while number % factor == 0:
+            number //= factor
+    return number == 1
+
+
+def analyse(audio: Tensor, grid: Grid) -> Tensor:
+    """Spectra of framed audio.
+
+    Args:
+        audio: (..., samples); the first frame begins with the first sample. For every sample to be in
+            `OVERLAP` frames, `OVERLAP - 1` hops of silence must surround the signal.
+
+    Returns:
+        (..., bins, frames), complex, scaled so that a full-scale sine is at 0 dB at every rate.
+    """
+    frames = audio.unfold(-1, grid.window, grid.hop)
+    taper = grid.taper.to(audio) * (4 / grid.window)
+    return torch.fft.rfft(frames * taper).transpose(-1, -2)
+
+
+class OverlapAdd:
+    """The inverse of `analyse`, fed with any number of frames at a time.
+
+    Each call returns the samples that no later frame will touch: `hop` of them for every frame.
+    """
+
+    def __init__(self, grid: Grid) -> None:
+        self.grid = grid
+        self._tail: Tensor | None = None  # (..., window - hop) samples that later frames will add to
+
+    def __call__(self, spectra: Tensor) -> Tensor:
+        """(..., bins, frames) complex -> (..., frames * hop) samples."""
+        grid = self.grid
+        # A Hann window applied twice sums to 3/8 of the overlap, and `analyse` scaled by 4 / window.
+        taper = grid.taper.to(spectra.real) * (grid.window / 4 / (0.375 * OVERLAP))
+        frames = torch.fft.irfft(spectra.transpose(-1, -2), n=grid.window) * taper
+        *batch, count, _ = frames.shape
+        quarters = frames.reshape(*batch, count, OVERLAP, grid.hop)
+        out = quarters.new_zeros(*batch, count + OVERLAP - 1, grid.hop)
+        for quarter in range(OVERLAP):
+            out[..., quarter : quarter + count, :] += quarters[..., quarter, :]
+        out = out.reshape(*batch, -1)
+        if self._tail is not None:
+            out[..., : self._tail.shape[-1]] += self._tail
+        self._tail = out[..., count * grid.hop :]
+        return out[..., : count * grid.hop]
+
+
+@dataclass(frozen=True)
+class Bands:
+    """Groups of neighbouring bins on which embeddings and masks live.
+
+    Single bins at the bottom, where bass notes are a bin apart, then ever wider groups up to
+    `top_hz`, and one last band for everything above.
+
+    Args:
+        count: number of bands.
+        single_hz: up to here every bin is a band of its own.
+        top_hz: lower edge of the last band.
+        reference_window: window length in samples at 44.1 kHz, see `Grid`.
+    """
+
+    count: int = 192
+    single_hz: float = 700.0
+    top_hz: float = 16000.0
+    reference_window: int = 4096
+
+    @cached_property
+    def edges(self) -> np.ndarray:
+        """First reference bin of each band, and the end of the last: (count + 1,)."""
+        bin_hz = REFERENCE_RATE / self.reference_window
+        single, top = round(self.single_hz / bin_hz), round(self.top_hz / bin_hz)
+        wide = self.count - 1 - single
+        if wide < 1 or top - single < wide:
+            raise ValueError(f"{self.count} bands do not fit between {self.single_hz} Hz and {self.top_hz} Hz")
+        edges = np.concatenate([np.arange(single), np.round(np.geomspace(single, top, wide + 1)).astype(int)])
+        for band in range(1, len(edges)):
+            edges[band] = max(edges[band], edges[band - 1] + 1)
+        return np.append(edges, self.reference_window // 2 + 1)
+
+    def of_bins(self, grid: Grid) -> Tensor:
+        """The band of every bin of a grid, (bins,); bins above 22.05 kHz belong to the last."""
+        bin_ratio = grid.sample_rate / grid.window / (REFERENCE_RATE / self.reference_window)
+        reference_bins = np.round(np.arange(grid.bins) * bin_ratio)
+        return torch.from_numpy(np.searchsorted(self.edges[1:-1], reference_bins, side="right"))
+
+    def sums(self, power: Tensor, grid: Grid) -> Tensor:
+        """Adds up what is given per bin: (..., bins, frames) -> (..., bands, frames)."""
+        out = power.new_zeros(*power.shape[:-2], self.count, power.shape[-1])
+        return out.index_add_(-2, self.of_bins(grid).to(power.device), power)
+
+    def levels(self, spectra: Tensor, grid: Grid) -> Tensor:
+        """Levels of mid and side in dB, the network's input.
+
+        Args:
+            spectra: (..., channels, bins, frames) complex, of one or two channels.
+
+        Returns:
+            (..., 2, bands, frames); -100 dB is the floor, where mono audio has its side.
+        """
+        left, right = spectra[..., 0, :, :], spectra[..., -1, :, :]
+        middle_side = torch.stack([(left + right) / 2, (left - right) / 2], -3)
+        power = self.sums(middle_side.real.square() + middle_side.imag.square(), grid)
+        widths = torch.bincount(self.of_bins(grid), minlength=self.count).clamp(min=1).to(power)
+        return 10 * torch.log10(power / widths[:, None] + 1e-10)
+
+    def spread(self, masks: Tensor, grid: Grid) -> Tensor:
+        """Gives every bin the mask of its band: (..., bands, frames) -> (..., bins, frames)."""
+        return masks.index_select(-2, self.of_bins(grid).to(masks.device))

@@ -1,0 +1,1 @@
+"""Training: recipes, material, mixes, objective and loop."""

@@ -1,0 +1,136 @@
+"""What a mixing engineer might have done to a recording: levels, width, equalizers, rooms, doubled voices."""
+
+from __future__ import annotations
+
+import numpy as np
+import pedalboard
+from scipy.signal import resample_poly
+
+from stems.spectrum import REFERENCE_RATE
+
+SPEEDS = tuple((p, q) for q in range(12, 21) for p in range(12, 21) if 0.84 < p / q < 1.19 and np.gcd(p, q) == 1)
+
+
+def loudness(audio: np.ndarray) -> float:
+    """Root mean square of (channels, samples) over the parts that sound, within 40 dB of the loudest."""
+    blocks = audio[:, : audio.shape[1] // 2205 * 2205].reshape(audio.shape[0], -1, 2205)
+    power = np.square(blocks).mean((0, 2))
+    loud = power[power >= power.max(initial=0.0) * 1e-4]
+    return float(np.sqrt(loud.mean())) if len(loud) else 0.0
+
+
+def pick_speed(rng: np.random.Generator, probability: float = 0.4) -> tuple[int, int]:
+    """Up and down factors of a change of speed (pitch and tempo together); (1, 1) is none."""
+    return SPEEDS[rng.integers(len(SPEEDS))] if rng.random() < probability else (1, 1)
+
+
+def change_speed(audio: np.ndarray, speed: tuple[int, int]) -> np.ndarray:
+    """(channels, samples) -> (channels, samples * up / down)."""
+    return audio if speed[0] == speed[1] else resample_poly(audio, *speed, axis=-1).astype(np.float32)
+
+
+def equalizer(rng: np.random.Generator, amount_db: float) -> list[pedalboard.Plugin]:
+    """A random tone control of three filters."""
+
+    def gain() -> float:
+        return float(rng.uniform(-amount_db, amount_db))
+
+    return [
+        pedalboard.LowShelfFilter(rng.uniform(80, 300), gain()),
+        pedalboard.PeakFilter(float(np.exp(rng.uniform(np.log(300), np.log(5000)))), gain(), rng.uniform(0.5, 1.5)),
+        pedalboard.HighShelfFilter(rng.uniform(3000, 9000), gain()),
+    ]
+
+
+def compressor(rng: np.random.Generator, level_db: float) -> pedalboard.Plugin:
+    """A compressor whose threshold lies around a level in dBFS."""
+    return pedalboard.Compressor(
+        level_db + rng.uniform(-6, 4), rng.uniform(1.5, 6), rng.uniform(1, 25), rng.uniform(50, 250)
+    )
+
+
+def space(rng: np.random.Generator, wettest: float) -> pedalboard.Plugin:
+    """A room or hall."""
+    return pedalboard.Reverb(
+        room_size=rng.uniform(0.1, 0.9),
+        damping=rng.uniform(0.1, 0.8),
+        wet_level=wettest * rng.random() ** 2,
+        dry_level=1.0,
+        width=rng.uniform(0.5, 1),
+    )
+
+
+def run(audio: np.ndarray, *plugins: pedalboard.Plugin) -> np.ndarray:
+    """Plays (channels, samples) through plugins."""
+    return pedalboard.Pedalboard(list(plugins))(audio, REFERENCE_RATE)
+
+
+def pan(audio: np.ndarray, position: float) -> np.ndarray:
+    """Places (2, samples) between -1 (left) and 1 (right), at equal power."""
+    angle = (position + 1) * np.pi / 4
+    return audio * (np.sqrt(2) * np.array([[np.cos(angle)], [np.sin(angle)]], np.float32)).astype(np.float32)
+
+
+def instrument(rng: np.random.Generator, audio: np.ndarray) -> np.ndarray:
+    """Varies a stem that is already produced: channels, polarity, tone, dynamics, room, level."""
+    if not audio.any():
+        return audio
+    if rng.random() < 0.5:
+        audio = audio[::-1]
+    if rng.random() < 0.5:
+        audio = -audio
+    plugins: list[pedalboard.Plugin] = []
+    if rng.random() < 0.5:
+        plugins += equalizer(rng, 5)
+    if rng.random() < 0.15:
+        plugins.append(compressor(rng, 20 * np.log10(max(loudness(audio), 1e-4))))
+    if rng.random() < 0.1:
+        plugins.append(space(rng, 0.25))
+    if plugins:
+        audio = run(np.ascontiguousarray(audio), *plugins)
+    if rng.random() < 0.15:
+        middle = audio.mean(0, keepdims=True)
+        audio = middle + (audio - middle) * np.float32(rng.uniform(0, 1.3))
+    return audio * np.float32(10 ** (rng.uniform(-5, 5) / 20))
+
+
+def voice(rng: np.random.Generator, audio: np.ndarray) -> np.ndarray:
+    """Produces a dry voice (2, samples) as records do: tone, dynamics, doubling, echo, room, place."""
+    if not audio.any():
+        return audio
+    level_db = 20 * np.log10(max(loudness(audio), 1e-4))
+    plugins: list[pedalboard.Plugin] = [pedalboard.HighpassFilter(rng.uniform(60, 160)), *equalizer(rng, 6)]
+    if rng.random() < 0.8:
+        plugins.append(compressor(rng, level_db))
+    if rng.random() < 0.08:
+        plugins += [pedalboard.Gain(-level_db - 26), pedalboard.Distortion(rng.uniform(6, 18))]
+    audio = run(np.ascontiguousarray(audio), *plugins)
+    if rng.random() < 0.3:
+        audio = audio + doubles(rng, audio)
+    elif rng.random() < 0.3:
+        audio = pan(audio, rng.uniform(-0.7, 0.7))
+    effects: list[pedalboard.Plugin] = []
+    if rng.random() < 0.2:
+        effects.append(pedalboard.Chorus(rng.uniform(0.3, 1.5), rng.uniform(0.05, 0.3), 8, 0, rng.uniform(0.2, 0.5)))
+    if rng.random() < 0.3:
+        effects.append(pedalboard.Delay(rng.uniform(0.08, 0.5), rng.uniform(0, 0.45), rng.uniform(0.03, 0.3)))
+    if rng.random() < 0.8:
+        effects.append(space(rng, 0.5))
+    return run(audio, *effects) if effects else audio
+
+
+def doubles(rng: np.random.Generator, audio: np.ndarray) -> np.ndarray:
+    """Takes of the same line, a little late and out of tune, left and right of it."""
+    out = np.zeros_like(audio)
+    for side in (-1, 1):
+        cents, late = rng.uniform(-14, 14), int(rng.uniform(0.008, 0.03) * REFERENCE_RATE)
+        take = run(audio, pedalboard.Chorus(rng.uniform(0.1, 0.4), 0.1 + abs(cents) / 60, 12, 0, 1.0))
+        out[:, late:] += pan(take, side * rng.uniform(0.3, 1))[:, : audio.shape[1] - late]
+    return out * np.float32(10 ** (rng.uniform(-12, -2) / 20))
+
+
+def master(rng: np.random.Generator, mixture: np.ndarray) -> np.ndarray:
+    """What is lost between the mix and the listener; the stems stay as they were."""
+    if rng.random() < 0.08:
+        mixture = run(mixture, pedalboard.MP3Compressor(rng.uniform(1, 7)))
+    return mixture

@@ -1,0 +1,61 @@
+"""All that the losses need to know of a mix, per band and frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from stems.spectrum import Bands, Grid, analyse
+from stems.train.mixes import Mix
+
+
+@dataclass
+class Cells:
+    """Sums over the bins of each band and over both channels, with `X` the mixture and `S` a part of it.
+
+    Masking a cell with `m` leaves the error `|m X - S|^2 = m^2 |X|^2 - 2 m Re(X* S) + |S|^2`, so that these
+    three sums give the error of any mask exactly, and spectra are not needed any more.
+
+    Attributes:
+        levels: (batch, 2, bands, frames), dB, the network's input.
+        power: (batch, bands, frames), `|X|^2`.
+        cross: (batch, parts, bands, frames), `Re(X* S)`.
+        energy: (batch, parts, bands, frames), `|S|^2`.
+        groups: (batch, parts, stems) of 0 and 1, see `stems.train.mixes.Mix`.
+    """
+
+    levels: Tensor
+    power: Tensor
+    cross: Tensor
+    energy: Tensor
+    groups: Tensor
+
+    def to(self, device: torch.device | str) -> Cells:
+        """The same on another device."""
+        return Cells(**{part.name: getattr(self, part.name).to(device) for part in fields(self)})
+
+    @classmethod
+    def stack(cls, cells: list[Cells]) -> Cells:
+        """One batch of several."""
+        return cls(**{part.name: torch.cat([getattr(c, part.name) for c in cells]) for part in fields(cls)})
+
+
+def cells_of(mix: Mix, bands: Bands, grid: Grid) -> Cells:
+    """The cells of a mix, as a batch of one."""
+    mixture = analyse(torch.from_numpy(np.ascontiguousarray(mix.mixture)), grid)
+    parts = analyse(torch.from_numpy(np.ascontiguousarray(mix.parts)), grid)
+    cross = (mixture.real * parts.real + mixture.imag * parts.imag).sum(1)
+    return Cells(
+        levels=bands.levels(mixture, grid)[None],
+        power=bands.sums(_power(mixture).sum(0), grid)[None],
+        cross=bands.sums(cross, grid)[None],
+        energy=bands.sums(_power(parts).sum(1), grid)[None],
+        groups=torch.from_numpy(mix.groups)[None],
+    )
+
+
+def _power(spectra: Tensor) -> Tensor:
+    return spectra.real.square() + spectra.imag.square()

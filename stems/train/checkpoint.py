@@ -1,0 +1,89 @@
+"""The state of a run on disk: safetensors with JSON beside it, so that resuming is exact."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from stems.errors import ModelError
+from stems.model import Model
+from stems.train.recipe import Recipe
+
+
+@dataclass
+class Progress:
+    """How far a run has come."""
+
+    step: int = 0
+    minutes: float = 0.0
+
+
+def write_checkpoint(
+    run: Path,
+    recipe: Recipe,
+    progress: Progress,
+    model: Model,
+    average: Model,
+    optimiser: torch.optim.Optimizer,
+) -> None:
+    """Writes weights, their running mean, Adam's moments and the random state to `run/checkpoint.safetensors`."""
+    tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
+    tensors |= {f"average.{name}": value for name, value in average.state_dict().items()}
+    for index, state in optimiser.state_dict()["state"].items():
+        tensors |= {f"optimiser.{index}.{name}": torch.as_tensor(value) for name, value in state.items()}
+    tensors["random"] = torch.get_rng_state()
+    metadata = {"progress": json.dumps(asdict(progress)), "recipe": json.dumps(asdict(recipe))}
+    temporary = run / ".checkpoint.safetensors"
+    save_file({name: value.detach().cpu().contiguous() for name, value in tensors.items()}, temporary, metadata)
+    temporary.replace(run / "checkpoint.safetensors")
+
+
+def read_checkpoint(
+    run: Path, recipe: Recipe, model: Model, average: Model, optimiser: torch.optim.Optimizer
+) -> Progress | None:
+    """Fills model, mean and optimiser from a run's checkpoint; None where there is none.
+
+    Raises:
+        ModelError: if the checkpoint was made by a recipe of another design.
+    """
+    path = run / "checkpoint.safetensors"
+    if not path.exists():
+        return None
+    metadata, tensors = _read(path)
+    written: dict[str, Any] = json.loads(metadata["recipe"])
+    for key in ("bands", "network"):
+        if written[key] != asdict(getattr(recipe, key)):
+            raise ModelError(f"{path} was made with another [{key}]: choose another --run folder or the old recipe.")
+    model.load_state_dict(_under(tensors, "model."))
+    average.load_state_dict(_under(tensors, "average."))
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, value in _under(tensors, "optimiser.").items():
+        index, key = name.split(".", 1)
+        state.setdefault(int(index), {})[key] = value
+    optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+    torch.set_rng_state(tensors["random"])
+    return Progress(**json.loads(metadata["progress"]))
+
+
+def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+        tensors = load_file(path)
+    except SafetensorError as error:
+        raise ModelError(f"{path} is damaged ({error}): remove it to start the run anew.") from error
+    if "progress" not in metadata:
+        raise ModelError(f"{path} is not a training checkpoint: choose another --run folder.")
+    return metadata, tensors
+
+
+def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name[len(prefix) :]: value for name, value in tensors.items() if name.startswith(prefix)}

@@ -1,0 +1,212 @@
+"""The training loop: data, optimiser, steps, log, checkpoint."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, distributed
+from torch.utils.data import DataLoader, Dataset
+
+from stems.model import Model
+from stems.spectrum import Grid
+from stems.train.cells import Cells, cells_of
+from stems.train.checkpoint import Progress, read_checkpoint, write_checkpoint
+from stems.train.mixes import Mixer
+from stems.train.objective import losses
+from stems.train.recipe import Recipe, Schedule, read_recipe
+from stems.train.validation import Validation
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where a run finds its data and leaves its results.
+
+    Args:
+        run: folder of the run; a run that was stopped goes on from its checkpoint.
+        data: folder below which the recipe's folders lie.
+        cache: folder for decoded audio.
+        musdb: root of MUSDB18 or MUSDB18-HQ.
+    """
+
+    run: Path
+    data: Path
+    cache: Path
+    musdb: Path | None = None
+
+
+class NumberedMixes(Dataset[Cells]):
+    """The cells of mix 0, 1, 2 and so on."""
+
+    def __init__(self, mixer: Mixer) -> None:
+        self.mixer = mixer
+        self.bands = mixer.recipe.bands
+        self.grid = Grid(44100, self.bands.reference_window)
+
+    def __getitem__(self, number: int) -> Cells:
+        return cells_of(self.mixer(number), self.bands, self.grid)
+
+
+def train(
+    recipe_path: Path,
+    places: Places,
+    device: str = "cpu",
+    workers: int = 1,
+    minutes: float | None = None,
+    report: Callable[[dict[str, Any]], None] = lambda entry: None,
+) -> Path:
+    """Trains a recipe, or goes on with it, and returns the path of the averaged model.
+
+    Several processes started by `torchrun` share the work: each makes its own mixes, and gradients are averaged.
+
+    Args:
+        device: "cpu", "cuda" or "mps".
+        workers: processes that make mixes ahead of the network.
+        minutes: stop after this time; the run can be resumed.
+        report: called with every entry of the log.
+    """
+    recipe = read_recipe(recipe_path)
+    schedule = recipe.schedule
+    rank, ranks = _join(device)
+    torch.manual_seed(recipe.seed)
+    model = Model(recipe.design, {"name": recipe.name, "about": recipe.about, "licence": recipe.licence})
+    model.to(device).train()
+    optimiser = torch.optim.Adam(model.parameters(), schedule.learning_rate)
+    average = copy.deepcopy(model)
+    places.run.mkdir(parents=True, exist_ok=True)
+    progress = read_checkpoint(places.run, recipe, model, average, optimiser) or Progress()
+    if rank == 0:
+        shutil.copyfile(recipe_path, places.run / "recipe.toml")
+
+    mixer = Mixer(recipe, places.data, places.cache, places.musdb)
+    validation = Validation(recipe, places.data, places.cache) if rank == 0 else None
+    batches = _batches(mixer, progress.step, schedule, rank, ranks, workers)
+
+    begun = saved = logged = time.monotonic()
+    sums, since = torch.zeros(2), 0
+    while progress.step < schedule.steps and (minutes is None or time.monotonic() - begun < minutes * 60):
+        for group in optimiser.param_groups:
+            group["lr"] = schedule.learning_rate * rate_at(progress.step, schedule)
+        cells = next(batches).to(device)
+        with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=schedule.precision == "bfloat16"):
+            parts = losses(model, cells, recipe.objective)
+        optimiser.zero_grad()
+        parts.total(recipe.objective).backward()
+        _average_gradients(model, ranks)
+        torch.nn.utils.clip_grad_norm_(model.parameters(), schedule.clip)
+        optimiser.step()
+        follow(average, model, min(schedule.averaging, (progress.step + 1) / (progress.step + 10)))
+        progress.step += 1
+        sums += torch.stack([parts.affinity, parts.stems]).detach().cpu()
+        since += 1
+
+        now = time.monotonic()
+        last = progress.step == schedule.steps or (minutes is not None and now - begun >= minutes * 60)
+        if rank == 0 and (last or now - saved >= schedule.checkpoint_minutes * 60):
+            progress.minutes += (now - saved) / 60
+            saved = now
+            entry = _entry(recipe, progress, sums / since, since * ranks, now - logged)
+            assert validation is not None
+            entry["sdr"] = validation(average)
+            _keep(places.run, recipe, entry, progress, model, average, optimiser)
+            report(entry)
+            sums, since, logged = torch.zeros(2), 0, time.monotonic()
+    return places.run / "model.safetensors"
+
+
+def rate_at(step: int, schedule: Schedule) -> float:
+    """Share of the learning rate at a step: a short rise, then half a cosine down."""
+    if step < schedule.warmup_steps:
+        return (step + 1) / schedule.warmup_steps
+    way = (step - schedule.warmup_steps) / max(1, schedule.steps - schedule.warmup_steps)
+    return schedule.final_rate + (1 - schedule.final_rate) * 0.5 * (1 + math.cos(math.pi * min(way, 1.0)))
+
+
+@torch.no_grad()
+def follow(average: Model, model: Model, decay: float) -> None:
+    """Moves the running mean of the weights a step towards the weights."""
+    for mean, value in zip(average.parameters(), model.parameters(), strict=True):
+        mean.lerp_(value, 1 - decay)
+
+
+def _batches(
+    mixer: Mixer, step: int, schedule: Schedule, rank: int, ranks: int, workers: int
+) -> Iterator[Cells]:
+    per_step = schedule.batch * ranks
+    first = step * per_step + rank * schedule.batch
+    numbers = [
+        [first + later * per_step + place for place in range(schedule.batch)] for later in range(schedule.steps - step)
+    ]
+    return iter(
+        DataLoader(
+            NumberedMixes(mixer),
+            batch_sampler=numbers,
+            collate_fn=Cells.stack,
+            num_workers=workers,
+            prefetch_factor=4 if workers else None,
+            worker_init_fn=_one_thread,
+        )
+    )
+
+
+def _one_thread(_: int) -> None:
+    torch.set_num_threads(1)
+
+
+def _join(device: str) -> tuple[int, int]:
+    ranks = int(os.environ.get("WORLD_SIZE", "1"))
+    if ranks > 1 and not distributed.is_initialized():
+        distributed.init_process_group("nccl" if device == "cuda" else "gloo")
+    return int(os.environ.get("RANK", "0")), ranks
+
+
+def _average_gradients(model: Model, ranks: int) -> None:
+    if ranks > 1:
+        for parameter in model.parameters():
+            if parameter.grad is not None:
+                distributed.all_reduce(parameter.grad)
+                parameter.grad /= ranks
+
+
+def _entry(recipe: Recipe, progress: Progress, means: Tensor, steps: int, seconds: float) -> dict[str, Any]:
+    grid = Grid(44100, recipe.bands.reference_window)
+    audio = steps * recipe.schedule.batch * recipe.data.frames * grid.frame_seconds
+    pace = progress.minutes / progress.step
+    return {
+        "step": progress.step,
+        "minutes": round(progress.minutes, 2),
+        "affinity": round(float(means[0]), 5),
+        "stems": round(float(means[1]), 5),
+        "audio_seconds_per_second": round(audio / seconds, 1),
+        "remaining_minutes": round((recipe.schedule.steps - progress.step) * pace, 1),
+    }
+
+
+def _keep(
+    run: Path,
+    recipe: Recipe,
+    entry: dict[str, Any],
+    progress: Progress,
+    model: Model,
+    average: Model,
+    optimiser: torch.optim.Optimizer,
+) -> None:
+    from stems.train.curves import draw_curves
+
+    average.card["training"] = {"steps": progress.step, "hours": round(progress.minutes / 60, 2)}
+    average.card["validation_sdr_db"] = entry["sdr"]
+    average.save(run / "model.safetensors")
+    entry["sensitivity"] = round(float(average.sensitivity), 3)
+    with open(run / "log.jsonl", "a") as log:
+        log.write(json.dumps(entry) + "\n")
+    write_checkpoint(run, recipe, progress, model, average, optimiser)
+    draw_curves(run / "log.jsonl", run / "curves.png")

@@ -1,0 +1,159 @@
+"""Songs and voices to train on, decoded once and kept as memory-mapped files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from stems.errors import RecipeError
+from stems.model import STEMS
+from stems.spectrum import REFERENCE_RATE
+
+SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff")
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One decoded file: int16, (samples, channels), at 44.1 kHz, on disk."""
+
+    path: Path
+    cache: Path
+
+    def samples(self) -> np.ndarray:
+        """The whole recording as a memory map; decoded at the first call."""
+        if not self.cache.exists():
+            decode(self.path, self.cache)
+        return np.load(self.cache, mmap_mode="r")
+
+    def excerpt(self, start: int, count: int) -> np.ndarray:
+        """Samples as float32 (2, count), with silence where the recording has none."""
+        audio = self.samples()[max(start, 0) : start + count]
+        out = np.zeros((2, count), np.float32)
+        first = max(-start, 0)
+        out[:, first : first + len(audio)] = audio.T * np.float32(1 / 32768)
+        return out
+
+    def __len__(self) -> int:
+        return len(self.samples())
+
+
+@dataclass(frozen=True)
+class Track:
+    """A song with stems.
+
+    Attributes:
+        stems: recordings by name; a stem that is not there is silent, unless it is named in `merged`.
+        merged: stems that cannot be told from "other" in this song.
+    """
+
+    name: str
+    stems: dict[str, Recording]
+    merged: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return max(len(recording) for recording in self.stems.values())
+
+
+def decode(source: Path, cache: Path) -> None:
+    """Decodes a file to `cache`, resampled to 44.1 kHz if it has another rate."""
+    import soundfile
+    from scipy.signal import resample_poly
+
+    try:
+        audio, rate = soundfile.read(source, dtype="float32", always_2d=True)
+    except (soundfile.SoundFileError, OSError) as error:
+        raise RecipeError(f"{source} cannot be decoded: {error}. Remove it from the training data.") from error
+    audio = audio[:, :2]
+    if rate != REFERENCE_RATE:
+        divisor = np.gcd(rate, REFERENCE_RATE)
+        audio = resample_poly(audio, REFERENCE_RATE // divisor, rate // divisor, axis=0)
+    save_recording(audio, cache)
+
+
+def save_recording(audio: np.ndarray, cache: Path) -> None:
+    """Keeps float (samples, channels) as int16; a temporary name keeps half a file from being taken for a whole."""
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    temporary = cache.with_name(f".{cache.stem}.{os.getpid()}.npy")
+    np.save(temporary, np.round(np.clip(audio, -1, 1) * 32767).astype(np.int16))
+    temporary.replace(cache)
+
+
+def recording(path: Path, cache: Path) -> Recording:
+    """The recording of a file, cached under a name that changes when the file does."""
+    stat = path.stat()
+    key = hashlib.sha256(f"{path.resolve()}|{stat.st_size}|{stat.st_mtime_ns}".encode()).hexdigest()[:24]
+    return Recording(path, cache / f"{key}.npy")
+
+
+def audio_files(folder: Path) -> list[Path]:
+    """Every audio file below a folder, in a fixed order."""
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+
+
+def find_tracks(folder: Path, cache: Path) -> list[Track]:
+    """Songs below a folder: every folder that holds a file named after a stem.
+
+    A `song.json` beside the stems may say that a stem is part of "other" there
+    (`"absent": ["bass"]` with a bass line in `other`'s energy below 150 Hz).
+    """
+    tracks = []
+    for place in sorted({path.parent for path in audio_files(folder) if path.stem in STEMS}):
+        files = {path.stem: path for path in audio_files(place) if path.stem in STEMS and path.parent == place}
+        stems = {name: recording(files[name], cache) for name in STEMS if name in files}
+        tracks.append(Track(str(place.relative_to(folder)), stems, _merged(place / "song.json")))
+    if not tracks:
+        raise RecipeError(f"{folder} holds no song with a drums, bass, other or vocals file ({', '.join(SUFFIXES)}).")
+    return tracks
+
+
+def _merged(about: Path) -> tuple[str, ...]:
+    if not about.exists():
+        return ()
+    song = json.loads(about.read_text())
+    low = song.get("stems", {}).get("other", {}).get("energy_below_150_hz", 0.0)
+    return ("bass",) if "bass" in song.get("absent", []) and low > 0.05 else ()
+
+
+def find_recordings(folder: Path, cache: Path) -> list[Recording]:
+    """Every audio file below a folder as a recording of its own."""
+    found = [recording(path, cache) for path in audio_files(folder)]
+    if not found:
+        raise RecipeError(f"{folder} holds no audio files ({', '.join(SUFFIXES)}).")
+    return found
+
+
+def musdb_tracks(root: Path, subset: str, cache: Path) -> list[Track]:
+    """Songs of MUSDB18 (`.stem.mp4`) or MUSDB18-HQ (wav folders), read through the musdb package."""
+    import musdb
+
+    is_wav = not any(root.rglob("*.stem.mp4"))
+    database = musdb.DB(root=str(root), is_wav=is_wav, subsets=[subset])
+    if not database.tracks:
+        raise RecipeError(f"{root} holds no tracks of MUSDB18's subset {subset!r} (.stem.mp4 files or wav folders).")
+    tracks = []
+    for song in database.tracks:
+        stems = {}
+        for name in STEMS:
+            if is_wav:
+                stems[name] = recording(Path(song.path).parent / f"{name}.wav", cache)
+                continue
+            entry = recording(Path(song.path), cache)
+            stems[name] = Recording(entry.path, entry.cache.with_suffix(f".{name}.npy"))
+            if not stems[name].cache.exists():
+                save_recording(song.targets[name].audio, stems[name].cache)
+        tracks.append(Track(song.name, stems))
+    return tracks
+
+
+def draw(rng: np.random.Generator, pools: Iterable[tuple[float, list]]) -> object:
+    """One thing from weighted pools."""
+    pools = list(pools)
+    weights = np.array([weight for weight, _ in pools])
+    pool = pools[rng.choice(len(pools), p=weights / weights.sum())][1]
+    return pool[rng.integers(len(pool))]

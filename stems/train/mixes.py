@@ -1,0 +1,157 @@
+"""Mixes to learn from, each made from its number alone, so that a run can be resumed exactly."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from stems.errors import RecipeError
+from stems.model import STEMS
+from stems.spectrum import Grid
+from stems.train import augment
+from stems.train.material import Recording, Track, draw, find_recordings, find_tracks, musdb_tracks
+from stems.train.recipe import Recipe
+
+DRUMS, BASS, VOCALS, OTHER = range(4)
+
+
+@dataclass
+class Mix:
+    """An excerpt of a mixture and what it is made of.
+
+    Attributes:
+        mixture: (2, samples).
+        parts: (4, 2, samples); where stems cannot be told apart, their sum stands at the first of them.
+        groups: (4, 4) of 0 and 1: `groups[p, s]` tells that stem `s` is in part `p`.
+    """
+
+    mixture: np.ndarray
+    parts: np.ndarray
+    groups: np.ndarray
+
+
+class Mixer:
+    """Draws excerpts from the material of a recipe and mixes them."""
+
+    def __init__(self, recipe: Recipe, folder: Path, cache: Path, musdb_root: Path | None = None) -> None:
+        data = recipe.data
+        self.recipe = recipe
+        self.songs = [(weight, find_tracks(folder / name, cache)) for name, weight in data.songs.items()]
+        if data.musdb:
+            if musdb_root is None:
+                raise RecipeError(f"The recipe {recipe.name!r} trains on MUSDB18: give its folder with --musdb PATH.")
+            self.songs.append((data.musdb, musdb_tracks(musdb_root, "train", cache)))
+        if not self.songs:
+            raise RecipeError(f"The recipe {recipe.name!r} names no songs: fill [data.songs].")
+        self.voices = [(weight, find_recordings(folder / name, cache)) for name, weight in data.voices.items()]
+        self.instrumentals = [
+            (weight, find_recordings(folder / name, cache)) for name, weight in data.instrumentals.items()
+        ]
+        grid = Grid(44100, recipe.bands.reference_window)
+        self.samples = (data.frames + 3) * grid.hop
+        self.sung = [(w, [t for t in tracks if "vocals" in t.stems]) for w, tracks in self.songs]
+        self.sung = [(weight, tracks) for weight, tracks in self.sung if tracks]
+
+    def __call__(self, number: int) -> Mix:
+        """Mix number `number` of the recipe's seed."""
+        rng = np.random.default_rng([self.recipe.seed, number])
+        data = self.recipe.data
+        groups = np.eye(4, dtype=np.float32)
+        parts = np.zeros((4, 2, self.samples), np.float32)
+        if rng.random() < data.instrumental and self.instrumentals and self.voices:
+            parts[DRUMS] = augment.instrument(rng, self._excerpt(rng, draw(rng, self.instrumentals)))
+            groups = merge(groups, (DRUMS, BASS, OTHER))
+        else:
+            if rng.random() < data.coherent:
+                track = draw(rng, self.songs)
+                parts, merged = self._coherent(rng, track), track.merged
+            else:
+                parts, merged = self._incoherent(rng)
+            if "bass" in merged:
+                groups = merge(groups, (BASS, OTHER))
+                parts[BASS] += parts[OTHER]
+                parts[OTHER] = 0
+        if rng.random() >= data.sung:
+            parts[VOCALS] = 0
+        elif not parts[VOCALS].any() and self.voices:
+            parts[VOCALS] = self._voice(rng, parts.sum(0))
+        if rng.random() < 0.06:
+            parts[rng.integers(4)] = 0
+        return self._finish(rng, parts, groups)
+
+    def _coherent(self, rng: np.random.Generator, track: Track) -> np.ndarray:
+        speed = augment.pick_speed(rng)
+        count = -(-self.samples * speed[1] // speed[0])
+        start = int(rng.integers(max(1, len(track) - count)))
+        parts = np.zeros((4, 2, self.samples), np.float32)
+        for index, name in enumerate(STEMS):
+            if name in track.stems:
+                audio = augment.change_speed(track.stems[name].excerpt(start, count), speed)[:, : self.samples]
+                parts[index] = augment.instrument(rng, audio)
+        return parts
+
+    def _incoherent(self, rng: np.random.Generator) -> tuple[np.ndarray, tuple[str, ...]]:
+        parts = np.zeros((4, 2, self.samples), np.float32)
+        merged: tuple[str, ...] = ()
+        for index, name in enumerate(STEMS):
+            if index == VOCALS and (not self.sung or (self.voices and rng.random() < 0.6)):
+                continue  # a single voice is laid over it later
+            track = draw(rng, self.sung if index == VOCALS else self.songs)
+            if name in track.stems:
+                parts[index] = augment.instrument(rng, self._excerpt(rng, track.stems[name]))
+            if index == OTHER:
+                merged = track.merged
+        if rng.random() < 0.5:  # equal loudness, since songs of different makers are of different level
+            for part in parts:
+                level = augment.loudness(part)
+                if level > 1e-3:
+                    part *= np.float32(0.1 / level * 10 ** (rng.uniform(-5, 5) / 20))
+        return parts, merged
+
+    def _voice(self, rng: np.random.Generator, backing: np.ndarray) -> np.ndarray:
+        """A single voice, produced, at a level that suits what it is sung over."""
+        out = np.zeros((2, self.samples), np.float32)
+        for number in range(1 if rng.random() < 0.85 else 2):
+            audio = self._excerpt(rng, draw(rng, self.voices))
+            level = augment.loudness(audio)
+            if level > 1e-4:
+                audio = audio * np.float32(0.1 / level * 10 ** (-rng.uniform(0, 8) * number / 20))
+            out += audio
+        if rng.random() < 0.25:  # it starts or ends within the excerpt
+            edge = int(rng.uniform(0.15, 0.85) * self.samples)
+            out[:, edge:] = 0 if rng.random() < 0.5 else out[:, edge:]
+            out[:, : edge // 2] *= np.float32(rng.random() < 0.5)
+        out = augment.voice(rng, out)
+        level, backing_level = augment.loudness(out), augment.loudness(backing)
+        if level > 1e-4 and backing_level > 1e-4:
+            out = out * np.float32(backing_level / level * 10 ** (rng.normal(-2.5, 4.0) / 20))
+        return out if rng.random() < 0.5 else out[::-1]
+
+    def _excerpt(self, rng: np.random.Generator, recording: Recording) -> np.ndarray:
+        """A random excerpt that sounds, at a random speed."""
+        speed = augment.pick_speed(rng)
+        count = -(-self.samples * speed[1] // speed[0])
+        for _ in range(4):
+            start = int(rng.integers(min(0, len(recording) - count), max(1, len(recording) - count)))
+            audio = recording.excerpt(start, count)
+            if augment.loudness(audio) > 3e-3:
+                break
+        return augment.change_speed(audio, speed)[:, : self.samples]
+
+    def _finish(self, rng: np.random.Generator, parts: np.ndarray, groups: np.ndarray) -> Mix:
+        level = augment.loudness(parts.sum(0))
+        if level > 1e-4:
+            parts = parts * np.float32(0.1 / level * 10 ** (rng.normal(0, 3) / 20))
+        if rng.random() < 0.05:
+            parts = np.broadcast_to(parts.mean(2 - 1, keepdims=True), parts.shape)  # a mono song
+        return Mix(augment.master(rng, parts.sum(0)), parts, groups)
+
+
+def merge(groups: np.ndarray, stems: tuple[int, ...]) -> np.ndarray:
+    """Groups in which some stems are one part, kept at the first of them."""
+    groups = groups.copy()
+    groups[stems[0]] = groups[list(stems)].max(0)
+    groups[list(stems[1:])] = 0
+    return groups

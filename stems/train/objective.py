@@ -1,0 +1,117 @@
+"""What training minimises: the affinity loss of deep clustering beside the error of the stems."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import permutations
+
+import torch
+from torch import Tensor
+
+from stems.model import Model
+from stems.train.cells import Cells
+from stems.train.recipe import Objective
+
+SILENCE_DB = -60.0  # cells this far below the loudest of their excerpt are left out
+
+
+@dataclass
+class Losses:
+    """The two losses of a batch, each between 0 and about 1."""
+
+    affinity: Tensor
+    stems: Tensor
+
+    def total(self, objective: Objective) -> Tensor:
+        """The weighted sum that is minimised."""
+        return objective.affinity * self.affinity + objective.stems * self.stems
+
+
+def losses(model: Model, cells: Cells, objective: Objective) -> Losses:
+    """Both losses of a batch on the same embeddings (Seetharaman et al. 2019 found the two together best)."""
+    embeddings = model.network(cells.levels).flatten(1, 2).float()  # (batch, frames * bands, dimensions)
+    weights = model.weigh(points(cells.power)) * audible(cells)
+    centroids = model.centroids(embeddings, weights, iterations=objective.iterations)
+    shares = model.shares(embeddings, centroids)
+    error = stem_error(shares, cells, objective.permutation_free)
+    return Losses(affinity_loss(embeddings, weights, cells), error)
+
+
+def points(per_cell: Tensor) -> Tensor:
+    """Lines up cells as the embeddings are: (batch, ..., bands, frames) -> (batch, ..., frames * bands)."""
+    return per_cell.transpose(-1, -2).flatten(-2)
+
+
+def audible(cells: Cells) -> Tensor:
+    """1 where a cell can be heard, 0 elsewhere: (batch, points)."""
+    power = points(cells.power)
+    return (power > power.amax(-1, keepdim=True) * 10 ** (SILENCE_DB / 10)).float()
+
+
+def affinity_loss(embeddings: Tensor, weights: Tensor, cells: Cells) -> Tensor:
+    """`|V V' - Y Y'|^2` over all pairs of cells, by its low-rank form (Hershey et al. 2015, equation 3).
+
+    `Y` names the part that dominates each cell. Mixes whose parts hold several stems are left out: their
+    cells must not lie together.
+
+    Args:
+        embeddings: (batch, points, dimensions).
+        weights: (batch, points).
+    """
+    owners = torch.nn.functional.one_hot(points(cells.energy).argmax(1), cells.energy.shape[1]).float()
+    root = (weights / weights.sum(-1, keepdim=True).clamp(min=1e-12)).sqrt()[..., None]
+    v, y = embeddings * root, owners * root
+    pairs = _gram(v, v) - 2 * _gram(v, y) + _gram(y, y)
+    whole = (cells.groups.sum(-1) <= 1).all(-1).float()
+    return (pairs * whole).sum() / whole.sum().clamp(min=1)
+
+
+def _gram(a: Tensor, b: Tensor) -> Tensor:
+    return (a.transpose(1, 2) @ b).square().sum((1, 2))
+
+
+def squared_error(shares: Tensor, cells: Cells) -> Tensor:
+    """Squared error of every part in every cell, for the masks that `shares` (batch, points, stems) are.
+
+    Returns:
+        (batch, parts, points).
+    """
+    masks = cells.groups @ shares.transpose(1, 2)
+    error = masks.square() * points(cells.power)[:, None] - 2 * masks * points(cells.cross) + points(cells.energy)
+    return error.clamp(min=0)
+
+
+def stem_error(shares: Tensor, cells: Cells, permutation_free: bool = False) -> Tensor:
+    """Amplitude of the error, summed over cells and parts, relative to the mixture's."""
+    if not permutation_free:
+        return _relative_error(shares, cells).mean()
+    orders = torch.tensor(list(permutations(range(shares.shape[-1]))))
+    return torch.stack([_relative_error(shares[..., order], cells) for order in orders]).amin(0).mean()
+
+
+def _relative_error(shares: Tensor, cells: Cells) -> Tensor:
+    error = squared_error(shares, cells)
+    used = (cells.groups.sum(-1) > 0).to(error)[..., None]
+    floor = 1e-6 * points(cells.power).mean(-1, keepdim=True)[:, None]  # keeps the gradient of the root finite
+    amplitude = (((error + floor).sqrt() - floor.sqrt()) * used).sum((1, 2))
+    return amplitude / points(cells.power).clamp(min=0).sqrt().sum(-1).clamp(min=1e-6)
+
+
+@torch.no_grad()
+def framewise_sdr(shares: Tensor, cells: Cells, frames_per_second: float) -> Tensor:
+    """Signal-to-distortion ratio of every part in every second, dB; NaN where the part is silent.
+
+    BSS Eval v4 without permutation is exactly this ratio of energies (Stoeter, Liutkus & Ito 2018), up to
+    the overlap of frames.
+
+    Returns:
+        (batch, parts, seconds).
+    """
+    bands = cells.power.shape[1]
+    error = squared_error(shares, cells).unflatten(-1, (-1, bands)).sum(-1)
+    energy = cells.energy.sum(-2)
+    window = max(1, round(frames_per_second))
+    seconds = energy.shape[-1] // window
+    error, energy = (x[..., : seconds * window].unflatten(-1, (seconds, window)).sum(-1) for x in (error, energy))
+    ratio = 10 * torch.log10(energy / error.clamp(min=1e-12))
+    return torch.where(energy > 1e-9, ratio, torch.nan)

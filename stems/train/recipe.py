@@ -1,0 +1,149 @@
+"""A training recipe: one TOML file that holds everything a run depends on."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from stems.errors import RecipeError
+from stems.model import Clustering, Design
+from stems.network import NetworkShape
+from stems.spectrum import Bands
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+@dataclass(frozen=True)
+class Data:
+    """What mixes are made of. Folders are looked up below the `--data` folder.
+
+    Args:
+        songs: folders of songs with stems, each with the weight with which its songs are drawn.
+        voices: folders of single voices, dry or produced, likewise.
+        instrumentals: folders of produced music without singing; all of it but the voice laid over it is
+            "not vocals", and no more is asked of the network there.
+        musdb: draw from MUSDB18's training set (`--musdb`), with this weight.
+        validation: folders of songs, never trained on.
+        frames: length of an excerpt.
+        coherent: share of mixes whose drums, bass and other come from one song. Incoherent mixes alone
+            beat coherent ones (Manilow et al. 2019); both together are best.
+        instrumental: share of mixes made of an instrumental and a voice.
+        sung: share of mixes in which somebody sings.
+    """
+
+    songs: dict[str, float] = field(default_factory=dict)
+    voices: dict[str, float] = field(default_factory=dict)
+    instrumentals: dict[str, float] = field(default_factory=dict)
+    musdb: float = 0.0
+    validation: tuple[str, ...] = ()
+    frames: int = 256
+    coherent: float = 0.5
+    instrumental: float = 0.0
+    sung: float = 0.9
+
+
+@dataclass(frozen=True)
+class Objective:
+    """Weights of the two losses, and the number of k-means iterations that are unrolled in training."""
+
+    affinity: float = 0.5
+    stems: float = 0.5
+    iterations: int = 1
+    permutation_free: bool = False
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and how fast to train.
+
+    Args:
+        steps: of the optimiser, over all sessions.
+        batch: excerpts in a step.
+        learning_rate: of Adam, after `warmup_steps`.
+        final_rate: the learning rate falls along a half cosine to this share of itself.
+        clip: largest norm of a gradient.
+        averaging: the weights that are kept are a running mean, with this decay per step.
+        precision: "float32" or "bfloat16".
+        checkpoint_minutes: time between checkpoints, each with a validation.
+    """
+
+    steps: int = 30000
+    batch: int = 8
+    learning_rate: float = 1e-3
+    final_rate: float = 0.02
+    warmup_steps: int = 100
+    clip: float = 5.0
+    averaging: float = 0.998
+    precision: str = "float32"
+    checkpoint_minutes: float = 5.0
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything about a run but the place of its data."""
+
+    name: str
+    seed: int = 0
+    about: str = ""
+    licence: str = ""
+    data: Data = field(default_factory=Data)
+    bands: Bands = field(default_factory=Bands)
+    network: NetworkShape = field(default_factory=NetworkShape)
+    clustering: Clustering = field(default_factory=Clustering)
+    objective: Objective = field(default_factory=Objective)
+    schedule: Schedule = field(default_factory=Schedule)
+
+    @property
+    def design(self) -> Design:
+        """The model that this recipe trains."""
+        return Design(bands=self.bands, network=self.network, clustering=self.clustering)
+
+
+def read_recipe(path: str | Path) -> Recipe:
+    """Reads a recipe; raises RecipeError where a key is unknown or a value has the wrong type."""
+    path = Path(path)
+    try:
+        data = tomllib.loads(path.read_text())
+    except OSError as error:
+        raise RecipeError(f"{path} cannot be read: {error.strerror}.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(f"{path} is not TOML: {error}.") from error
+    recipe: Recipe = _build(Recipe, {"name": path.stem, **data}, str(path))
+    if recipe.network.bands != recipe.bands.count:
+        raise RecipeError(f"{path}: network.bands is {recipe.network.bands} but bands.count is {recipe.bands.count}.")
+    if recipe.schedule.precision not in ("float32", "bfloat16"):
+        raise RecipeError(f"{path}: schedule.precision is 'float32' or 'bfloat16', not {recipe.schedule.precision!r}.")
+    return recipe
+
+
+def _build(kind: Any, values: dict[str, Any], where: str) -> Any:
+    """Fills a dataclass from plain data, table by table."""
+    types = get_type_hints(kind)
+    known = {part.name: part for part in fields(kind)}
+    for key in values:
+        if key not in known:
+            raise RecipeError(f"{where}: unknown key {key!r}; it may be one of {', '.join(known)}.")
+    built: dict[str, Any] = {}
+    for name, value in values.items():
+        wanted = types[name]
+        if is_dataclass(wanted):
+            if not isinstance(value, dict):
+                raise RecipeError(f"{where}: {name} must be a table.")
+            built[name] = _build(wanted, value, f"{where} [{name}]")
+        elif isinstance(value, list):
+            built[name] = tuple(value)
+        elif wanted is float and isinstance(value, int) and not isinstance(value, bool):
+            built[name] = float(value)
+        elif wanted in (int, float, str, bool) and type(value) is not wanted:
+            raise RecipeError(f"{where}: {name} must be of type {wanted.__name__}, not {value!r}.")
+        else:
+            built[name] = value
+    missing = [n for n, f in known.items() if f.default is MISSING and f.default_factory is MISSING and n not in built]
+    if missing:
+        raise RecipeError(f"{where}: {', '.join(missing)} missing.")
+    return kind(**built)
