@@ -1,0 +1,235 @@
+"""Stem files whose samples add up to the mixture."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import soundfile
+
+from stems.audio import AudioFormat
+from stems.errors import AudioError, OptionError
+
+Samples = npt.NDArray[np.floating]
+
+PARTIAL_SUFFIX = ".partial"
+"""Suffix of files that are not finished: hidden files, which a killed process leaves behind."""
+
+_SUBTYPES = {"int16": "PCM_16", "int24": "PCM_24", "int32": "PCM_32", "float32": "FLOAT", "float64": "DOUBLE"}
+_INAUDIBLE = 2.0**-24  # -144 dBFS: below what 32-bit floats near full scale resolve
+_SAMPLES_AT_ONCE = 16_384  # fits a processor's cache; libsndfile's Vorbis encoder crashes on millions at once
+_FOUR_GIB = 2**32 - 2**16  # what 32-bit sizes can state, with room for headers
+
+
+class StemFiles:
+    """The stems of one song while they are written, block by block.
+
+    Files get their names only once all of them are complete, when the `with` block ends. If it ends in any exception,
+    nothing of them is left, nor any folder made for them.
+
+    Args:
+        paths: where to write each stem; stems without a path are not written.
+        format: format of all stems.
+        samples_expected: length of the song. A wav file that would pass 4 GiB becomes RF64.
+
+    Raises:
+        AudioError: a folder or file cannot be written, or fewer or more samples came than expected.
+        OptionError: the container cannot hold that much.
+    """
+
+    def __init__(self, paths: Mapping[str, Path], format: AudioFormat, samples_expected: int) -> None:
+        self.paths = dict(paths)
+        self.format = format
+        self.samples_expected = samples_expected
+        self.samples_written = 0
+        self._files: dict[str, soundfile.SoundFile] = {}
+        self._partial: dict[str, Path] = {}
+        self._folders_made: list[Path] = []
+
+    def __enter__(self) -> StemFiles:
+        try:
+            for stem, path in self.paths.items():
+                self._open(stem, path)
+        except BaseException:
+            self._discard()
+            raise
+        return self
+
+    def write(self, mixture: Samples, stems: Mapping[str, Samples]) -> None:
+        """Writes the next block; where blocks begin and end makes no difference to the files.
+
+        In an integer format the stems are rounded so that they add up to the mixture's own integers. In a float format
+        they add up to the mixture to within -120 dBFS. In a lossy format they are clipped to full scale.
+
+        Args:
+            mixture: `(channels, samples)` from `Song.read_exact`.
+            stems: all stems of the mixture, also those that are not written, `(channels, samples)` each.
+        """
+        for start in range(0, mixture.shape[1], _SAMPLES_AT_ONCE):
+            piece = slice(start, start + _SAMPLES_AT_ONCE)
+            samples = self._samples_to_write(mixture[:, piece], np.stack([stem[:, piece] for stem in stems.values()]))
+            for stem, written in zip(stems, samples, strict=True):
+                if stem in self._files:
+                    with self._disk_errors(stem):
+                        self._files[stem].write(np.ascontiguousarray(written.T))
+        self.samples_written += mixture.shape[1]
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if kind is None:
+                self._finish()
+        finally:
+            self._discard()
+
+    def _open(self, stem: str, path: Path) -> None:
+        self._make_folder(path.parent)
+        if path.is_dir():
+            raise AudioError(f"{path} is a folder, so that the stem cannot have this name: choose another.")
+        partial = path.parent / f".{uuid.uuid4().hex}{PARTIAL_SUFFIX}"
+        self._partial[stem] = partial
+        try:
+            partial.touch(exist_ok=False)
+        except OSError as error:
+            raise _cannot_write(path.parent, error) from error
+        with self._disk_errors(stem):
+            self._files[stem] = soundfile.SoundFile(
+                partial, "w", self.format.sample_rate, self.format.channels, **self._encoder()
+            )
+
+    def _encoder(self) -> dict[str, str | float]:
+        """What soundfile calls the format; lossy codecs at their best quality."""
+        container, size = self.format.container, self.samples_expected * self.format.channels * self.format.bits // 8
+        if container == "mp3":
+            return {"format": "MP3", "compression_level": 0.0, "bitrate_mode": "CONSTANT"}
+        if container == "ogg":
+            return {"format": "OGG", "subtype": "VORBIS", "compression_level": 0.0}
+        if container == "aiff" and size > _FOUR_GIB:
+            raise OptionError(f"A stem of {size / 2**30:.1f} GiB is more than aiff can hold: choose wav or flac.")
+        large_wav = container == "wav" and size > _FOUR_GIB
+        return {"format": "RF64" if large_wav else container.upper(), "subtype": _SUBTYPES[self.format.encoding]}
+
+    def _make_folder(self, folder: Path) -> None:
+        missing = [parent for parent in (folder, *folder.parents) if not parent.exists()]
+        try:
+            for parent in reversed(missing):
+                self._folders_made.append(parent)
+                parent.mkdir(exist_ok=True)
+        except OSError as error:
+            raise _cannot_write(folder, error) from error
+
+    def _samples_to_write(self, mixture: Samples, stems: Samples) -> npt.NDArray[np.generic]:
+        if self.format.is_integer:
+            unused_bits = 32 - self.format.bits  # soundfile expects the integers at the top of 32 bits
+            return integers_adding_up(mixture, stems, self.format.bits) << unused_bits
+        if self.format.is_lossy:
+            return np.clip(stems, -1.0, 1.0)
+        return floats_adding_up(mixture, stems).astype(self.format.encoding)
+
+    @contextmanager
+    def _disk_errors(self, stem: str) -> Iterator[None]:
+        try:
+            yield
+        except (soundfile.SoundFileRuntimeError, AssertionError) as error:  # soundfile asserts that all was written
+            raise AudioError(f"{self.paths[stem]} cannot be written: free some space on its disk.") from error
+
+    def _finish(self) -> None:
+        if self.samples_written != self.samples_expected:
+            raise AudioError(
+                f"{self.samples_written} samples came for stems of {self.samples_expected}: separate the song again."
+            )
+        for stem, file in self._files.items():
+            with self._disk_errors(stem):
+                file.close()
+        for stem, partial in self._partial.items():
+            try:
+                os.replace(partial, self.paths[stem])
+            except OSError as error:
+                raise _cannot_write(self.paths[stem], error) from error
+
+    def _discard(self) -> None:
+        """Removes whatever is not finished; after `_finish` there is none."""
+        for file in self._files.values():
+            with suppress(soundfile.SoundFileRuntimeError):
+                file.close()
+        for partial in self._partial.values():
+            partial.unlink(missing_ok=True)
+        for folder in reversed(self._folders_made):
+            with suppress(OSError):  # others may have put files there
+                folder.rmdir()
+
+
+def integers_adding_up(mixture: Samples, stems: Samples, bits: int) -> npt.NDArray[np.int32]:
+    """Stems as integers that add up, sample by sample, to the integers of the mixture.
+
+    Not the stems are rounded but their running sum, from one stem to the next: the differences of the rounded sums
+    add up by construction, stay within one integer of the stems, and are 0 where a stem is 0. The few samples where
+    the stems miss the mixture or pass full scale are corrected first.
+
+    Args:
+        mixture: `(channels, samples)`, full scale is 1.
+        stems: `(stems, channels, samples)`, adding up to the mixture to float precision.
+        bits: of the integers, 2 to 32.
+
+    Returns:
+        `(stems, channels, samples)`, each from `-2 ** (bits - 1)` to `2 ** (bits - 1) - 1`.
+    """
+    full_scale = 2.0 ** (bits - 1)
+    reference = np.clip(np.floor(mixture * full_scale + 0.5), -full_scale, full_scale - 1)
+    integers = _rounded_by_running_sum(stems, full_scale)
+    wrong = (integers.sum(axis=0) != reference) | (integers < -full_scale).any(0) | (integers > full_scale - 1).any(0)
+    if wrong.any():
+        integers[:, wrong] = _corrected(stems[:, wrong] * full_scale, reference[wrong], full_scale)
+    return integers.astype(np.int32)
+
+
+def floats_adding_up(mixture: Samples, stems: Samples) -> npt.NDArray[np.float64]:
+    """Stems that add up to the mixture to within -144 dBFS: what they miss is shared out by their magnitudes."""
+    levels = stems.astype(np.float64)
+    missed = mixture - levels.sum(axis=0)
+    wrong = np.abs(missed) > _INAUDIBLE
+    if wrong.any():
+        levels[:, wrong] += missed[wrong] * _shares(np.abs(levels[:, wrong]))
+    return levels
+
+
+def _rounded_by_running_sum(stems: Samples, scale: float) -> npt.NDArray[np.float64]:
+    integers = np.empty(stems.shape)
+    running = np.full(stems.shape[1:], 0.5)  # so that rounding down is rounding
+    rounded_before = np.zeros(stems.shape[1:])
+    for stem, integer in zip(stems, integers, strict=True):
+        running += np.multiply(stem, scale, dtype=np.float64)
+        rounded = np.floor(running)
+        np.subtract(rounded, rounded_before, out=integer)
+        rounded_before = rounded
+    return integers
+
+
+def _corrected(levels: Samples, reference: Samples, full_scale: float) -> npt.NDArray[np.float64]:
+    """Rounds `(stems, samples)` so that they add up to the reference and none passes full scale."""
+    sounding = np.abs(levels)
+    levels = levels + (reference - levels.sum(axis=0)) * _shares(sounding)
+    sounding = (sounding > 0) | (sounding == 0).all(axis=0)
+    within = np.clip(levels, -full_scale, full_scale - 1)
+    excess = reference - within.sum(axis=0)
+    room = np.where(excess > 0, full_scale - 1 - within, full_scale + within) * sounding
+    within += excess * _shares(room)
+    # Multiples of a power of two add up without error, and thus cannot be rounded past full scale.
+    within = np.round(within * 1024) / 1024
+    sums = np.floor(np.cumsum(within, axis=0) + 0.5)
+    sums[-1] = reference
+    return np.diff(sums, axis=0, prepend=0)
+
+
+def _shares(weights: Samples) -> npt.NDArray[np.float64]:
+    """Weights as parts of their sum over the stems; equal parts where all are 0."""
+    total = weights.sum(axis=0)
+    return np.where(total > 0, weights / np.where(total > 0, total, 1), 1 / len(weights))
+
+
+def _cannot_write(path: Path, error: OSError) -> AudioError:
+    return AudioError(f"{path} cannot be written ({error.strerror}): choose another output folder.")
