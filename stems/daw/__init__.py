@@ -41,7 +41,7 @@ FORMATS = {
         Format("dawproject", "Bitwig Studio, Studio One, Cubase", ".dawproject", "stems.daw.dawproject"),
         Format("reaper", "REAPER", ".rpp", "stems.daw.reaper"),
         Format("stem-mp4", "Traktor, Mixxx, Serato", ".stem.mp4", "stems.daw.stem_mp4"),
-        Format("ardour", "Ardour", "", "stems.daw.ardour"),
+        Format("ardour", "Ardour", " ardour", "stems.daw.ardour"),
         Format("audacity", "Audacity", " labels.txt", "stems.daw.audacity"),
     )
 }

@@ -40,20 +40,26 @@ def whole(destination: Path) -> Iterator[Path]:
     """Yield a path to write to, which becomes `destination` when the block ends well and vanishes when it does not.
 
     The path lies in the destination's folder (made if missing), so that the last step is a rename. What is
-    written may be a file or a folder.
+    written may be a file or a folder; what stood at the destination is replaced.
 
     Raises:
-        ExportError: the folder cannot be written to, or a folder stands where the export should go.
+        ExportError: the folder cannot be written to.
     """
     unfinished = destination.with_name(f".stems-{secrets.token_hex(6)}.partial")
+    replaced = unfinished.with_suffix(".replaced")
     try:
         destination.parent.mkdir(parents=True, exist_ok=True)
         yield unfinished
+        if destination.is_dir():  # a folder with something in it cannot be renamed over
+            os.replace(destination, replaced)
         os.replace(unfinished, destination)
     except OSError as error:
         raise ExportError(f"Cannot write {destination}: {error.strerror or error}; choose another place.") from error
     finally:
-        if unfinished.is_dir():
-            shutil.rmtree(unfinished)
-        else:
-            unfinished.unlink(missing_ok=True)
+        if replaced.exists() and not destination.exists():
+            os.replace(replaced, destination)
+        for left in (unfinished, replaced):
+            if left.is_dir():
+                shutil.rmtree(left)
+            else:
+                left.unlink(missing_ok=True)
