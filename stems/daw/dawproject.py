@@ -7,11 +7,11 @@ Format: https://github.com/bitwig/dawproject
 from __future__ import annotations
 
 import zipfile
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
+import stems
 from stems.daw.destination import file_name, whole
 from stems.daw.session import Session, Track
 
@@ -48,7 +48,7 @@ def write(session: Session, destination: Path) -> None:
 
 def _project(session: Session, members: dict[Track, str]) -> Element:
     project = Element("Project", version="1.0")
-    SubElement(project, "Application", name="stems", version=_version())
+    SubElement(project, "Application", name="stems", version=stems.__version__)
     if session.tempo_bpm or session.time_signature:
         transport = SubElement(project, "Transport")
         if session.tempo_bpm:
@@ -119,10 +119,3 @@ def _metadata(session: Session) -> Element:
         if key in tags:
             SubElement(root, element).text = tags[key]
     return root
-
-
-def _version() -> str:
-    try:
-        return version("openband-stems")
-    except PackageNotFoundError:  # run from a checkout
-        return "0"

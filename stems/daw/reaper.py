@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 
-from stems.daw.destination import whole
+from stems.daw.colours import PALETTE
+from stems.daw.destination import printable, whole
 from stems.daw.session import Session, Track
 from stems.errors import ExportError
 
@@ -34,8 +35,13 @@ def script(command: str = "stems") -> str:
         command: how REAPER, which does not know your shell's PATH, starts stems: best an absolute path.
     """
     lua = files("stems.daw").joinpath("reaper_script.lua").read_text(encoding="utf-8")
-    escaped = "".join(c if c.isalnum() or c in " /._-" else "".join(f"\\{b:03d}" for b in c.encode()) for c in command)
-    return lua.replace('"stems" -- COMMAND', f'"{escaped}"')
+    colours = []
+    for rank, (stem, colour) in enumerate(PALETTE.items()):
+        red, green, blue = bytes.fromhex(colour[1:])
+        colours.append(f"{stem} = {{ rank = {rank}, red = {red}, green = {green}, blue = {blue} }}")
+    bytes_of_command = "".join(f"\\{byte:03d}" for byte in os.fsencode(command))
+    lua = lua.replace('"stems" -- COMMAND', f'"{bytes_of_command}" -- {printable(command)}')
+    return lua.replace("{} -- COLOURS", "{ " + ", ".join(colours) + " }")
 
 
 def _project(session: Session, folder: Path) -> Iterator[str]:
@@ -55,9 +61,7 @@ def _project(session: Session, folder: Path) -> Iterator[str]:
         last = track is session.tracks[-1]
         yield from _track(session, track.name, track.colour, _FOLDER_ENDS if last else _IN_FOLDER, track, folder)
     if session.mixture:
-        yield from _track(
-            session, session.mixture.name, session.mixture.colour, _IN_FOLDER, session.mixture, folder
-        )
+        yield from _track(session, session.mixture.name, session.mixture.colour, _IN_FOLDER, session.mixture, folder)
     yield ">"
 
 

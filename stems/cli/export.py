@@ -1,0 +1,52 @@
+"""`stems export`: hands stems made earlier to a DAW."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stems.daw import FORMATS
+from stems.errors import OptionError
+
+TO_HELP = "Formats, separated by commas: " + "; ".join(f"{f.name} ({f.opened_by})" for f in FORMATS.values()) + "."
+
+
+def export(
+    folder: Annotated[Path, typer.Argument(help="A song's folder of stems, or a folder of such folders.")],
+    to: Annotated[str, typer.Option("--to", help=TO_HELP)] = "dawproject",
+    song: Annotated[
+        Path | None,
+        typer.Option("--song", help="The song that was split: a muted track, and where position and tempo are read."),
+    ] = None,
+    bpm: Annotated[float | None, typer.Option("--bpm", help="Tempo, over what the tags say.", min=1, max=1000)] = None,
+    meter: Annotated[str | None, typer.Option("--meter", help="Time signature such as 3/4.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder to write to; the stems' own when left out.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace earlier exports.")] = False,
+) -> None:
+    """Make files that a DAW opens out of stems on disk."""
+    from stems.daw import export as export_session
+    from stems.daw import formats_named
+    from stems.daw.session import audio_in, session_of
+
+    formats = formats_named(to)
+    time_signature = _time_signature(meter) if meter else None
+    folders = [folder]
+    if not audio_in(folder):
+        folders = sorted(inside for inside in folder.iterdir() if inside.is_dir() and audio_in(inside)) or [folder]
+    if song and len(folders) > 1:
+        raise OptionError(f"--song names one song and {folder} holds {len(folders)}: export them one by one.")
+    for stems in folders:
+        session = session_of(stems, song, bpm, time_signature)
+        for written in export_session(session, output or stems, formats, overwrite):
+            typer.echo(f"Wrote {written}")
+
+
+def _time_signature(meter: str) -> tuple[int, int]:
+    upper, _, lower = meter.partition("/")
+    if not (upper.isdecimal() and lower in ("1", "2", "4", "8", "16", "32") and 1 <= int(upper) <= 99):
+        raise OptionError(f"{meter!r} is no time signature; write it like 4/4 or 7/8.")
+    return int(upper), int(lower)
