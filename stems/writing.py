@@ -21,7 +21,6 @@ PARTIAL_SUFFIX = ".partial"
 """Suffix of files that are not finished: hidden files, which a killed process leaves behind."""
 
 _SUBTYPES = {"int16": "PCM_16", "int24": "PCM_24", "int32": "PCM_32", "float32": "FLOAT", "float64": "DOUBLE"}
-_INAUDIBLE = 2.0**-24  # -144 dBFS: below what 32-bit floats near full scale resolve
 _SAMPLES_AT_ONCE = 16_384  # fits a processor's cache; libsndfile's Vorbis encoder crashes on millions at once
 _FOUR_GIB = 2**32 - 2**16  # what 32-bit sizes can state, with room for headers
 
@@ -61,7 +60,7 @@ class StemFiles:
         return self
 
     def write(self, mixture: Samples, stems: Mapping[str, Samples]) -> None:
-        """Writes the next block; where blocks begin and end makes no difference to the files.
+        """Writes the next block; where blocks begin and end makes no difference to lossless files.
 
         In an integer format the stems are rounded so that they add up to the mixture's own integers. In a float format
         they add up to the mixture to within -120 dBFS. In a lossy format they are clipped to full scale.
@@ -124,8 +123,10 @@ class StemFiles:
 
     def _samples_to_write(self, mixture: Samples, stems: Samples) -> npt.NDArray[np.generic]:
         if self.format.is_integer:
-            unused_bits = 32 - self.format.bits  # soundfile expects the integers at the top of 32 bits
-            return integers_adding_up(mixture, stems, self.format.bits) << unused_bits
+            integers = integers_adding_up(mixture, stems, self.format.bits)
+            if self.format.bits == 16:
+                return integers.astype(np.int16)
+            return integers << (32 - self.format.bits)  # soundfile takes the upper bits of 32
         if self.format.is_lossy:
             return np.clip(stems, -1.0, 1.0)
         return floats_adding_up(mixture, stems).astype(self.format.encoding)
@@ -152,26 +153,27 @@ class StemFiles:
                 raise _cannot_write(self.paths[stem], error) from error
 
     def _discard(self) -> None:
-        """Removes whatever is not finished; after `_finish` there is none."""
+        """Removes what is not finished, which after `_finish` is nothing."""
         for file in self._files.values():
             with suppress(soundfile.SoundFileRuntimeError):
                 file.close()
         for partial in self._partial.values():
-            partial.unlink(missing_ok=True)
+            with suppress(OSError):  # finished, or never made
+                partial.unlink()
         for folder in reversed(self._folders_made):
-            with suppress(OSError):  # others may have put files there
+            with suppress(OSError):  # not empty, or never made
                 folder.rmdir()
 
 
 def integers_adding_up(mixture: Samples, stems: Samples, bits: int) -> npt.NDArray[np.int32]:
     """Stems as integers that add up, sample by sample, to the integers of the mixture.
 
-    Not the stems are rounded but their running sum, from one stem to the next: the differences of the rounded sums
-    add up by construction, stay within one integer of the stems, and are 0 where a stem is 0. The few samples where
-    the stems miss the mixture or pass full scale are corrected first.
+    Rounded are not the stems but their running sums, from one stem to the next. The differences of the rounded sums
+    add up by construction, stay within one integer of the stems, and are 0 where a stem is 0. Where a stem would pass
+    full scale, the excess moves to the other stems first.
 
     Args:
-        mixture: `(channels, samples)`, full scale is 1.
+        mixture: `(channels, samples)`, full scale is 1; what passes it is clipped.
         stems: `(stems, channels, samples)`, adding up to the mixture to float precision.
         bits: of the integers, 2 to 32.
 
@@ -179,56 +181,57 @@ def integers_adding_up(mixture: Samples, stems: Samples, bits: int) -> npt.NDArr
         `(stems, channels, samples)`, each from `-2 ** (bits - 1)` to `2 ** (bits - 1) - 1`.
     """
     full_scale = 2.0 ** (bits - 1)
-    reference = np.clip(np.floor(mixture * full_scale + 0.5), -full_scale, full_scale - 1)
-    integers = _rounded_by_running_sum(stems, full_scale)
-    wrong = (integers.sum(axis=0) != reference) | (integers < -full_scale).any(0) | (integers > full_scale - 1).any(0)
-    if wrong.any():
-        integers[:, wrong] = _corrected(stems[:, wrong] * full_scale, reference[wrong], full_scale)
+    lowest, highest = -full_scale, full_scale - 1
+    reference = np.clip(np.floor(mixture * full_scale + 0.5), lowest, highest)
+    levels = floats_adding_up(reference, np.multiply(stems, full_scale, dtype=np.float64))
+    integers = _rounded_by_running_sum(levels)
+    if integers.min() < lowest or integers.max() > highest:
+        clipping = ((integers < lowest) | (integers > highest)).any(axis=0)
+        integers[:, clipping] = _rounded_by_running_sum(_within(levels[:, clipping], lowest, highest))
     return integers.astype(np.int32)
 
 
 def floats_adding_up(mixture: Samples, stems: Samples) -> npt.NDArray[np.float64]:
-    """Stems that add up to the mixture to within -144 dBFS: what they miss is shared out by their magnitudes."""
-    levels = stems.astype(np.float64)
-    missed = mixture - levels.sum(axis=0)
-    wrong = np.abs(missed) > _INAUDIBLE
-    if wrong.any():
-        levels[:, wrong] += missed[wrong] * _shares(np.abs(levels[:, wrong]))
-    return levels
+    """Stems to which whatever they miss of the mixture is added, shared out by their magnitudes.
+
+    Args:
+        mixture: `(channels, samples)`.
+        stems: `(stems, channels, samples)`.
+
+    Returns:
+        `(stems, channels, samples)`, adding up to the mixture to double precision. Silence stays silence.
+    """
+    shares = np.abs(stems, dtype=np.float64)
+    total = shares.sum(axis=0)
+    silent = total == 0
+    if silent.any():
+        shares[:, silent], total[silent] = 1, len(stems)
+    shares /= total
+    shares *= mixture - stems.sum(axis=0, dtype=np.float64)
+    shares += stems
+    return shares
 
 
-def _rounded_by_running_sum(stems: Samples, scale: float) -> npt.NDArray[np.float64]:
-    integers = np.empty(stems.shape)
-    running = np.full(stems.shape[1:], 0.5)  # so that rounding down is rounding
-    rounded_before = np.zeros(stems.shape[1:])
-    for stem, integer in zip(stems, integers, strict=True):
-        running += np.multiply(stem, scale, dtype=np.float64)
+def _rounded_by_running_sum(levels: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    integers = np.empty_like(levels)
+    running = np.full(levels.shape[1:], 0.5)  # so that rounding down is rounding
+    rounded_before = np.zeros(levels.shape[1:])
+    for level, integer in zip(levels, integers, strict=True):
+        running += level
         rounded = np.floor(running)
         np.subtract(rounded, rounded_before, out=integer)
         rounded_before = rounded
     return integers
 
 
-def _corrected(levels: Samples, reference: Samples, full_scale: float) -> npt.NDArray[np.float64]:
-    """Rounds `(stems, samples)` so that they add up to the reference and none passes full scale."""
-    sounding = np.abs(levels)
-    levels = levels + (reference - levels.sum(axis=0)) * _shares(sounding)
-    sounding = (sounding > 0) | (sounding == 0).all(axis=0)
-    within = np.clip(levels, -full_scale, full_scale - 1)
-    excess = reference - within.sum(axis=0)
-    room = np.where(excess > 0, full_scale - 1 - within, full_scale + within) * sounding
-    within += excess * _shares(room)
-    # Multiples of a power of two add up without error, and thus cannot be rounded past full scale.
-    within = np.round(within * 1024) / 1024
-    sums = np.floor(np.cumsum(within, axis=0) + 0.5)
-    sums[-1] = reference
-    return np.diff(sums, axis=0, prepend=0)
-
-
-def _shares(weights: Samples) -> npt.NDArray[np.float64]:
-    """Weights as parts of their sum over the stems; equal parts where all are 0."""
-    total = weights.sum(axis=0)
-    return np.where(total > 0, weights / np.where(total > 0, total, 1), 1 / len(weights))
+def _within(levels: npt.NDArray[np.float64], lowest: float, highest: float) -> npt.NDArray[np.float64]:
+    """Moves what stems have beyond the limits to the sounding stems with room: `(stems, samples)`."""
+    within = np.clip(levels, lowest, highest)
+    excess = (levels - within).sum(axis=0)
+    room = np.where(excess > 0, highest - within, within - lowest) * (levels != 0)
+    within += excess * room / np.maximum(room.sum(axis=0), 1)
+    # Multiples of a power of two add up without error, so that their sums cannot round to beyond a limit.
+    return np.round(within * 1024) / 1024
 
 
 def _cannot_write(path: Path, error: OSError) -> AudioError:
