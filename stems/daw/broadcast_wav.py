@@ -56,7 +56,7 @@ class Notes:
     """Text under `title`, `artist`, `album`, `year`, `genre`, `comment`."""
     coding_history: str = ""
     chunks: Mapping[bytes, bytes] = field(default_factory=dict)
-    """Chunks of the song's file that its stems repeat byte by byte, a `LIST` under its kind (`LISTadtl`)."""
+    """Undamaged chunks of the song's file that its stems repeat byte by byte, a `LIST` under its kind (`LISTadtl`)."""
 
 
 def read_notes(path: Path) -> Notes:
@@ -68,9 +68,11 @@ def read_notes(path: Path) -> Notes:
     chunks: dict[bytes, bytes] = {}
     with _opened(path) as file:
         for key, offset, size in _chunks_of(file, path):
-            if key in _KEPT or key == b"bext":
+            if key in (*_KEPT, b"bext"):
                 file.seek(offset)
-                chunks.setdefault(key, file.read(size))
+                content = file.read(size)
+                if _is_sound(key, content):
+                    chunks.setdefault(key, content)
     start, coding_history = _parse_bext(chunks.pop(b"bext", b""))
     tempo_bpm, time_signature = _parse_acid(chunks.get(b"acid", b""))
     return Notes(
@@ -110,9 +112,10 @@ def write_notes(
         if b"fmt " not in sizes or b"data" not in sizes:
             raise ExportError(f"{path} is not a complete WAV file; make it again.")
         form = _read_chunk(file, found, b"fmt ")
+        frame_bytes = max(1, struct.unpack_from("<H", form, 12)[0])
         added = {
             b"bext": _bext(notes, description, created or datetime.now(), form),
-            **_made_chunks(notes, frames=sizes[b"data"] // max(1, struct.unpack_from("<H", form, 12)[0]), form=form),
+            **_made_chunks(notes, frames=sizes[b"data"] // frame_bytes, form=form),
         }
         data_at = next(index for index, (key, _, _) in enumerate(found) if key == b"data")
         replaced = (*added, b"JUNK", b"junk", b"ds64", b"data", b"bext")
@@ -122,14 +125,19 @@ def write_notes(
         total += _padded(sizes[b"data"]) + sum(_padded(size) for _, _, size in before + after)
 
         with whole(destination or path) as unfinished, open(unfinished, "wb") as out:
-            out.write(_header(total, sizes[b"data"], frame_bytes=struct.unpack_from("<H", form, 12)[0]))
+            is_long = total > RIFF_LIMIT
+            out.write(_long_header(total, sizes[b"data"], frame_bytes) if is_long else _short_header(total))
             out.write(_chunk(b"bext", added.pop(b"bext")))
             for chunk in before:
                 _copy(file, chunk, out)
-            for key, content in added.items():
-                out.write(_chunk(key[:4], content))
-            for chunk in [found[data_at], *after]:
+            made = b"".join(_chunk(key[:4], content) for key, content in added.items())
+            if not is_long:  # libsndfile loses its way behind a chunk of odd size in an RF64, so there they come last
+                out.write(made)
+            _copy(file, found[data_at], out, stated_size=_SIZE_IN_DS64 if is_long else None)
+            for chunk in after:
                 _copy(file, chunk, out)
+            if is_long:
+                out.write(made)
 
 
 def _opened(path: Path) -> BinaryIO:
@@ -161,15 +169,28 @@ def _chunks_of(file: BinaryIO, path: Path) -> Iterator[tuple[bytes, int, int]]:
         offset += 8 + size + size % 2
 
 
+def _is_sound(key: bytes, content: bytes) -> bool:
+    """Return whether a chunk is whole: programs refuse files over a chunk that promises more than it holds."""
+    if key == b"cue ":
+        return len(content) >= 4 and len(content) >= 4 + 24 * struct.unpack_from("<I", content)[0]
+    if key == b"smpl":
+        return len(content) >= 36 and len(content) >= 36 + 24 * struct.unpack_from("<I", content, 28)[0]
+    if key.startswith(b"LIST"):
+        return sum(_padded(len(part)) for _, part in _sub_chunks(content)) in (len(content) - 4, len(content) - 3)
+    if key == b"acid":
+        return len(content) == _ACID.size
+    return key != b"bext" or len(content) >= _BEXT.size
+
+
 def _read_chunk(file: BinaryIO, found: list[tuple[bytes, int, int]], wanted: bytes) -> bytes:
     offset, size = next((offset, size) for key, offset, size in found if key == wanted)
     file.seek(offset)
     return file.read(size)
 
 
-def _copy(file: BinaryIO, chunk: tuple[bytes, int, int], out: BinaryIO) -> None:
+def _copy(file: BinaryIO, chunk: tuple[bytes, int, int], out: BinaryIO, stated_size: int | None = None) -> None:
     key, offset, size = chunk
-    out.write(struct.pack("<4sI", key[:4], min(size, _SIZE_IN_DS64)))
+    out.write(struct.pack("<4sI", key[:4], size if stated_size is None else stated_size))
     file.seek(offset)
     for done in range(0, size, _BLOCK):
         out.write(file.read(min(_BLOCK, size - done)))
@@ -184,10 +205,13 @@ def _chunk(key: bytes, content: bytes) -> bytes:
     return struct.pack("<4sI", key, len(content)) + content + b"\0" * (len(content) % 2)
 
 
-def _header(total: int, data_size: int, frame_bytes: int) -> bytes:
-    if total <= RIFF_LIMIT:  # the JUNK keeps a place where a program that makes the file longer can put a ds64
-        return struct.pack("<4sI4s", b"RIFF", total, b"WAVE") + _chunk(b"JUNK", bytes(28))
-    sizes = struct.pack("<QQQI", total, data_size, data_size // max(1, frame_bytes), 0)
+def _short_header(total: int) -> bytes:
+    """Start a RIFF file, with a JUNK where a program that makes the file longer can put a ds64."""
+    return struct.pack("<4sI4s", b"RIFF", total, b"WAVE") + _chunk(b"JUNK", bytes(28))
+
+
+def _long_header(total: int, data_size: int, frame_bytes: int) -> bytes:
+    sizes = struct.pack("<QQQI", total, data_size, data_size // frame_bytes, 0)
     return struct.pack("<4sI4s", b"RF64", _SIZE_IN_DS64, b"WAVE") + _chunk(b"ds64", sizes)
 
 
@@ -210,6 +234,7 @@ def _bext(notes: Notes, description: str, created: datetime, form: bytes) -> byt
     bits = struct.unpack_from("<H", form, 14)[0]
     mode = {1: "mono", 2: "stereo"}.get(channels, "multitrack")
     history = notes.coding_history + f"A=PCM,F={rate},W={bits},M={mode},T=stems\r\n"
+    history += "\0" * (len(history) % 2)
     return _BEXT.pack(
         description.encode("ascii", "replace"),
         b"stems",
@@ -226,14 +251,15 @@ def _bext(notes: Notes, description: str, created: datetime, form: bytes) -> byt
 
 
 def _parse_bext(content: bytes) -> tuple[int, str]:
-    if len(content) < _BEXT.size:
+    if not content:
         return 0, ""
     low, high = _BEXT.unpack_from(content)[5:7]
-    return (high << 32) + low, _text(content[_BEXT.size :])
+    history = _text(content[_BEXT.size :])
+    return (high << 32) + low, history + "\r\n" if history else ""
 
 
 def _parse_acid(content: bytes) -> tuple[float | None, tuple[int, int] | None]:
-    if len(content) < _ACID.size:
+    if not content:
         return None, None
     kind, _, _, _, _, lower, upper, tempo_bpm = _ACID.unpack_from(content)
     if kind & _ONE_SHOT or not 1 <= tempo_bpm <= 1000:
