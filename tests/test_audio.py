@@ -234,6 +234,14 @@ def test_a_truncated_flac_is_refused(tmp_path: Path) -> None:
     assert "damaged" in refused(path)
 
 
+def test_a_file_that_is_cut_while_it_is_read_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "song.wav", music(44_100), subtype="PCM_16")
+    with open_song(path) as song:
+        os.truncate(path, 44 + 4 * 22_050)
+        with pytest.raises(AudioError, match=r"damaged after 0\.5 s"):
+            song.read(0, song.samples)
+
+
 def test_an_mp3_whose_length_cannot_be_known_is_refused(tmp_path: Path) -> None:
     loud_then_silent = np.zeros((44_100 * 25, 1))
     loud_then_silent[: 44_100 * 3] = np.random.default_rng(0).uniform(-0.9, 0.9, (44_100 * 3, 1))

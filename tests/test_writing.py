@@ -102,6 +102,17 @@ def test_stems_of_another_depth_add_up_to_the_song_rounded_to_it(
     assert np.isin(total[loud], [-1, 1 - step]).all()
 
 
+@pytest.mark.parametrize(("container", "encoding"), FORMATS)
+def test_what_stems_miss_of_the_mixture_is_made_up_for(tmp_path: Path, container: str, encoding: str) -> None:
+    format = AudioFormat(container, encoding, 44_100, 2)
+    mixture = mixture_of(format, 3000, 0.9)
+    stems = {stem: samples.astype(np.float16).astype(np.float32) for stem, samples in split(mixture).items()}
+    for samples in stems.values():
+        samples[:, :10] = 0
+    error = sum(read(path) for path in write(tmp_path, format, mixture, stems).values()) - mixture
+    assert np.abs(error).max() <= (0 if format.is_integer else 10 ** (-120 / 20))
+
+
 @settings(max_examples=200, deadline=None)
 @given(
     bits=st.sampled_from([8, 16, 24, 32]),
