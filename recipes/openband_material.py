@@ -124,7 +124,9 @@ def validation_renders(renders: Path, voices: list[Path], out: Path, cache: Path
         if (folder / "vocals.flac").exists():
             continue
         folder.mkdir(parents=True, exist_ok=True)
-        stems = {stem: soundfile.read(song / f"{stem}.flac", dtype="float32")[0].T for stem in ("drums", "bass", "other")}
+        stems = {
+            stem: soundfile.read(song / f"{stem}.flac", dtype="float32")[0].T for stem in ("drums", "bass", "other")
+        }
         backing = sum(stems.values())
         rng = np.random.default_rng(number)
         line = np.zeros_like(backing)

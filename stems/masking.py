@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from stems.spectrum import Bands, Grid
@@ -12,16 +11,11 @@ def apply_masks(mixture: Tensor, shares: Tensor, bands: Bands, grid: Grid) -> Te
     """Spectra of the stems; they sum to the mixture because the shares sum to one.
 
     Args:
-        mixture: (channels, bins, frames), complex.
+        mixture: (channels, frames, bins), complex.
         shares: (frames, bands, stems), the assignments of the clustering.
 
     Returns:
-        (stems, channels, bins, frames), complex.
+        (stems, channels, frames, bins), complex.
     """
-    masks = bands.spread(shares.permute(2, 1, 0), grid)  # (stems, bins, frames)
+    masks = bands.spread(shares.permute(2, 0, 1).contiguous(), grid)  # (stems, frames, bins)
     return masks[:, None] * mixture
-
-
-def rest(mixture: Tensor, stems: Tensor) -> Tensor:
-    """What the other stems leave of the mixture: (channels, samples) and (stems, channels, samples)."""
-    return mixture - torch.sum(stems, dim=0)

@@ -62,14 +62,14 @@ class EmbeddingNetwork(nn.Module):
         """Runs the recurrent layers.
 
         Args:
-            levels: (batch, 2, bands, frames), dB, of mid and side.
+            levels: (batch, 2, frames, bands), dB, of mid and side.
             state: the recurrent state that an earlier call returned.
 
         Returns:
             (batch, frames, context_size), and the state after the last frame.
         """
         features = (levels - CENTRE_DB) / SPREAD_DB
-        features = features.flatten(1, 2).transpose(1, 2)  # (batch, frames, 2 * bands)
+        features = features.transpose(1, 2).flatten(2)  # (batch, frames, 2 * bands)
         output, state = self.recurrent(features * self.scale + self.shift, state)
         return output, state
 
@@ -79,5 +79,5 @@ class EmbeddingNetwork(nn.Module):
         return functional.normalize(embeddings, dim=-1)
 
     def forward(self, levels: Tensor) -> Tensor:
-        """(batch, 2, bands, frames) in dB -> (batch, frames, bands, dimensions)."""
+        """(batch, 2, frames, bands) in dB -> (batch, frames, bands, dimensions)."""
         return self.embed(self.context(levels)[0])

@@ -11,6 +11,7 @@ from torch import Tensor
 
 REFERENCE_RATE = 44100  # Hz, at which window, hop and bands are defined
 OVERLAP = 4  # windows that cover each sample
+FLOOR_DB = -100.0  # lowest level; mono audio has its side there
 SMOOTH = 31  # largest prime factor of a window: larger ones make the transform slow
 
 
@@ -77,11 +78,11 @@ def analyse(audio: Tensor, grid: Grid) -> Tensor:
             `OVERLAP` frames, `OVERLAP - 1` hops of silence must surround the signal.
 
     Returns:
-        (..., bins, frames), complex, scaled so that a full-scale sine is at 0 dB at every rate.
+        (..., frames, bins), complex, scaled so that a full-scale sine is at 0 dB at every rate.
     """
     frames = audio.unfold(-1, grid.window, grid.hop)
     taper = grid.taper.to(audio) * (4 / grid.window)
-    return torch.fft.rfft(frames * taper).transpose(-1, -2)
+    return torch.fft.rfft(frames * taper)
 
 
 class OverlapAdd:
@@ -95,11 +96,11 @@ class OverlapAdd:
         self._tail: Tensor | None = None  # (..., window - hop) samples that later frames will add to
 
     def __call__(self, spectra: Tensor) -> Tensor:
-        """(..., bins, frames) complex -> (..., frames * hop) samples."""
+        """(..., frames, bins) complex -> (..., frames * hop) samples."""
         grid = self.grid
         # A Hann window applied twice sums to 3/8 of the overlap, and `analyse` scaled by 4 / window.
         taper = grid.taper.to(spectra.real) * (grid.window / 4 / (0.375 * OVERLAP))
-        frames = torch.fft.irfft(spectra.transpose(-1, -2), n=grid.window) * taper
+        frames = torch.fft.irfft(spectra, n=grid.window).mul_(taper)
         *batch, count, _ = frames.shape
         quarters = frames.reshape(*batch, count, OVERLAP, grid.hop)
         out = quarters.new_zeros(*batch, count + OVERLAP - 1, grid.hop)
@@ -151,25 +152,36 @@ class Bands:
         return torch.from_numpy(np.searchsorted(self.edges[1:-1], reference_bins, side="right"))
 
     def sums(self, power: Tensor, grid: Grid) -> Tensor:
-        """Adds up what is given per bin: (..., bins, frames) -> (..., bands, frames)."""
-        out = power.new_zeros(*power.shape[:-2], self.count, power.shape[-1])
-        return out.index_add_(-2, self.of_bins(grid).to(power.device), power)
+        """Adds up what is given per bin: (..., frames, bins) -> (..., frames, bands)."""
+        return power @ torch.nn.functional.one_hot(self.of_bins(grid), self.count).to(power)
 
     def levels(self, spectra: Tensor, grid: Grid) -> Tensor:
         """Levels of mid and side in dB, the network's input.
 
         Args:
-            spectra: (..., channels, bins, frames) complex, of one or two channels.
+            spectra: (channels, frames, bins) complex, of one or two channels.
 
         Returns:
-            (..., 2, bands, frames); -100 dB is the floor, where mono audio has its side.
+            (2, frames, bands), at least `FLOOR_DB`.
         """
-        left, right = spectra[..., 0, :, :], spectra[..., -1, :, :]
-        middle_side = torch.stack([(left + right) / 2, (left - right) / 2], -3)
-        power = self.sums(middle_side.real.square() + middle_side.imag.square(), grid)
-        widths = torch.bincount(self.of_bins(grid), minlength=self.count).clamp(min=1).to(power)
-        return 10 * torch.log10(power / widths[:, None] + 1e-10)
+        left, right = spectra[0], spectra[-1]
+        power = self.sums(torch.stack([energy((left + right) / 2), energy((left - right) / 2)]), grid)
+        return 10 * torch.log10(power / self.widths(grid).to(power) + 10 ** (FLOOR_DB / 10))
+
+    def powers(self, levels: Tensor, grid: Grid) -> Tensor:
+        """Powers of both channels together, (frames, bands), from the levels of mid and side."""
+        power = (10 ** (levels / 10) - 10 ** (FLOOR_DB / 10)).clamp(min=0) * self.widths(grid).to(levels)
+        return 2 * power.sum(0)
+
+    def widths(self, grid: Grid) -> Tensor:
+        """Bins in each band, (bands,); at least 1, though low sample rates leave the top bands empty."""
+        return torch.bincount(self.of_bins(grid), minlength=self.count).clamp(min=1)
 
     def spread(self, masks: Tensor, grid: Grid) -> Tensor:
-        """Gives every bin the mask of its band: (..., bands, frames) -> (..., bins, frames)."""
-        return masks.index_select(-2, self.of_bins(grid).to(masks.device))
+        """Gives every bin the mask of its band: (..., frames, bands) -> (..., frames, bins)."""
+        return masks.index_select(-1, self.of_bins(grid).to(masks.device))
+
+
+def energy(spectra: Tensor) -> Tensor:
+    """Squared magnitudes; any shape."""
+    return torch.addcmul(spectra.real.square(), spectra.imag, spectra.imag)

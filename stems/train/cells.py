@@ -20,10 +20,10 @@ class Cells:
     three sums give the error of any mask exactly, and spectra are not needed any more.
 
     Attributes:
-        levels: (batch, 2, bands, frames), dB, the network's input.
-        power: (batch, bands, frames), `|X|^2`.
-        cross: (batch, parts, bands, frames), `Re(X* S)`.
-        energy: (batch, parts, bands, frames), `|S|^2`.
+        levels: (batch, 2, frames, bands), dB, the network's input.
+        power: (batch, frames, bands), `|X|^2`.
+        cross: (batch, parts, frames, bands), `Re(X* S)`.
+        energy: (batch, parts, frames, bands), `|S|^2`.
         groups: (batch, parts, stems) of 0 and 1, see `stems.train.mixes.Mix`.
     """
 
@@ -46,16 +46,23 @@ class Cells:
 def cells_of(mix: Mix, bands: Bands, grid: Grid) -> Cells:
     """The cells of a mix, as a batch of one."""
     mixture = analyse(torch.from_numpy(np.ascontiguousarray(mix.mixture)), grid)
-    parts = analyse(torch.from_numpy(np.ascontiguousarray(mix.parts)), grid)
-    cross = (mixture.real * parts.real + mixture.imag * parts.imag).sum(1)
+    levels = bands.levels(mixture, grid)
+    cross = levels.new_zeros(len(mix.parts), *levels.shape[1:])
+    energy = torch.zeros_like(cross)
+    for index, audio in enumerate(mix.parts):
+        if audio.any():
+            part = analyse(torch.from_numpy(np.ascontiguousarray(audio)), grid)
+            cross[index] = bands.sums(_product(mixture, part), grid)
+            energy[index] = bands.sums(_product(part, part), grid)
     return Cells(
-        levels=bands.levels(mixture, grid)[None],
-        power=bands.sums(_power(mixture).sum(0), grid)[None],
-        cross=bands.sums(cross, grid)[None],
-        energy=bands.sums(_power(parts).sum(1), grid)[None],
+        levels=levels[None],
+        power=bands.powers(levels, grid)[None],
+        cross=cross[None],
+        energy=energy[None],
         groups=torch.from_numpy(mix.groups)[None],
     )
 
 
-def _power(spectra: Tensor) -> Tensor:
-    return spectra.real.square() + spectra.imag.square()
+def _product(a: Tensor, b: Tensor) -> Tensor:
+    """`Re(a* b)`, summed over channels: (channels, frames, bins) -> (frames, bins)."""
+    return torch.addcmul(a.real * b.real, a.imag, b.imag).sum(0)

@@ -138,9 +138,7 @@ def follow(average: Model, model: Model, decay: float) -> None:
         mean.lerp_(value, 1 - decay)
 
 
-def _batches(
-    mixer: Mixer, step: int, schedule: Schedule, rank: int, ranks: int, workers: int
-) -> Iterator[Cells]:
+def _batches(mixer: Mixer, step: int, schedule: Schedule, rank: int, ranks: int, workers: int) -> Iterator[Cells]:
     per_step = schedule.batch * ranks
     first = step * per_step + rank * schedule.batch
     numbers = [
@@ -205,7 +203,7 @@ def _keep(
     average.card["training"] = {"steps": progress.step, "hours": round(progress.minutes / 60, 2)}
     average.card["validation_sdr_db"] = entry["sdr"]
     average.save(run / "model.safetensors")
-    entry["sensitivity"] = round(float(average.sensitivity), 3)
+    entry["sensitivity"] = round(float(average.sensitivity.detach()), 3)
     with open(run / "log.jsonl", "a") as log:
         log.write(json.dumps(entry) + "\n")
     write_checkpoint(run, recipe, progress, model, average, optimiser)

@@ -12,6 +12,7 @@ from stems.model import Model
 from stems.train.cells import Cells
 from stems.train.recipe import Objective
 
+UNHEARD_DB = -35.0  # parts this far below the mixture have no ratio worth a median
 SILENCE_DB = -60.0  # cells this far below the loudest of their excerpt are left out
 
 
@@ -38,8 +39,8 @@ def losses(model: Model, cells: Cells, objective: Objective) -> Losses:
 
 
 def points(per_cell: Tensor) -> Tensor:
-    """Lines up cells as the embeddings are: (batch, ..., bands, frames) -> (batch, ..., frames * bands)."""
-    return per_cell.transpose(-1, -2).flatten(-2)
+    """Lines up cells as the embeddings are: (batch, ..., frames, bands) -> (batch, ..., frames * bands)."""
+    return per_cell.flatten(-2)
 
 
 def audible(cells: Cells) -> Tensor:
@@ -99,7 +100,7 @@ def _relative_error(shares: Tensor, cells: Cells) -> Tensor:
 
 @torch.no_grad()
 def framewise_sdr(shares: Tensor, cells: Cells, frames_per_second: float) -> Tensor:
-    """Signal-to-distortion ratio of every part in every second, dB; NaN where the part is silent.
+    """Signal-to-distortion ratio of every part in every second, dB; NaN where the part is next to silent.
 
     BSS Eval v4 without permutation is exactly this ratio of energies (Stoeter, Liutkus & Ito 2018), up to
     the overlap of frames.
@@ -107,11 +108,12 @@ def framewise_sdr(shares: Tensor, cells: Cells, frames_per_second: float) -> Ten
     Returns:
         (batch, parts, seconds).
     """
-    bands = cells.power.shape[1]
+    bands = cells.power.shape[-1]
     error = squared_error(shares, cells).unflatten(-1, (-1, bands)).sum(-1)
-    energy = cells.energy.sum(-2)
+    energy = cells.energy.sum(-1)
     window = max(1, round(frames_per_second))
     seconds = energy.shape[-1] // window
     error, energy = (x[..., : seconds * window].unflatten(-1, (seconds, window)).sum(-1) for x in (error, energy))
     ratio = 10 * torch.log10(energy / error.clamp(min=1e-12))
-    return torch.where(energy > 1e-9, ratio, torch.nan)
+    heard = energy > 10 ** (UNHEARD_DB / 10) * cells.power.sum((1, 2))[:, None, None] / seconds
+    return torch.where(heard, ratio, torch.nan)

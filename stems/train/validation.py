@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from stems.model import STEMS, Model
 from stems.spectrum import Grid
@@ -25,44 +26,48 @@ class Validation:
 
     def __init__(self, recipe: Recipe, folder: Path, cache: Path) -> None:
         self.grid = Grid(44100, recipe.bands.reference_window)
-        self.groups: dict[str, list[Cells]] = {}
+        self.songs: dict[str, list[list[Cells]]] = {}
         for name in recipe.data.validation:
-            mixes = _excerpts(find_tracks(folder / name, cache))
-            self.groups[name] = [cells_of(mix, recipe.bands, self.grid) for mix in mixes]
+            tracks = find_tracks(folder / name, cache)[:EXCERPTS]
+            self.songs[name] = [
+                [cells_of(mix, recipe.bands, self.grid) for mix in _excerpts(track, max(1, EXCERPTS // len(tracks)))]
+                for track in tracks
+            ]
 
     @torch.no_grad()
     def __call__(self, model: Model, iterations: int | None = None) -> dict[str, dict[str, float]]:
-        """Median over seconds, then excerpts, of the signal-to-distortion ratio in dB, by folder and stem."""
+        """Signal-to-distortion ratio in dB, median over a song's seconds, mean over songs, by folder and stem."""
         device = next(model.parameters()).device
         scores = {}
-        for name, excerpts in self.groups.items():
-            ratios = []
-            for cells in (excerpt.to(device) for excerpt in excerpts):
-                embeddings = model.network(cells.levels).flatten(1, 2)
-                weights = model.weigh(points(cells.power)) * audible(cells)
-                shares = model.shares(embeddings, model.centroids(embeddings, weights, iterations=iterations))
-                seconds = framewise_sdr(shares, cells, 1 / self.grid.frame_seconds)
-                ratios.append(seconds[0].nanmedian(-1).values)
-            medians = torch.stack(ratios).nanmedian(0).values.tolist()
-            scores[name] = {stem: round(value, 3) for stem, value in zip(STEMS, medians, strict=True)}
+        for name, songs in self.songs.items():
+            medians = []
+            for song in songs:
+                ratios = [self._ratios(model, cells.to(device), iterations) for cells in song]
+                medians.append(torch.cat(ratios, -1).nanmedian(-1).values)
+            means = torch.stack(medians).nanmean(0).tolist()
+            scores[name] = {stem: round(value, 3) for stem, value in zip(STEMS, means, strict=True)}
         return scores
 
+    def _ratios(self, model: Model, cells: Cells, iterations: int | None) -> Tensor:
+        embeddings = model.network(cells.levels).flatten(1, 2)
+        weights = model.weigh(points(cells.power)) * audible(cells)
+        shares = model.shares(embeddings, model.centroids(embeddings, weights, iterations=iterations))
+        return framewise_sdr(shares, cells, 1 / self.grid.frame_seconds)[0]
 
-def _excerpts(tracks: list[Track]) -> list[Mix]:
-    """Evenly spread excerpts of every track."""
-    each = max(1, EXCERPTS // len(tracks))
+
+def _excerpts(track: Track, most: int) -> list[Mix]:
+    """Evenly spread excerpts of a track."""
     count = int(SECONDS * 44100)
+    number = min(most, max(1, len(track) // count))
     mixes = []
-    for track in tracks[:EXCERPTS]:
-        room = max(len(track) - count, 0)
-        for number in range(min(each, max(1, len(track) // count))):
-            start = room * (2 * number + 1) // (2 * each)
-            parts = np.zeros((len(STEMS), 2, count), np.float32)
-            for index, stem in enumerate(STEMS):
-                if stem in track.stems:
-                    parts[index] = track.stems[stem].excerpt(start, count)
-            level = loudness(parts.sum(0))
-            if level > 1e-4:
-                parts *= np.float32(0.1 / level)
-                mixes.append(Mix(parts.sum(0), parts, np.eye(len(STEMS), dtype=np.float32)))
+    for place in range(number):
+        start = max(len(track) - count, 0) * (2 * place + 1) // (2 * number)
+        parts = np.zeros((len(STEMS), 2, count), np.float32)
+        for index, stem in enumerate(STEMS):
+            if stem in track.stems:
+                parts[index] = track.stems[stem].excerpt(start, count)
+        level = loudness(parts.sum(0))
+        if level > 1e-4:
+            parts *= np.float32(0.1 / level)
+            mixes.append(Mix(parts.sum(0), parts, np.eye(len(STEMS), dtype=np.float32)))
     return mixes

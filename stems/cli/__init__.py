@@ -1,0 +1,55 @@
+"""The command line: arguments, progress and messages, one file per command."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from stems import __version__
+from stems.cli.export import export
+from stems.cli.info import info, models, presets
+from stems.cli.plugin import plugin
+from stems.cli.split import split
+from stems.cli.train import train
+from stems.errors import StemsError
+
+app = typer.Typer(
+    name="stems",
+    help="Split songs into drums, bass, vocals and other.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"stems {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None: ...
+
+
+for command in (split, export, plugin, presets, models, info, train):
+    app.command()(command)
+
+
+def main() -> None:
+    """Runs the command line; an error of ours is one sentence and exit code 1, Ctrl-C is exit code 130."""
+    try:
+        app()
+    except StemsError as error:
+        typer.secho(f"stems: {error}", fg="red", err=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        typer.secho("stems: stopped; unfinished files were removed.", err=True)
+        sys.exit(130)

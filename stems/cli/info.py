@@ -1,0 +1,61 @@
+"""`stems info`, `stems models` and `stems presets`: what there is."""
+
+from __future__ import annotations
+
+import importlib.util
+import platform
+import shutil
+from typing import Annotated, Any
+
+import typer
+
+
+def presets() -> None:
+    """List the presets."""
+    from stems.presets import load_preset, shipped_presets
+
+    for name in shipped_presets():
+        preset = load_preset(name)
+        typer.echo(f"{name:10} {preset.about}")
+        typer.echo(f"{'':10} writes {', '.join(preset.outputs)}")
+
+
+def models() -> None:
+    """List the models that ship with stems."""
+    from stems.model import read_card, shipped_models
+
+    for name, path in shipped_models().items():
+        card = read_card(path)
+        typer.echo(f"{name:14} {card.get('about', '')}")
+        typer.echo(f"{'':14} {card['parameters'] / 1e6:.1f} M parameters, licence {card.get('licence', 'not stated')}")
+
+
+def info(
+    model: Annotated[str, typer.Option(help="Name or path of the model whose card to show.")] = "openband",
+) -> None:
+    """Show the version, what was found on this machine, and a model's card."""
+    import torch
+
+    import stems
+    from stems.model import find_model, read_card
+    from stems.separator import choose_device
+
+    path = find_model(model)
+    typer.echo(f"stems {stems.__version__}, Python {platform.python_version()}, torch {torch.__version__}")
+    typer.echo(f"device: {choose_device('auto')}, {torch.get_num_threads()} threads")
+    typer.echo(f"ffmpeg: {shutil.which('ffmpeg') or 'not found (needed only for MUSDB18 and .stem.mp4 files)'}")
+    for package, use in (("musdb", "train and score on MUSDB18"), ("museval", "compare scores with museval")):
+        there = importlib.util.find_spec(package) is not None
+        typer.echo(f"{package}: {'found' if there else f'not found (needed to {use})'}")
+    typer.echo(f"\nmodel {model}: {path}")
+    _show(read_card(path), "  ")
+
+
+def _show(table: dict[str, Any], indent: str) -> None:
+    for key, value in table.items():
+        if isinstance(value, dict):
+            typer.echo(f"{indent}{key}:")
+            _show(value, indent + "  ")
+        else:
+            shown = ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else value
+            typer.echo(f"{indent}{key}: {shown}")

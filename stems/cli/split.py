@@ -1,0 +1,158 @@
+"""`stems split`: splits songs into stems."""
+
+from __future__ import annotations
+
+import json
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from stems.errors import OptionError
+
+if TYPE_CHECKING:
+    from stems.batch import Settings, Task
+    from stems.presets import Preset
+
+
+class Container(str, Enum):
+    """A format that stems can be written in."""
+
+    wav = "wav"
+    flac = "flac"
+    aiff = "aiff"
+    ogg = "ogg"
+    mp3 = "mp3"
+
+
+class Depth(str, Enum):
+    """A sample format that stems can be written in."""
+
+    int16 = "16"
+    int24 = "24"
+    int32 = "32"
+    floating = "float"
+
+
+class Device(str, Enum):
+    """What the network runs on."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+    mps = "mps"
+
+
+def split(
+    songs: Annotated[list[str], typer.Argument(help="Songs, folders of songs, or patterns such as '*.flac'.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")] = Path("separated"),
+    name: Annotated[str, typer.Option(help="Where each file goes below it.")] = "{track}/{stem}.{ext}",
+    stems: Annotated[
+        str | None, typer.Option(help="Write only these, separated by commas: drums, bass, vocals, other.")
+    ] = None,
+    two_stems: Annotated[
+        str | None, typer.Option("--two-stems", help="Write this stem and the sum of all others.")
+    ] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="What to make of the stems: see `stems presets`, or a .toml file of your own.")
+    ] = None,
+    container: Annotated[
+        Container | None, typer.Option("--format", help="Format of the files; the song's own when left out.")
+    ] = None,
+    bit_depth: Annotated[
+        Depth | None, typer.Option("--bit-depth", help="Depth of the files; the song's own when left out.")
+    ] = None,
+    sensitivity: Annotated[
+        float, typer.Option(min=0.1, max=10.0, help="Low lets stems bleed softly, high cuts them hard.")
+    ] = 1.0,
+    model: Annotated[str, typer.Option(help="See `stems models`, or a .safetensors file of your own.")] = "openband",
+    device: Annotated[Device, typer.Option(help="What the network runs on.")] = Device.auto,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", "-j", min=1, help="Songs at a time; one for each core when left out.")
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite/--skip-existing", help="Split songs again whose files are there already.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be written.")] = False,
+    json_lines: Annotated[bool, typer.Option("--json", help="One line of JSON for each song, and no more.")] = False,
+) -> None:
+    """Split songs into stems that line up with them to the sample and add up to them."""
+    from stems.batch import Settings, check_name, cores, plan
+    from stems.model import find_model
+    from stems.workers import split_all
+
+    settings = Settings(
+        preset=_preset(preset, stems, two_stems),
+        out=out,
+        name=name,
+        container=container.value if container else None,
+        bit_depth=bit_depth.value if bit_depth else None,
+        sensitivity=sensitivity,
+        model=model,
+        device=device.value,
+        overwrite=overwrite,
+    )
+    check_name(name, settings.preset)
+    _check_out(out)
+    tasks = plan(songs, settings)
+    find_model(model)
+    if dry_run:
+        _say_plan(tasks, settings, json_lines)
+        return
+
+    from stems.cli.progress import watch_over
+
+    with watch_over(tasks, json_lines) as watcher:
+        results = split_all(tasks, settings, jobs or cores(), watcher.on_progress, watcher.on_result)
+    if not json_lines:
+        watcher.summary(results)
+    if any(result.status == "failed" for result in results):
+        raise typer.Exit(1)
+
+
+def _preset(preset: str | None, stems: str | None, two_stems: str | None) -> Preset:
+    from stems.presets import load_preset, only
+    from stems.presets import two_stems as stem_and_rest
+
+    if sum(option is not None for option in (preset, stems, two_stems)) > 1:
+        raise OptionError("--preset, --stems and --two-stems each say what to write: give one of them.")
+    if stems is not None:
+        return only(tuple(dict.fromkeys(part.strip() for part in stems.split(",") if part.strip())))
+    if two_stems is not None:
+        return stem_and_rest(two_stems)
+    return load_preset(preset or "stems")
+
+
+def _check_out(out: Path) -> None:
+    if out.exists() and not out.is_dir():
+        raise OptionError(f"--out {out} is a file: name a folder.")
+
+
+def _say_plan(tasks: list[Task], settings: Settings, json_lines: bool) -> None:
+    """Says what would be done, without doing more than reading what each file is."""
+    from stems.audio import open_song, output_format
+    from stems.batch import output_paths
+    from stems.errors import StemsError
+
+    failed = False
+    for task in tasks:
+        try:
+            with open_song(task.song) as song:
+                container = output_format(song.format, settings.container, settings.bit_depth).container
+        except StemsError as error:
+            failed = True
+            line = {"song": str(task.song), "status": "failed", "error": str(error)}
+            typer.echo(json.dumps(line) if json_lines else str(error), err=not json_lines)
+            continue
+        paths = output_paths(task, settings, container)
+        there = not settings.overwrite and all(path.exists() for path in paths.values())
+        line = {
+            "song": str(task.song),
+            "status": "would skip" if there else "would split",
+            "outputs": {output: str(path) for output, path in paths.items()},
+        }
+        listing = "\n    ".join([f"{line['status']} {task.song}", *map(str, paths.values())])
+        typer.echo(json.dumps(line) if json_lines else listing)
+    if failed:
+        raise typer.Exit(1)

@@ -1,0 +1,53 @@
+"""`stems train`: trains a recipe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from stems.errors import OptionError
+
+
+def train(
+    recipe: Annotated[Path, typer.Argument(help="A recipe such as recipes/musdb18.toml.")],
+    data: Annotated[Path, typer.Option(help="Folder below which the recipe's folders lie.")] = Path("data"),
+    musdb: Annotated[Path | None, typer.Option(help="Root of MUSDB18 or MUSDB18-HQ.")] = None,
+    run: Annotated[
+        Path | None, typer.Option(help="Folder of the run, which goes on where it stopped; runs/RECIPE when left out.")
+    ] = None,
+    cache: Annotated[Path, typer.Option(help="Folder for decoded audio.")] = Path("runs/cache"),
+    device: Annotated[str, typer.Option(help="cpu, cuda or mps.")] = "cpu",
+    workers: Annotated[int, typer.Option(min=0, help="Processes that make mixes.")] = 1,
+    threads: Annotated[int | None, typer.Option(min=1, help="Cores that the network uses.")] = None,
+    minutes: Annotated[float | None, typer.Option(min=0.0, help="Stop after this time.")] = None,
+) -> None:
+    """Train a recipe, or go on with a run that was stopped."""
+    try:
+        import scipy  # noqa: F401
+        import soundfile  # noqa: F401
+    except ImportError as error:
+        raise OptionError(f"Training needs {error.name}: pip install 'openband-stems[train]'.") from error
+    import torch
+
+    from stems.train.loop import Places
+    from stems.train.loop import train as train_recipe
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+    places = Places(run or Path("runs") / recipe.stem, data, cache, musdb)
+    path = train_recipe(recipe, places, device, workers, minutes, _report)
+    typer.echo(f"The model is {path}.")
+
+
+def _report(entry: dict[str, Any]) -> None:
+    scores = "  ".join(
+        f"{folder} " + " ".join(f"{stem} {value:.2f}" for stem, value in stems.items())
+        for folder, stems in entry["sdr"].items()
+    )
+    typer.echo(
+        f"step {entry['step']}, {entry['minutes']:.0f} min: affinity {entry['affinity']:.4f}, "
+        f"stems {entry['stems']:.4f}, {entry['audio_seconds_per_second']:.0f} s of audio per second, "
+        f"{entry['remaining_minutes']:.0f} min left; SDR in dB: {scores}"
+    )

@@ -1,0 +1,156 @@
+"""Presets: which files a split writes, and the effects that each stem runs through."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from stems.errors import PresetError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+STEMS = ("drums", "bass", "vocals", "other")
+
+
+@dataclass(frozen=True)
+class Preset:
+    """What to make of the stems of a song.
+
+    Attributes:
+        name: of the file that it was read from.
+        about: one sentence.
+        outputs: stems that are summed into each output file, by the file's name.
+        chains: plugins of pedalboard for a stem, each a table of `plugin` and its parameters.
+    """
+
+    name: str
+    about: str
+    outputs: dict[str, tuple[str, ...]]
+    chains: dict[str, tuple[dict[str, Any], ...]] = field(default_factory=dict)
+
+    @property
+    def stems(self) -> tuple[str, ...]:
+        """The stems that any output needs, in their usual order."""
+        return tuple(stem for stem in STEMS if any(stem in parts for parts in self.outputs.values()))
+
+
+def only(stems: tuple[str, ...]) -> Preset:
+    """A preset that writes some stems as they are."""
+    return Preset("stems", "", {_known_stem(stem, "--stems"): (stem,) for stem in stems})
+
+
+def two_stems(stem: str) -> Preset:
+    """A preset that writes one stem and the sum of the others, which is called "instrumental" for vocals."""
+    _known_stem(stem, "--two-stems")
+    rest = "instrumental" if stem == "vocals" else f"no-{stem}"
+    return Preset("two-stems", "", {stem: (stem,), rest: tuple(name for name in STEMS if name != stem)})
+
+
+def shipped_presets() -> dict[str, Path]:
+    """The presets inside the package, by name."""
+    package = Path(__file__).parent
+    folder = package / "preset_files"
+    folder = folder if folder.is_dir() else package.parent / "presets"  # a checkout keeps them at its top
+    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+
+
+def load_preset(name_or_path: str) -> Preset:
+    """Reads a shipped preset by name, or any by the path of its file.
+
+    Raises:
+        PresetError: where there is no such preset, or it names an unknown stem, plugin or parameter; the
+            message lists the valid ones.
+    """
+    shipped = shipped_presets()
+    path = shipped.get(name_or_path, Path(name_or_path))
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise PresetError(
+            f"There is no preset {name_or_path!r}: give the path of a .toml file, or one of {', '.join(shipped)}."
+        ) from error
+    except tomllib.TOMLDecodeError as error:
+        raise PresetError(f"{path} is not TOML: {error}.") from error
+    return _checked(path, data)
+
+
+def _checked(path: Path, data: dict[str, Any]) -> Preset:
+    if unknown := set(data) - {"about", "outputs", "chains"}:
+        raise PresetError(f"{path}: unknown key {sorted(unknown)[0]!r}; it may be about, outputs or chains.")
+    outputs, chains = data.get("outputs", {}), data.get("chains", {})
+    if not isinstance(outputs, dict) or not outputs:
+        raise PresetError(f'{path} has no outputs: add a table such as [outputs] with vocals = ["vocals"].')
+    for name, stems in outputs.items():
+        if not isinstance(stems, list) or not stems:
+            raise PresetError(f'{path}: the output {name!r} must be a list of stems, such as ["drums", "bass"].')
+        for stem in stems:
+            _known_stem(stem, f"{path}: output {name!r}")
+    if not isinstance(chains, dict):
+        raise PresetError(f"{path}: chains must be a table with a list of plugins for each stem.")
+    for stem, plugins in chains.items():
+        _known_stem(stem, f"{path}: chains")
+        if not isinstance(plugins, list) or not all(isinstance(plugin, dict) for plugin in plugins):
+            raise PresetError(
+                f'{path}: the chain of {stem} must be a list such as [{{ plugin = "Gain", gain_db = 3 }}].'
+            )
+        build_chain(plugins, f"{path}: chain of {stem}")
+    return Preset(
+        path.stem,
+        str(data.get("about", "")),
+        {name: tuple(stems) for name, stems in outputs.items()},
+        {stem: tuple(plugins) for stem, plugins in chains.items() if plugins},
+    )
+
+
+def _known_stem(stem: Any, where: str) -> str:
+    if stem not in STEMS:
+        raise PresetError(f"{where}: there is no stem {stem!r}; choose from {', '.join(STEMS)}.")
+    return str(stem)
+
+
+def plugins() -> dict[str, type]:
+    """The effects of pedalboard that a chain may name."""
+    import pedalboard
+
+    return {
+        name: kind
+        for name, kind in vars(pedalboard).items()
+        if inspect.isclass(kind) and issubclass(kind, pedalboard.Plugin) and parameters(kind) and name[0] != "_"
+    }
+
+
+def parameters(kind: type) -> tuple[str, ...]:
+    """The parameters that an effect takes: what can be set on it."""
+    return tuple(name for name, value in inspect.getmembers(kind) if isinstance(value, property) and value.fset)
+
+
+def build_chain(chain: list[Mapping[str, Any]] | tuple[Mapping[str, Any], ...], where: str) -> Any:
+    """A `pedalboard.Pedalboard` of a chain's plugins.
+
+    Raises:
+        PresetError: for unknown plugins and parameters, and values out of range.
+    """
+    import pedalboard
+
+    known = plugins()
+    board = pedalboard.Pedalboard([])
+    for table in chain:
+        name = table.get("plugin")
+        if name not in known:
+            raise PresetError(f"{where}: there is no plugin {name!r}; choose from {', '.join(sorted(known))}.")
+        plugin, settable = known[name], parameters(known[name])
+        values = {key: value for key, value in table.items() if key != "plugin"}
+        if unknown := set(values) - set(settable):
+            raise PresetError(f"{where}: {name} has no parameter {sorted(unknown)[0]!r}; it has {', '.join(settable)}.")
+        try:
+            board.append(plugin(**values))
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise PresetError(f"{where}: {name} refuses {values}: {str(error).splitlines()[0]}") from error
+    return board

@@ -1,0 +1,273 @@
+"""Separation of songs of any length in bounded memory."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from stems.chunks import Heard, Readable, Windows, listen, spectra
+from stems.errors import Cancelled, OptionError
+from stems.layout import channels_first
+from stems.masking import apply_masks
+from stems.model import Model
+from stems.spectrum import OVERLAP, Grid, OverlapAdd
+
+BLOCK_FRAMES = 256  # that are separated at once
+WINDOWS_AT_ONCE = 8
+LANDMARKS = 4096  # frames of a song, evenly spread, whose embeddings place its centroids
+CLUSTERED_SHARE = 0.2  # of the bands of a landmark: its loudest
+LOUDNESS_BLOCK = 2048  # samples
+KNOWN_LOUDNESS = 0.1  # root mean square of the songs in training
+LOWEST_SENSITIVITY, HIGHEST_SENSITIVITY = 0.1, 10.0
+LISTENING = 0.6  # of the work, for progress
+
+Progress = Callable[[float], None]
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some samples of the stems of a song.
+
+    Attributes:
+        start: number of the first sample.
+        stems: (channels, samples) each, by name; all stems together sum to the mixture.
+    """
+
+    start: int
+    stems: dict[str, np.ndarray]
+
+
+class Separator:
+    """Splits songs into stems.
+
+    A song is heard twice. First the recurrent layers run over it, in windows that overlap, and k-means over
+    the embeddings of evenly spread frames finds the song's centroids. Then the audio is read again, and the
+    masks that the centroids give are applied block by block.
+
+    Example:
+        >>> separator = Separator()                                     # doctest: +SKIP
+        >>> vocals = separator("song.wav")["vocals"]                    # doctest: +SKIP
+
+    Args:
+        model: name of a shipped model, path of a `.safetensors` file, or a `Model`.
+        device: "auto", "cpu", "cuda" or "mps".
+        window_seconds: length of the overlapping windows, in seconds; `inf` sees the song whole.
+        margin_seconds: thrown away at either end of a window.
+
+    Raises:
+        ModelError: if the model cannot be loaded.
+        OptionError: if the device is not there.
+    """
+
+    def __init__(
+        self,
+        model: str | os.PathLike[str] | Model = "openband",
+        device: str = "auto",
+        window_seconds: float = 30.0,
+        margin_seconds: float = 2.5,
+    ) -> None:
+        self.device = choose_device(device)
+        self.model = (model if isinstance(model, Model) else Model.load(model)).to(self.device).eval()
+        self.window_seconds = window_seconds
+        self.margin_seconds = margin_seconds
+
+    @property
+    def stems(self) -> tuple[str, ...]:
+        """Names of the stems, in the order of the anchors."""
+        return self.model.design.stems
+
+    def __call__(
+        self,
+        audio: np.ndarray | str | os.PathLike[str],
+        sample_rate: float | None = None,
+        *,
+        stems: Collection[str] | None = None,
+        sensitivity: float = 1.0,
+        progress: Progress | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> dict[str, np.ndarray]:
+        """Separates audio, or a file, and returns its stems by name.
+
+        Args:
+            audio: (channels, samples), (samples, channels) or (samples,), or the path of a file.
+            sample_rate: Hz; needed for arrays, not for files.
+            stems: names of the stems to return; all of them by default.
+            sensitivity: 1 is what the model learned; lower bleeds softly, higher cuts hard (0.1 to 10).
+            progress: called with the share of the work that is done, from 0 to 1.
+            cancelled: asked between blocks; the separation stops with `Cancelled` when it returns True.
+
+        Returns:
+            The stems in the layout of `audio` (files: (channels, samples)), float32, or float64 if `audio` was.
+            All stems together sum to `audio`.
+
+        Raises:
+            AudioError: where the audio cannot be separated as it is.
+            OptionError: where a stem is unknown or the sensitivity out of range.
+            Cancelled: when `cancelled` says so.
+        """
+        if isinstance(audio, (str, os.PathLike)):
+            from stems.audio import open_song
+
+            with open_song(audio) as song:
+                return self._collect(song, song.format.sample_rate, stems, sensitivity, progress, cancelled)
+        if sample_rate is None:
+            raise OptionError("An array of audio needs its sample rate: separator(audio, sample_rate).")
+        planes, layout = channels_first(audio)
+        found = self._collect(_Array(planes), sample_rate, stems, sensitivity, progress, cancelled)
+        return {name: layout.restore(stem) for name, stem in found.items()}
+
+    def _collect(
+        self,
+        song: Readable,
+        sample_rate: float,
+        stems: Collection[str] | None,
+        sensitivity: float,
+        progress: Progress | None,
+        cancelled: Callable[[], bool] | None,
+    ) -> dict[str, np.ndarray]:
+        blocks = list(self.separate(song, sample_rate, stems, sensitivity, progress, cancelled))
+        return {name: np.concatenate([block.stems[name] for block in blocks], 1) for name in blocks[0].stems}
+
+    def separate(
+        self,
+        song: Readable,
+        sample_rate: float,
+        stems: Collection[str] | None = None,
+        sensitivity: float = 1.0,
+        progress: Progress | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> Iterator[Block]:
+        """Separates audio of any length in bounded memory; the arguments are those of a call.
+
+        Yields:
+            Blocks in order, which together are as long as the song.
+        """
+        wanted = [index for index, name in enumerate(self.stems) if stems is None or name in stems]
+        if stems is not None and (unknown := set(stems) - set(self.stems)):
+            raise OptionError(f"There is no stem {sorted(unknown)[0]!r}: choose from {', '.join(self.stems)}.")
+        if not LOWEST_SENSITIVITY <= sensitivity <= HIGHEST_SENSITIVITY:
+            raise OptionError(
+                f"sensitivity must be from {LOWEST_SENSITIVITY:g} to {HIGHEST_SENSITIVITY:g}, not {sensitivity:g}."
+            )
+        if not 8000 <= sample_rate <= 192000:
+            raise OptionError(f"The sample rate must be from 8000 to 192000 Hz, not {sample_rate:g}.")
+        return self._blocks(song, self.model.grid(sample_rate), wanted, sensitivity, progress, cancelled)
+
+    @torch.inference_mode()
+    def _blocks(
+        self,
+        song: Readable,
+        grid: Grid,
+        wanted: list[int],
+        sensitivity: float,
+        progress: Progress | None,
+        cancelled: Callable[[], bool] | None,
+    ) -> Iterator[Block]:
+        total = grid.frames(song.samples)
+
+        def report(share: float) -> None:
+            if cancelled is not None and cancelled():
+                raise Cancelled("The separation was cancelled.")
+            if progress is not None:
+                progress(share)
+
+        report(0.0)
+        gain = KNOWN_LOUDNESS / (loudness(song) or KNOWN_LOUDNESS)
+        heard = listen(
+            song,
+            self.model,
+            grid,
+            gain,
+            self._windows(grid),
+            WINDOWS_AT_ONCE,
+            LANDMARKS,
+            lambda done: report(LISTENING * done / total),
+        )
+        try:
+            kappa = float(self.model.sensitivity) * sensitivity
+            centroids = self.find_centroids(heard, grid, kappa)
+            add = OverlapAdd(grid)
+            start = -(OVERLAP - 1) * grid.hop
+            all_stems = len(wanted) == len(self.stems)
+            masked = wanted[:-1] if all_stems else wanted
+            for audio, mixture in spectra(song, grid, BLOCK_FRAMES, self.device):
+                context = heard.contexts.read(mixture.shape[1]).to(self.device)
+                shares = self.model.shares(self.model.network.embed(context), centroids, kappa)
+                cut = add(apply_masks(mixture, shares[..., masked], self.model.design.bands, grid))
+                if all_stems:  # the last is what the others leave
+                    cut = torch.cat([cut, (audio - cut.sum(0))[None]])
+                first, last = max(0, -start), min(cut.shape[-1], song.samples - start)
+                if first < last:
+                    arrays = cut[..., first:last].cpu().numpy()
+                    yield Block(start + first, {self.stems[i]: stem for i, stem in zip(wanted, arrays, strict=True)})
+                start += cut.shape[-1]
+                report(LISTENING + (1 - LISTENING) * min(max(0, start) / song.samples, 1.0))
+        finally:
+            heard.contexts.close()
+
+    def find_centroids(self, heard: Heard, grid: Grid, kappa: float) -> Tensor:
+        """The centroids of a song, (stems, dimensions), from the loudest bands of its landmarks."""
+        power = self.model.design.bands.powers(heard.landmark_levels, grid)
+        loudest = power.topk(round(CLUSTERED_SHARE * power.shape[1]), dim=1)
+        embeddings = torch.cat(
+            [
+                self._embed_some(*some)
+                for some in zip(heard.landmarks.split(BLOCK_FRAMES), loudest.indices.split(BLOCK_FRAMES), strict=True)
+            ]
+        )
+        return self.model.centroids(embeddings, self.model.weigh(loudest.values).flatten(), kappa)
+
+    def _embed_some(self, context: Tensor, bands: Tensor) -> Tensor:
+        """Embeddings of the given bands: (frames, size), (frames, some) -> (frames * some, dimensions)."""
+        embeddings = self.model.network.embed(context)
+        return embeddings.gather(1, bands[..., None].expand(-1, -1, embeddings.shape[-1])).flatten(0, 1)
+
+    def _windows(self, grid: Grid) -> Windows:
+        if self.window_seconds == float("inf"):
+            return Windows(2**62, 0, 0)
+        margin = round(self.margin_seconds / grid.frame_seconds)
+        return Windows(round(self.window_seconds / grid.frame_seconds), margin, max(1, margin // 2))
+
+
+def loudness(song: Readable) -> float:
+    """Root mean square over the parts of a song that sound, within 40 dB of the loudest; full scale is 1."""
+    powers = []
+    for start in range(0, song.samples, LOUDNESS_BLOCK * 64):
+        audio = song.read(start, min(LOUDNESS_BLOCK * 64, song.samples - start))
+        edges = np.arange(0, audio.shape[1], LOUDNESS_BLOCK)
+        powers.append(np.add.reduceat(np.square(audio).mean(0), edges) / np.diff(np.append(edges, audio.shape[1])))
+    power = np.concatenate(powers)
+    loud = power[power >= power.max() * 1e-4]
+    return float(np.sqrt(loud.mean()))
+
+
+def choose_device(name: str) -> torch.device:
+    """The device of a name; "auto" prefers cuda, then mps, then the CPU.
+
+    Raises:
+        OptionError: if there is no such device here.
+    """
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if name == "auto":
+        return torch.device(next(device for device, is_there in there.items() if is_there))
+    if name not in there:
+        raise OptionError(f"There is no device {name!r}: choose auto, cpu, cuda or mps.")
+    if not there[name]:
+        raise OptionError(f"This machine has no {name} device for torch: choose auto or cpu.")
+    return torch.device(name)
+
+
+class _Array:
+    """An array as a song to read."""
+
+    def __init__(self, audio: np.ndarray) -> None:
+        self.audio = audio
+        self.samples = audio.shape[1]
+
+    def read(self, start: int, count: int) -> np.ndarray:
+        return self.audio[:, start : start + count]
