@@ -44,7 +44,7 @@ class Engine:
         self.references = [np.asarray(reference) for reference in references]
         shapes = {reference.shape for reference in self.references}
         if len(shapes) != 1:
-            raise AudioError(f"The true stems of a track must have one shape, (channels, samples); these have {shapes}.")
+            raise AudioError(f"The true stems of a track must have one shape (channels, samples), not {shapes}.")
         shape = shapes.pop()
         if len(shape) != 2 or 0 in shape:
             raise AudioError(f"The true stems must be arrays (channels, samples) that are not empty, not {shape}.")
@@ -78,7 +78,7 @@ class Engine:
         scores = {name: np.full((len(estimates), len(self.frames)), np.nan) for name in self.metrics}
         if heard and len(frames):
             for name, values in self._measure(estimates, heard, frames).items():
-                scores[name][np.ix_(heard, frames)] = values
+                scores[name][np.ix_(np.array(heard), frames)] = values
         return scores
 
     def _measure(

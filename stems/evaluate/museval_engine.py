@@ -34,5 +34,5 @@ class Museval(Engine):
             framewise_filters=False,
             bsseval_sources_version=False,
         )[:4]
-        rows = [self.sounding.index(stem) for stem in stems]
+        rows = np.array([self.sounding.index(stem) for stem in stems])
         return {name: values[np.ix_(rows, frames)] for name, values in zip(self.metrics, ratios, strict=True)}

@@ -60,7 +60,8 @@ def _binary_mask(mixture: Spectra, stems: Spectra) -> Spectra:
 
 def _ratio_mask(mixture: Spectra, stems: Spectra) -> Spectra:
     power = np.abs(stems) ** 2
-    return mixture * (power / np.maximum(power.sum(axis=0), TINY))
+    shares: Spectra = mixture * (power / np.maximum(power.sum(axis=0), TINY))
+    return shares
 
 
 def _wiener_filter(spatial: NDArray[np.complexfloating]) -> Callable[[Spectra, Spectra], Spectra]:
@@ -72,7 +73,7 @@ def _wiener_filter(spatial: NDArray[np.complexfloating]) -> Callable[[Spectra, S
         covariance = np.einsum("sft,sfcd->ftcd", power, spatial)
         level = np.einsum("ftcc->ft", covariance).real / channels
         # Stems in the middle of the stage leave one direction empty, which a trace of noise makes invertible.
-        covariance += (1e-7 * level + TINY ** 0.5)[..., None, None] * np.eye(channels)
+        covariance += (1e-7 * level + TINY**0.5)[..., None, None] * np.eye(channels)
         whitened = np.linalg.solve(covariance, mixture.transpose(1, 2, 0)[..., None])[..., 0]
         estimates: Spectra = np.einsum("sft,sfcd,ftd->scft", power, spatial, whitened, optimize=True)
         return estimates

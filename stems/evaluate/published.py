@@ -39,9 +39,9 @@ class Published:
 def published() -> dict[str, Published]:
     """All published results, by name of the system, in the order of the file."""
     results: dict[str, Published] = {}
-    with files("stems.evaluate").joinpath("published.csv").open(encoding="utf-8", newline="") as table:
-        for row in csv.DictReader(table):
-            entry = results.setdefault(row["system"], Published(row["system"], row["kind"], {}, row["source"]))
-            metrics = ("SDR", "ISR", "SIR", "SAR")
-            entry.scores[row["stem"]] = {metric: float(row[metric]) for metric in metrics if row[metric]}
+    table = files("stems.evaluate").joinpath("published.csv").read_text(encoding="utf-8")
+    for row in csv.DictReader(table.splitlines()):
+        entry = results.setdefault(row["system"], Published(row["system"], row["kind"], {}, row["source"]))
+        metrics = ("SDR", "ISR", "SIR", "SAR")
+        entry.scores[row["stem"]] = {metric: float(row[metric]) for metric in metrics if row[metric]}
     return results

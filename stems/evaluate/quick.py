@@ -52,11 +52,13 @@ def scale_invariant_sdr(
     references: Sequence[NDArray[np.floating]], estimates: Sequence[NDArray[np.floating]], frames: Sequence[slice]
 ) -> Array:
     """SI-SDR in dB, `(stems, frames)`; minus infinity where an estimate has nothing of its true stem."""
-    ratios = np.empty((len(references), len(frames)))
+    wanted = np.empty((len(references), len(frames)))
+    unwanted = np.empty_like(wanted)
     for stem, (reference, estimate) in enumerate(zip(references, estimates, strict=True)):
         for index, frame in enumerate(frames):
             true, estimated = reference[:, frame].astype(float), estimate[:, frame].astype(float)
             scaled = true * (np.vdot(true, estimated) / np.vdot(true, true))
             error = scaled - estimated
-            ratios[stem, index] = decibels(np.atleast_1d(np.vdot(scaled, scaled)), np.atleast_1d(np.vdot(error, error)))[0]
-    return ratios
+            wanted[stem, index] = np.vdot(scaled, scaled)
+            unwanted[stem, index] = np.vdot(error, error)
+    return decibels(wanted, unwanted)

@@ -1,0 +1,64 @@
+"""Box plot of scores per stem, beside published results."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from stems.evaluate.published import Published
+from stems.evaluate.results import TrackScores, track_medians
+
+Results = Mapping[str, Mapping[str, TrackScores]]
+"""Method -> track -> scores."""
+
+
+def save_box_plot(
+    path: Path, results: Results, published: Sequence[Published] = (), metric: str = "SDR", subset: str = ""
+) -> None:
+    """Writes a PNG: a panel per stem, a box over tracks per method, published medians as dots below them.
+
+    results: scores of each method.
+    published: results to show beside them; of these only the median is known.
+    subset: what was scored, for the title.
+    """
+    figure = box_plot(results, published, metric, subset)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.part")
+    try:
+        figure.savefig(temporary, format="png", dpi=150)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def box_plot(results: Results, published: Sequence[Published] = (), metric: str = "SDR", subset: str = "") -> Any:
+    """The same as a `matplotlib.figure.Figure`, which needs no display."""
+    from matplotlib.figure import Figure
+
+    stems = list(dict.fromkeys(stem for tracks in results.values() for scores in tracks.values() for stem in scores))
+    known = [result for result in published if any(metric in result.scores.get(stem, {}) for stem in stems)]
+    labels = [*results, *(result.system for result in known)]
+    figure = Figure(figsize=(3.2 + 2.4 * len(stems), 1.6 + 0.32 * len(labels)), layout="constrained")
+    panels = figure.subplots(1, len(stems), sharey=True, squeeze=False)[0] if stems else []
+    for panel, stem in zip(panels, stems, strict=True):
+        for position, tracks in enumerate(results.values()):
+            figures = track_medians(tracks, stem, metric)
+            if len(figures):
+                panel.boxplot(figures, positions=[position], orientation="horizontal", widths=0.6)
+        for position, result in enumerate(known, start=len(results)):
+            if metric in result.scores.get(stem, {}):
+                shape = "D" if result.kind == "oracle" else "o"
+                panel.plot(result.scores[stem][metric], position, shape, color="tab:gray")
+        if known:
+            panel.axhline(len(results) - 0.5, color="lightgray", linewidth=0.8)
+        panel.set_title(stem)
+        panel.set_xlabel(f"{metric} (dB)")
+        panel.grid(axis="x", color="lightgray", linewidth=0.5)
+        panel.set_yticks(range(len(labels)), labels)
+        panel.set_ylim(len(labels) - 0.5, -0.5)
+    title = f"{metric} per track{f', {subset}' if subset else ''}"
+    if known:
+        title += "; below: published medians on MUSDB18 (diamonds: oracles)"
+    figure.suptitle(title, fontsize="medium")
+    return figure

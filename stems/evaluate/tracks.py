@@ -1,0 +1,178 @@
+"""Tracks with true stems: MUSDB18, folders of songs, somebody's references beside their estimates.
+
+A track is cheap to list; its audio is read when it is loaded, and freed with the song. Stems of lossy files are rounded
+to 16 bits, as `musdb` reads MUSDB18: a codec empties whole bands, and without any noise in them the distortion filters
+of BSS Eval are not determined there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stems.errors import AudioError, OptionError
+
+Audio = NDArray[np.float32]
+
+STEMS = ("drums", "bass", "other", "vocals")
+SUFFIXES = (".wav", ".flac", ".ogg")
+SUBSETS = ("test", "train", "valid")
+NOT_STEMS = ("mixture", "mix", "linear_mixture", "accompaniment")
+LOSSY = ("VORBIS", "OPUS", "MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III")
+
+
+@dataclass(frozen=True)
+class Song:
+    """The audio of a track, all arrays of one shape `(channels, samples)`, float32.
+
+    sample_rate: Hz.
+    stems: the true stems by name; one that the track lacks is silence.
+    """
+
+    sample_rate: int
+    mixture: Audio
+    stems: dict[str, Audio]
+
+
+@dataclass(frozen=True)
+class Track:
+    """A track that can be scored: `load()` reads its song, `load_estimates(song)` its estimates, if there are any.
+
+    subset: the folder under which its results are kept, as museval expects it.
+    """
+
+    name: str
+    subset: str
+    load: Callable[[], Song]
+    load_estimates: Callable[[Song], dict[str, Audio]] | None = None
+
+
+def musdb_tracks(root: Path, subset: str = "test") -> list[Track]:
+    """Tracks of MUSDB18 (`.stem.mp4`) or MUSDB18-HQ (wav) in this folder.
+
+    subset: `test`, `train` (its validation tracks included) or `valid`.
+
+    Raises OptionError if the folder holds no track of this subset.
+    """
+    import musdb
+
+    if subset not in SUBSETS:
+        raise OptionError(f"MUSDB18 has no subset '{subset}'; choose one of {', '.join(SUBSETS)}.")
+    folder = root / ("train" if subset == "valid" else subset)
+    is_wav = not any(folder.glob("*.stem.mp4"))
+    database = musdb.DB(
+        root=str(root), is_wav=is_wav, subsets=folder.name, split="valid" if subset == "valid" else None
+    )
+    if not database.tracks:
+        raise OptionError(
+            f"{folder} holds neither .stem.mp4 files nor folders of stems; give the folder with 'train' and 'test' in it."
+        )
+    return [Track(track.name, folder.name, partial(_load_musdb, track)) for track in database.tracks]
+
+
+def song_tracks(folder: Path) -> list[Track]:
+    """Every song in this folder or below: a folder that holds drums, bass, other or vocals as wav, flac or ogg.
+
+    A `mixture` file beside them is used as it is; without one, the mixture is the sum of the stems.
+
+    Raises OptionError if there is none.
+    """
+    songs = sorted({path.parent for stem in STEMS for path in _audio_files(folder, f"**/{stem}")})
+    if not songs:
+        raise OptionError(f"{folder} holds no song: no folder with {', '.join(STEMS)} as wav, flac or ogg.")
+    return [Track(_name(song, folder), "test", partial(_load_folder, song, STEMS)) for song in songs]
+
+
+def estimate_tracks(reference: Path, estimates: Path) -> list[Track]:
+    """Songs of one folder with estimates of the same names in another.
+
+    Either folder holds the stems of one song, or both hold folders of songs with the same relative paths. Stems may
+    have any names; the estimates are the files of the same names, and a stem without one is scored as silence.
+
+    Raises OptionError if no song has both.
+    """
+    tracks = []
+    for song in sorted({path.parent for path in _audio_files(reference, "**/*") if path.stem not in NOT_STEMS}):
+        beside = estimates / song.relative_to(reference)
+        names = tuple(sorted({path.stem for path in _audio_files(song, "*")} - set(NOT_STEMS)))
+        if {path.stem for path in _audio_files(beside, "*")} & set(names):
+            load_estimates = partial(_load_estimates, beside)
+            tracks.append(Track(_name(song, reference), "test", partial(_load_folder, song, names), load_estimates))
+    if not tracks:
+        raise OptionError(f"No stem in {estimates} has the name and the place of one in {reference}.")
+    return tracks
+
+
+def _audio_files(folder: Path, pattern: str) -> Iterator[Path]:
+    return (path for suffix in SUFFIXES for path in folder.glob(pattern + suffix) if not path.name.startswith("."))
+
+
+def _name(song: Path, folder: Path) -> str:
+    return " - ".join(song.relative_to(folder).parts) or song.resolve().name
+
+
+def _load_musdb(track: object) -> Song:
+    mixture, stems = track.audio, {}  # type: ignore[attr-defined]
+    for name in STEMS:
+        target = track.targets.get(name)  # type: ignore[attr-defined]
+        stems[name] = np.zeros_like(mixture) if target is None else target.audio
+    as_planes = {name: np.ascontiguousarray(audio.T, dtype=np.float32) for name, audio in stems.items()}
+    return Song(int(track.rate), np.ascontiguousarray(mixture.T, dtype=np.float32), as_planes)  # type: ignore[attr-defined]
+
+
+def _load_folder(folder: Path, names: tuple[str, ...]) -> Song:
+    found = _read(folder, (*names, "mixture"))
+    rates = {rate for rate, _ in found.values()}
+    if len(rates) != 1:
+        raise AudioError(f"The stems in {folder} have several sample rates, {sorted(rates)} Hz; resample them to one.")
+    channels = max(len(audio) for _, audio in found.values())
+    samples = max(audio.shape[1] for _, audio in found.values())
+    fitted = {name: _fitted(audio, channels, samples, folder) for name, (_, audio) in found.items()}
+    silence = np.zeros((channels, samples), dtype=np.float32)
+    stems = {name: fitted.get(name, silence) for name in names}
+    mixture = fitted["mixture"] if "mixture" in fitted else np.sum(list(stems.values()), axis=0)
+    return Song(rates.pop(), mixture, stems)
+
+
+def _load_estimates(folder: Path, song: Song) -> dict[str, Audio]:
+    channels, samples = song.mixture.shape
+    estimates = {name: np.zeros((channels, samples), dtype=np.float32) for name in song.stems}
+    for name, (rate, audio) in _read(folder, tuple(song.stems)).items():
+        if rate != song.sample_rate:
+            raise AudioError(
+                f"The estimate of '{name}' in {folder} has {rate} Hz, its true stem {song.sample_rate} Hz; "
+                "resample the estimate."
+            )
+        estimates[name] = _fitted(audio, channels, samples, folder)
+    return estimates
+
+
+def _read(folder: Path, names: tuple[str, ...]) -> dict[str, tuple[int, Audio]]:
+    """Sample rate in Hz and audio `(channels, samples)` of each file of these names that the folder holds."""
+    import soundfile
+
+    found = {}
+    for name in names:
+        for path in _audio_files(folder, name):
+            try:
+                audio, rate = soundfile.read(path, dtype="float32", always_2d=True)
+                lossy = soundfile.info(path).subtype in LOSSY
+            except soundfile.SoundFileError as error:
+                raise AudioError(f"{path} cannot be read: {error} Replace it or leave out this song.") from error
+            if not len(audio):
+                raise AudioError(f"{path} is empty; replace it or leave out this song.")
+            found[name] = rate, np.ascontiguousarray(np.round(audio.T * 32768) / 32768 if lossy else audio.T)
+            break
+    return found
+
+
+def _fitted(audio: Audio, channels: int, samples: int, folder: Path) -> Audio:
+    if len(audio) not in (1, channels):
+        raise AudioError(f"{folder} has a stem with {len(audio)} channels and one with {channels}; make them alike.")
+    spread = np.broadcast_to(audio, (channels, audio.shape[1]))[:, :samples]
+    return np.pad(spread, [(0, 0), (0, samples - spread.shape[1])])
