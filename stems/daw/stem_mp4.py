@@ -99,8 +99,10 @@ def _graph(session: Session) -> str:
         chains = [f"{sides[index]}[stream{index + 1}]" for index in range(count)] + [f"{sides[count]}[stream0]"]
     else:
         chains = [f"{sides[index]},asplit[stream{index + 1}][part{index}]" for index in range(count)]
+        # Not amix, which at the end of the files loses the last samples of some of them.
         parts = "".join(f"[part{index}]" for index in range(count))
-        chains.append(f"{parts}amix=inputs={count}:normalize=0[stream0]")
+        left, right = ("+".join(f"c{2 * index + side}" for index in range(count)) for side in (0, 1))
+        chains.append(f"{parts}amerge=inputs={count},pan=stereo|c0={left}|c1={right}[stream0]")
     length = max(track.length for track in session.tracks)
     silence = f"anullsrc=r={session.sample_rate}:cl=stereo,atrim=end_sample={length}"
     chains += [f"{silence}[stream{index + 1}]" for index in range(count, STEMS)]
@@ -108,7 +110,7 @@ def _graph(session: Session) -> str:
 
 
 def _stereo(channels: int) -> str:
-    return "pan=stereo|c0=c0|c1=c0" if channels == 1 else "anull"
+    return "pan=stereo|c0=c0|c1=c0" if channels == 1 else "aformat=channel_layouts=stereo"
 
 
 def _rate(session: Session) -> int:

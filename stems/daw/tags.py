@@ -16,7 +16,7 @@ _KEYS = {
     "album": ("TALB", "\xa9alb", "album"),
     "year": ("TDRC", "\xa9day", "date", "year"),
     "genre": ("TCON", "\xa9gen", "genre"),
-    "comment": ("COMM::eng", "\xa9cmt", "comment", "description"),
+    "comment": ("COMM::eng", "COMM::XXX", "\xa9cmt", "comment", "description"),
     "tempo": ("TBPM", "tmpo", "bpm", "tempo"),
 }
 
@@ -40,7 +40,7 @@ def _texts(path: Path) -> dict[str, str]:
     import mutagen
 
     try:
-        tags: Mapping[str, Any] = getattr(mutagen.File(path), "tags", None) or {}
+        tags: Mapping[str, Any] = dict(getattr(mutagen.File(path), "tags", None) or {})
     except mutagen.MutagenError:  # damaged tags are no reason to refuse a song whose audio is sound
         return {}
     texts = {}
