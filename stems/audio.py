@@ -195,7 +195,7 @@ class Song:
         if not self.format.is_integer and not np.isfinite(block).all():
             second = (start + int(np.argmin(np.isfinite(block).all(axis=1)))) / self.format.sample_rate
             raise AudioError(f"{self.path} holds a NaN or infinite sample at {second:.3f} s: export it again.")
-        return np.ascontiguousarray(block.T)
+        return np.array(block.T, order="C")  # a copy: the caller may change it
 
     def close(self) -> None:
         """Closes the file."""

@@ -98,6 +98,15 @@ def test_blocks_at_any_position_equal_one_continuous_decode(
             assert np.array_equal(song.read_exact(start, 3000), continuous[:, start : start + 3000])
 
 
+@pytest.mark.parametrize("channels", [1, 2])
+def test_a_block_belongs_to_the_caller(tmp_path: Path, channels: int) -> None:
+    with open_song(write(tmp_path / "song.flac", music(1000, channels))) as song:
+        first = song.read_exact(0, 1000)
+        changed = song.read_exact(0, 1000)
+        changed[:] = 0
+        assert np.array_equal(song.read_exact(0, 1000), first)
+
+
 @pytest.mark.parametrize("sample_rate", [8_000, 22_050, 44_100, 48_000])
 @pytest.mark.parametrize("encoder", [{"format": "MP3"}, {"format": "OGG", "subtype": "VORBIS"}])
 def test_lossy_songs_are_as_long_as_what_was_encoded_and_aligned_with_it(
