@@ -20,7 +20,8 @@ class Cells:
     three sums give the error of any mask exactly, and spectra are not needed any more.
 
     Attributes:
-        levels: (batch, 2, frames, bands), dB, the network's input.
+        levels: (batch, 2, all frames, bands), dB, the network's input.
+        frames: (batch, frames), numbers of the frames that count; the others are only heard.
         power: (batch, frames, bands), `|X|^2`.
         cross: (batch, parts, frames, bands), `Re(X* S)`.
         energy: (batch, parts, frames, bands), `|S|^2`.
@@ -28,6 +29,7 @@ class Cells:
     """
 
     levels: Tensor
+    frames: Tensor
     power: Tensor
     cross: Tensor
     energy: Tensor
@@ -43,20 +45,23 @@ class Cells:
         return cls(**{part.name: torch.cat([getattr(c, part.name) for c in cells]) for part in fields(cls)})
 
 
-def cells_of(mix: Mix, bands: Bands, grid: Grid) -> Cells:
-    """The cells of a mix, as a batch of one."""
+def cells_of(mix: Mix, bands: Bands, grid: Grid, frames: np.ndarray | None = None) -> Cells:
+    """The cells of a mix, as a batch of one; only `frames` of it count, or all."""
     mixture = analyse(torch.from_numpy(np.ascontiguousarray(mix.mixture)), grid)
     levels = bands.levels(mixture, grid)
-    cross = levels.new_zeros(len(mix.parts), *levels.shape[1:])
+    only = torch.arange(levels.shape[1]) if frames is None else torch.from_numpy(frames)
+    mixture = mixture[:, only]
+    cross = levels.new_zeros(len(mix.parts), len(only), bands.count)
     energy = torch.zeros_like(cross)
     for index, audio in enumerate(mix.parts):
         if audio.any():
-            part = analyse(torch.from_numpy(np.ascontiguousarray(audio)), grid)
+            part = analyse(torch.from_numpy(np.ascontiguousarray(audio)), grid, only)
             cross[index] = bands.sums(_product(mixture, part), grid)
             energy[index] = bands.sums(_product(part, part), grid)
     return Cells(
         levels=levels[None],
-        power=bands.powers(levels, grid)[None],
+        frames=only[None],
+        power=bands.powers(levels[:, only], grid)[None],
         cross=cross[None],
         energy=energy[None],
         groups=torch.from_numpy(mix.groups)[None],

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, distributed
 from torch.utils.data import DataLoader, Dataset
@@ -53,7 +54,10 @@ class NumberedMixes(Dataset[Cells]):
         self.grid = Grid(44100, self.bands.reference_window)
 
     def __getitem__(self, number: int) -> Cells:
-        return cells_of(self.mixer(number), self.bands, self.grid)
+        data = self.mixer.recipe.data
+        rng = np.random.default_rng([self.mixer.recipe.seed, number, 1])
+        frames = np.sort(rng.choice(data.frames, min(data.scored_frames, data.frames), replace=False))
+        return cells_of(self.mixer(number), self.bands, self.grid, frames)
 
 
 def train(

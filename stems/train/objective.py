@@ -30,12 +30,19 @@ class Losses:
 
 def losses(model: Model, cells: Cells, objective: Objective) -> Losses:
     """Both losses of a batch on the same embeddings (Seetharaman et al. 2019 found the two together best)."""
-    embeddings = model.network(cells.levels).flatten(1, 2).float()  # (batch, frames * bands, dimensions)
+    embeddings = embed(model, cells).float()  # (batch, frames * bands, dimensions)
     weights = model.weigh(points(cells.power)) * audible(cells)
     centroids = model.centroids(embeddings, weights, iterations=objective.iterations)
     shares = model.shares(embeddings, centroids)
     error = stem_error(shares, cells, objective.permutation_free)
     return Losses(affinity_loss(embeddings, weights, cells), error)
+
+
+def embed(model: Model, cells: Cells) -> Tensor:
+    """Embeddings of the frames that count, (batch, frames * bands, dimensions)."""
+    context, _ = model.network.context(cells.levels)
+    counting = context.gather(1, cells.frames[..., None].expand(-1, -1, context.shape[-1]))
+    return model.network.embed(counting).flatten(1, 2)
 
 
 def points(per_cell: Tensor) -> Tensor:

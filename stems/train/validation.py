@@ -14,7 +14,7 @@ from stems.train.augment import loudness
 from stems.train.cells import Cells, cells_of
 from stems.train.material import Track, find_tracks
 from stems.train.mixes import Mix
-from stems.train.objective import audible, framewise_sdr, points
+from stems.train.objective import audible, embed, framewise_sdr, points
 from stems.train.recipe import Recipe
 
 SECONDS = 20.0  # of an excerpt
@@ -49,7 +49,7 @@ class Validation:
         return scores
 
     def _ratios(self, model: Model, cells: Cells, iterations: int | None) -> Tensor:
-        embeddings = model.network(cells.levels).flatten(1, 2)
+        embeddings = embed(model, cells)
         weights = model.weigh(points(cells.power)) * audible(cells)
         shares = model.shares(embeddings, model.centroids(embeddings, weights, iterations=iterations))
         return framewise_sdr(shares, cells, 1 / self.grid.frame_seconds)[0]
