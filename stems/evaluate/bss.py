@@ -73,9 +73,9 @@ class BssEval(Engine):
         lagged = correlations(self._basis, self._basis, filter_length)
         if not np.isfinite(lagged).all():
             raise AudioError("A true stem holds NaN or infinite samples; repair or leave out this track.")
-        self._solve_all = _solver(gram_matrix(lagged))
+        self._solve_all = _solver(lagged)
         self._solve_own = {
-            stem: _solver(gram_matrix(lagged[channels, channels]))
+            stem: _solver(lagged[channels, channels])
             for stem, channels in zip(self.sounding, self._channels_of(len(self._basis)), strict=True)
         }
 
@@ -163,18 +163,17 @@ def gram_matrix(lagged: Array) -> Array:
     return gram.reshape(channels * lags, channels * lags)
 
 
-def _solver(gram: Array) -> Solver:
-    diagonal = np.diag_indices_from(gram)
-    # museval's guard against a channel of zeros, so that both solve the same equations.
-    gram[diagonal] += np.finfo(float).eps
+def _solver(lagged: Array) -> Solver:
+    """Solves the normal equations of channels with these correlations, for right sides `(channels * lags, any)`."""
     # Channels that are alike, as those of a mono stem, make the matrix singular to within rounding. How they share a
     # filter is then open and changes no projection, so the least addition to the diagonal that decides it will do.
     for ridge in RIDGES:
-        regular = gram.copy()
-        regular[diagonal] += ridge * gram.trace() / len(gram)
+        gram = gram_matrix(lagged)
+        # museval's guard against a channel of zeros comes first, so that both solve the same equations.
+        gram[np.diag_indices_from(gram)] += np.finfo(float).eps + ridge * gram.trace() / len(gram)
         try:
             # The transpose of a symmetric matrix is itself, in the order that LAPACK overwrites without a copy.
-            factor = cho_factor(regular.T, lower=True, overwrite_a=True, check_finite=False)
+            factor = cho_factor(gram.T, lower=True, overwrite_a=True, check_finite=False)
         except LinAlgError:
             continue
         return lambda right_side: cho_solve(factor, right_side, check_finite=False)

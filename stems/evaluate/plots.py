@@ -34,8 +34,11 @@ def save_box_plot(
 
 def box_plot(results: Results, published: Sequence[Published] = (), metric: str = "SDR", subset: str = "") -> Any:
     """The same as a `matplotlib.figure.Figure`, which needs no display."""
+    from matplotlib import __version_info__
     from matplotlib.figure import Figure
 
+    # The old spelling is on its way out, the new one came with 3.10.
+    lying: dict[str, Any] = {"orientation": "horizontal"} if __version_info__ >= (3, 10) else {"vert": False}
     stems = list(dict.fromkeys(stem for tracks in results.values() for scores in tracks.values() for stem in scores))
     known = [result for result in published if any(metric in result.scores.get(stem, {}) for stem in stems)]
     labels = [*results, *(result.system for result in known)]
@@ -45,7 +48,7 @@ def box_plot(results: Results, published: Sequence[Published] = (), metric: str 
         for position, tracks in enumerate(results.values()):
             figures = track_medians(tracks, stem, metric)
             if len(figures):
-                panel.boxplot(figures, positions=[position], orientation="horizontal", widths=0.6)
+                panel.boxplot(figures, positions=[position], widths=0.6, **lying)
         for position, result in enumerate(known, start=len(results)):
             if metric in result.scores.get(stem, {}):
                 shape = "D" if result.kind == "oracle" else "o"

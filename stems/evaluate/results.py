@@ -27,6 +27,11 @@ TrackScores = dict[str, dict[str, Array]]
 """Stem -> metric -> one figure per frame in dB, NaN where the frame has no signal."""
 
 
+def result_path(folder: Path, method: str, subset: str, track: str) -> Path:
+    """Where the scores of this track belong: `<folder>/<method>/<subset>/<track>.json`."""
+    return folder / method / subset / f"{track}.json"
+
+
 def save_track(
     path: Path,
     stems: tuple[str, ...],
@@ -98,6 +103,11 @@ def load_track(path: Path) -> TrackScores:
 def load_method(folder: Path) -> dict[str, TrackScores]:
     """Track name -> scores, of all files below `<method>/<subset>`."""
     return {path.stem: load_track(path) for path in sorted(folder.glob("*/**/*.json"))}
+
+
+def methods(folder: Path) -> Iterator[str]:
+    """Names of the methods that have results in this folder."""
+    return (path.name for path in sorted(folder.iterdir()) if path.is_dir() and any(path.glob("*/**/*.json")))
 
 
 @dataclass(frozen=True)
@@ -193,13 +203,3 @@ def _read(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise StemsError(f"{path} does not hold museval scores; delete it and score its track again.")
     return content
-
-
-def result_path(folder: Path, method: str, subset: str, track: str) -> Path:
-    """Where the scores of this track belong: `<folder>/<method>/<subset>/<track>.json`."""
-    return folder / method / subset / f"{track}.json"
-
-
-def methods(folder: Path) -> Iterator[str]:
-    """Names of the methods that have results in this folder."""
-    return (path.name for path in sorted(folder.iterdir()) if path.is_dir() and any(path.glob("*/**/*.json")))

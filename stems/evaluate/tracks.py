@@ -70,7 +70,7 @@ def musdb_tracks(root: Path, subset: str = "test") -> list[Track]:
     )
     if not database.tracks:
         raise OptionError(
-            f"{folder} holds neither .stem.mp4 files nor folders of stems; give the folder with 'train' and 'test' in it."
+            f"{folder} holds neither .stem.mp4 files nor folders of stems; give the folder above 'train' and 'test'."
         )
     return [Track(track.name, folder.name, partial(_load_musdb, track)) for track in database.tracks]
 

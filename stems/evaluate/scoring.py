@@ -1,0 +1,65 @@
+"""Scores one track with several methods: its true stems are read and prepared once for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stems.errors import OptionError
+from stems.evaluate import load_engine
+from stems.evaluate.oracles import BASELINES, estimate
+from stems.evaluate.results import is_finished, result_path, save_track
+from stems.evaluate.tracks import Song, Track
+
+Estimator = Callable[[Song], Mapping[str, NDArray[np.floating]]]
+"""Song -> estimates `(channels, samples)` by name of stem, of those stems that the song has."""
+
+
+def baseline_estimator(baseline: str) -> Estimator:
+    """An estimator for one of `stems.evaluate.oracles.BASELINES`. It can be handed to another process.
+
+    Raises OptionError for any other name.
+    """
+    if baseline not in BASELINES:
+        raise OptionError(f"There is no baseline '{baseline}'; choose among {', '.join(BASELINES)}.")
+    return partial(_estimate_baseline, baseline)
+
+
+def pending(track: Track, methods: Mapping[str, Estimator], folder: Path, engine: str) -> dict[str, Estimator]:
+    """Those methods whose scores of this track by this engine are not in the results folder yet."""
+    return {
+        method: estimator
+        for method, estimator in methods.items()
+        if not is_finished(result_path(folder, method, track.subset, track.name), engine)
+    }
+
+
+def score_track(
+    track: Track, methods: Mapping[str, Estimator], folder: Path, engine: str = "stems"
+) -> dict[str, dict[str, NDArray[np.float64]]]:
+    """Scores every pending method on one track; each is kept in the results folder as soon as it is scored.
+
+    Estimates are made and dropped one method after the other, so that memory holds one set of them. Returns method ->
+    metric -> `(stems, frames)` in dB of those that were pending; the audio is not even read if there were none.
+    """
+    todo = pending(track, methods, folder, engine)
+    if not todo:
+        return {}
+    song = track.load()
+    stems = tuple(song.stems)
+    prepared = load_engine(engine)(list(song.stems.values()), song.sample_rate)
+    scores = {}
+    for method, estimator in todo.items():
+        estimates = estimator(song)
+        scores[method] = prepared.score([estimates[stem] for stem in stems])
+        save_track(result_path(folder, method, track.subset, track.name), stems, scores[method], engine)
+    return scores
+
+
+def _estimate_baseline(baseline: str, song: Song) -> dict[str, NDArray[np.float32]]:
+    stems = np.stack(list(song.stems.values()))
+    return dict(zip(song.stems, estimate(baseline, song.mixture, stems, song.sample_rate), strict=True))
