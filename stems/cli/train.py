@@ -26,7 +26,6 @@ def train(
     """Train a recipe, or go on with a run that was stopped."""
     try:
         import scipy  # noqa: F401
-        import soundfile  # noqa: F401
     except ImportError as error:
         raise OptionError(f"Training needs {error.name}: pip install 'openband-stems[train]'.") from error
     import torch
