@@ -97,7 +97,8 @@ def train(
 
     begun = saved = logged = time.monotonic()
     sums, since = torch.zeros(2), 0
-    while progress.step < schedule.steps and (minutes is None or time.monotonic() - begun < minutes * 60):
+    last = progress.step >= schedule.steps
+    while not last:
         for group in optimiser.param_groups:
             group["lr"] = schedule.learning_rate * rate_at(progress.step, schedule)
         cells = next(batches).to(device)

@@ -1,0 +1,81 @@
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from stems.errors import ModelError
+from stems.model import Model
+from stems.train.loop import Places, rate_at, train
+from stems.train.recipe import Schedule
+
+RECIPES = Path(__file__).parents[2] / "recipes"
+
+
+def recipe(folder: Path, steps: int, units: int = 16) -> Path:
+    text = (RECIPES / "tiny.toml").read_text()
+    text = text.replace("steps = 250", f"steps = {steps}").replace("units = 48", f"units = {units}")
+    path = folder / "tiny.toml"
+    path.write_text(text)
+    return path
+
+
+def places(run: Path, material: Path, tmp_path: Path) -> Places:
+    return Places(run, material, tmp_path / "cache")
+
+
+def test_resuming_is_exact(material, tmp_path):
+    straight = train(recipe(tmp_path, 6), places(tmp_path / "straight", material, tmp_path), workers=0)
+    for _ in range(6):  # each time it stops after one step
+        stopped = train(recipe(tmp_path, 6), places(tmp_path / "stopped", material, tmp_path), workers=0, minutes=1e-9)
+    log = [json.loads(line) for line in (tmp_path / "stopped/log.jsonl").read_text().splitlines()]
+    assert [entry["step"] for entry in log] == [1, 2, 3, 4, 5, 6]
+    for name, tensor in load_file(straight).items():
+        torch.testing.assert_close(load_file(stopped)[name], tensor, rtol=0, atol=0)
+
+
+def test_a_run_leaves_recipe_log_curves_checkpoint_and_card(material, tmp_path):
+    path = train(recipe(tmp_path, 3), places(tmp_path / "run", material, tmp_path), workers=1)
+    left = {file.name for file in (tmp_path / "run").iterdir()}
+    assert left == {
+        "recipe.toml", "log.jsonl", "curves.png", "checkpoint.safetensors", "model.safetensors", "model.json",
+    }  # fmt: skip
+    model = Model.load(path)
+    assert model.card["training"]["steps"] == 3 and model.card["licence"] == "CC0-1.0"
+    assert set(model.card["validation_sdr_db"]["songs"]) == {"drums", "bass", "vocals", "other"}
+
+
+def test_a_checkpoint_of_another_design_is_refused(material, tmp_path):
+    train(recipe(tmp_path, 1), places(tmp_path / "run", material, tmp_path), workers=0)
+    with pytest.raises(ModelError, match=r"another \[network\]"):
+        train(recipe(tmp_path, 1, units=24), places(tmp_path / "run", material, tmp_path), workers=0)
+
+
+def test_a_damaged_checkpoint_is_refused(material, tmp_path):
+    train(recipe(tmp_path, 1), places(tmp_path / "run", material, tmp_path), workers=0)
+    checkpoint = tmp_path / "run/checkpoint.safetensors"
+    checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
+    with pytest.raises(ModelError, match="is damaged"):
+        train(recipe(tmp_path, 1), places(tmp_path / "run", material, tmp_path), workers=0)
+
+
+def test_training_learns(material, tmp_path):
+    train(recipe(tmp_path, 120, units=48), places(tmp_path / "run", material, tmp_path), workers=0, minutes=3)
+    entry = json.loads((tmp_path / "run/log.jsonl").read_text().splitlines()[-1])
+    untrained = Model(Model.load(tmp_path / "run/model.safetensors").design)
+    from stems.train.recipe import read_recipe
+    from stems.train.validation import Validation
+
+    before = Validation(read_recipe(recipe(tmp_path, 1)), material, tmp_path / "cache")(untrained)["songs"]
+    after = entry["sdr"]["songs"]
+    assert sum(after.values()) / 4 > sum(before.values()) / 4 + 4
+
+
+def test_the_learning_rate_rises_then_falls():
+    schedule = Schedule(steps=1000, warmup_steps=100, final_rate=0.1)
+    rates = [rate_at(step, schedule) for step in range(1000)]
+    assert (
+        rates[0] == pytest.approx(0.01) and max(rates) == pytest.approx(1.0) and rates[-1] == pytest.approx(0.1, 1e-3)
+    )
+    assert rates.index(max(rates)) in range(98, 103)

@@ -1,0 +1,106 @@
+import json
+
+import numpy as np
+import pytest
+import soundfile
+
+from stems.errors import RecipeError
+from stems.train.material import find_recordings, find_tracks, musdb_tracks, recording
+
+
+def test_a_recording_is_decoded_once_and_read_anywhere(tmp_path):
+    audio = np.random.default_rng(0).uniform(-0.5, 0.5, (5000, 2))
+    soundfile.write(tmp_path / "a.wav", audio, 44100, subtype="FLOAT")
+    kept = recording(tmp_path / "a.wav", tmp_path / "cache")
+    assert len(kept) == 5000
+    np.testing.assert_allclose(kept.excerpt(1000, 50), audio[1000:1050].T, atol=1e-4)
+    beyond = kept.excerpt(4990, 30)
+    assert beyond.shape == (2, 30) and not beyond[:, 10:].any() and beyond[:, :10].any()
+    before = kept.excerpt(-10, 30)
+    assert not before[:, :10].any()
+    np.testing.assert_allclose(before[:, 10:], audio[:20].T, atol=1e-4)
+    changed = kept.cache.stat().st_mtime_ns
+    assert len(recording(tmp_path / "a.wav", tmp_path / "cache")) == 5000
+    assert kept.cache.stat().st_mtime_ns == changed
+
+
+def test_a_changed_file_is_decoded_anew(tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.zeros((100, 2)), 44100)
+    first = recording(tmp_path / "a.wav", tmp_path / "cache")
+    soundfile.write(tmp_path / "a.wav", np.zeros((200, 2)), 44100)
+    assert recording(tmp_path / "a.wav", tmp_path / "cache").cache != first.cache
+
+
+@pytest.mark.parametrize("rate", [22050, 32000, 48000])
+def test_other_rates_keep_their_pitch_and_length(tmp_path, rate):
+    time = np.arange(rate) / rate
+    soundfile.write(tmp_path / "a.flac", 0.5 * np.sin(2 * np.pi * 1000 * time), rate)
+    kept = recording(tmp_path / "a.flac", tmp_path / "cache").excerpt(0, 44100)
+    spectrum = np.abs(np.fft.rfft(kept[0]))
+    assert abs(len(recording(tmp_path / "a.flac", tmp_path / "cache")) - 44100) <= 1
+    assert np.argmax(spectrum) == 1000
+
+
+def test_songs_are_found_with_the_stems_they_have(material, tmp_path):
+    place = tmp_path / "songs" / "half"
+    place.mkdir(parents=True)
+    soundfile.write(place / "drums.wav", np.ones((100, 2)) * 0.1, 44100)
+    soundfile.write(place / "notes.wav", np.ones((100, 2)) * 0.1, 44100)
+    (half,) = find_tracks(tmp_path / "songs", tmp_path / "cache")
+    assert set(half.stems) == {"drums"} and half.merged == () and len(half) == 100
+    assert len(find_tracks(material / "songs", tmp_path / "cache")) == 3
+
+
+def test_a_bass_line_in_other_is_merged_with_it(tmp_path):
+    place = tmp_path / "song"
+    place.mkdir()
+    soundfile.write(place / "other.wav", np.ones((100, 2)) * 0.1, 44100)
+    about = {"absent": ["bass"], "stems": {"other": {"energy_below_150_hz": 0.4}}}
+    (place / "song.json").write_text(json.dumps(about))
+    assert find_tracks(tmp_path, tmp_path / "cache")[0].merged == ("bass",)
+    about["stems"]["other"]["energy_below_150_hz"] = 0.01
+    (place / "song.json").write_text(json.dumps(about))
+    assert find_tracks(tmp_path, tmp_path / "cache")[0].merged == ()
+
+
+def test_empty_folders_and_broken_files_are_named(tmp_path):
+    with pytest.raises(RecipeError, match="holds no song"):
+        find_tracks(tmp_path, tmp_path / "cache")
+    with pytest.raises(RecipeError, match="holds no audio"):
+        find_recordings(tmp_path, tmp_path / "cache")
+    (tmp_path / "broken.wav").write_bytes(b"not audio at all")
+    with pytest.raises(RecipeError, match=r"broken\.wav cannot be decoded"):
+        find_recordings(tmp_path, tmp_path / "cache")[0].samples()
+
+
+def test_musdb_hq_folders_are_read(material, tmp_path):
+    source = find_tracks(material / "songs", tmp_path / "cache")[0]
+    place = tmp_path / "musdb" / "train" / "Band - Song"
+    place.mkdir(parents=True)
+    total = 0
+    for name, stem in source.stems.items():
+        audio = stem.excerpt(0, 44100).T
+        total = total + audio
+        soundfile.write(place / f"{name}.wav", audio, 44100)
+    soundfile.write(place / "mixture.wav", total, 44100)
+    (track,) = musdb_tracks(tmp_path / "musdb", "train", tmp_path / "cache")
+    assert track.name == "Band - Song" and set(track.stems) == {"drums", "bass", "vocals", "other"}
+    np.testing.assert_allclose(
+        track.stems["vocals"].excerpt(0, 1000), source.stems["vocals"].excerpt(0, 1000), atol=1e-4
+    )
+
+
+def test_the_excerpt_of_musdb18_that_stempeg_ships_is_read(tmp_path):
+    stempeg = pytest.importorskip("stempeg")
+    import shutil
+
+    if shutil.which("ffmpeg") is None:
+        pytest.skip("musdb reads .stem.mp4 files with ffmpeg")
+    place = tmp_path / "musdb" / "train"
+    place.mkdir(parents=True)
+    shutil.copy(stempeg.example_stem_path(), place)
+    (track,) = musdb_tracks(tmp_path / "musdb", "train", tmp_path / "cache")
+    stems, _ = stempeg.read_stems(stempeg.example_stem_path())
+    assert set(track.stems) == {"drums", "bass", "vocals", "other"}
+    for index, name in ((1, "drums"), (2, "bass"), (3, "other"), (4, "vocals")):
+        np.testing.assert_allclose(track.stems[name].excerpt(0, 20000), stems[index][:20000].T, atol=1e-3)

@@ -1,0 +1,110 @@
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from stems.masking import apply_masks
+from stems.model import Design, Model
+from stems.network import NetworkShape
+from stems.spectrum import Bands, Grid, analyse
+from stems.train.cells import Cells, cells_of
+from stems.train.mixes import Mix, merge
+from stems.train.objective import affinity_loss, framewise_sdr, losses, points, squared_error, stem_error
+from stems.train.recipe import Objective
+
+BANDS = Bands(72, 300, 12000)
+GRID = Grid(44100)
+
+
+@pytest.fixture
+def mix() -> Mix:
+    rng = np.random.default_rng(5)
+    envelopes = rng.uniform(0, 1, (4, 1, 30)).repeat(2048, 2)
+    parts = (rng.standard_normal((4, 2, 30 * 2048)) * envelopes * 0.1).astype(np.float32)
+    return Mix(parts.sum(0), parts, np.eye(4, dtype=np.float32))
+
+
+def test_cells_know_the_error_of_any_masks(mix):
+    cells = cells_of(mix, BANDS, GRID)
+    mixture, parts = (analyse(torch.from_numpy(audio), GRID) for audio in (mix.mixture, mix.parts))
+    shares = torch.rand(mixture.shape[1], BANDS.count, 4).softmax(-1)
+    error = apply_masks(mixture, shares, BANDS, GRID) - parts
+    direct = BANDS.sums((error.real**2 + error.imag**2).sum(1), GRID)
+    found = squared_error(shares.flatten(0, 1)[None], cells)
+    torch.testing.assert_close(found[0], direct.flatten(1), rtol=1e-3, atol=1e-7)
+
+
+def test_chosen_frames_are_the_same_as_in_the_whole(mix):
+    whole, some = cells_of(mix, BANDS, GRID), cells_of(mix, BANDS, GRID, np.array([2, 3, 11]))
+    torch.testing.assert_close(some.power, whole.power[:, [2, 3, 11]])
+    torch.testing.assert_close(some.cross, whole.cross[:, :, [2, 3, 11]])
+    torch.testing.assert_close(some.levels, whole.levels)
+
+
+def test_the_low_rank_form_is_the_affinity_loss(mix):
+    cells = cells_of(mix, BANDS, GRID, np.arange(4))
+    cells = Cells.stack([cells, dataclasses.replace(cells, energy=cells.energy.flip(1))])
+    embeddings = torch.nn.functional.normalize(torch.randn(2, points(cells.power).shape[1], 5), dim=-1)
+    weights = torch.rand(embeddings.shape[:2])
+    owners = torch.nn.functional.one_hot(points(cells.energy).argmax(1), 4).float()
+    share = weights / weights.sum(-1, keepdim=True)
+    difference = embeddings @ embeddings.transpose(1, 2) - owners @ owners.transpose(1, 2)
+    direct = (difference**2 * share[:, :, None] * share[:, None, :]).sum((1, 2)).mean()
+    torch.testing.assert_close(affinity_loss(embeddings, weights, cells), direct, rtol=1e-4, atol=1e-6)
+
+
+def test_parts_that_hold_several_stems_are_left_out_of_the_affinity(mix):
+    mix.groups = merge(mix.groups, (0, 1, 3))
+    cells = cells_of(mix, BANDS, GRID)
+    embeddings = torch.nn.functional.normalize(torch.randn(1, points(cells.power).shape[1], 5), dim=-1)
+    assert affinity_loss(embeddings, torch.ones(embeddings.shape[:2]), cells) == 0
+
+
+def test_a_merged_part_is_masked_by_the_sum_of_its_stems(mix):
+    mix.parts[0] += mix.parts[1] + mix.parts[3]
+    mix.parts[[1, 3]] = 0
+    mix.groups = merge(mix.groups, (0, 1, 3))
+    cells = cells_of(mix, BANDS, GRID)
+    one, other = torch.rand(2, points(cells.power).shape[1])
+    vocals = 1 - one * 0.9
+    first = torch.stack([one * 0.9, 0 * one, vocals, 0 * one], -1)[None]
+    spread = torch.stack([one * 0.9 * other, one * 0.9 * (1 - other), vocals, 0 * one], -1)[None]
+    torch.testing.assert_close(stem_error(first, cells), stem_error(spread, cells))
+
+
+def test_framewise_sdr_is_the_ratio_of_energies(mix):
+    cells = cells_of(mix, BANDS, GRID)
+    shares = torch.full((1, points(cells.power).shape[1], 4), 0.25)
+    found = framewise_sdr(shares, cells, cells.power.shape[1])
+    for index, part in enumerate(mix.parts):
+        error = part - 0.25 * mix.mixture
+        direct = 10 * np.log10((part**2).sum() / (error**2).sum())
+        assert abs(found[0, index, 0] - direct) < 0.4  # the taper weighs the ends of the excerpt less
+
+
+def test_a_silent_part_has_no_ratio(mix):
+    mix.parts[1] = 0
+    cells = cells_of(mix, BANDS, GRID)
+    shares = torch.full((1, points(cells.power).shape[1], 4), 0.25)
+    assert framewise_sdr(shares, cells, 10)[0, 1].isnan().all()
+
+
+def test_error_falls_from_even_masks_to_ideal_ones(mix):
+    cells = cells_of(mix, BANDS, GRID)
+    even = torch.full((1, points(cells.power).shape[1], 4), 0.25)
+    ideal = points(cells.energy).sqrt().transpose(1, 2)
+    ideal = ideal / ideal.sum(-1, keepdim=True)
+    assert stem_error(ideal, cells) < stem_error(even, cells)
+    assert stem_error(ideal[..., [1, 0, 2, 3]], cells) > stem_error(ideal, cells)
+    torch.testing.assert_close(stem_error(ideal[..., [1, 0, 3, 2]], cells, True), stem_error(ideal, cells, True))
+
+
+def test_gradients_reach_every_parameter_and_are_finite(mix):
+    torch.manual_seed(0)
+    model = Model(Design(bands=BANDS, network=NetworkShape(72, 8, 1, 16)))
+    mix.parts[0] = 0
+    parts = losses(model, cells_of(mix, BANDS, GRID, np.arange(10)), Objective())
+    parts.total(Objective()).backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None and parameter.grad.isfinite().all() and parameter.grad.any(), name

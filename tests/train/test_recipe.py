@@ -1,0 +1,48 @@
+from pathlib import Path
+
+import pytest
+
+from stems.errors import RecipeError
+from stems.train.recipe import read_recipe
+
+RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.toml"))
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_every_recipe_of_ours_can_be_read(path):
+    recipe = read_recipe(path)
+    assert recipe.name == path.stem
+    assert recipe.about and recipe.licence
+    assert recipe.design.bands.edges.shape == (recipe.bands.count + 1,)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("bandz = 3", "unknown key 'bandz'"),
+        ("[network]\nlayer = 3", "unknown key 'layer'; it may be one of bands"),
+        ("[network]\nlayers = 'three'", "layers must be of type int"),
+        ("[schedule]\nsteps = 1.5", "steps must be of type int"),
+        ("bands = 3", "bands must be a table"),
+        ("[bands]\ncount = 100", "network.bands is 192 but bands.count is 100"),
+        ("[schedule]\nprecision = 'int8'", "'float32' or 'bfloat16'"),
+        ("seed = ", "is not TOML"),
+    ],
+)
+def test_a_wrong_recipe_is_refused_with_its_name_and_the_remedy(tmp_path, text, said):
+    path = tmp_path / "wrong.toml"
+    path.write_text(text)
+    with pytest.raises(RecipeError, match=r"wrong\.toml") as error:
+        read_recipe(path)
+    assert said in str(error.value)
+
+
+def test_a_whole_number_will_do_where_a_fraction_is_expected(tmp_path):
+    path = tmp_path / "recipe.toml"
+    path.write_text("[schedule]\nlearning_rate = 1")
+    assert read_recipe(path).schedule.learning_rate == 1.0
+
+
+def test_a_missing_recipe_is_named(tmp_path):
+    with pytest.raises(RecipeError, match=r"nothing\.toml cannot be read"):
+        read_recipe(tmp_path / "nothing.toml")
