@@ -71,8 +71,6 @@ class BssEval(Engine):
         if not self._basis:
             return
         lagged = correlations(self._basis, self._basis, filter_length)
-        if not np.isfinite(lagged).all():
-            raise AudioError("A true stem holds NaN or infinite samples; repair or leave out this track.")
         self._solve_all = _solver(lagged)
         self._solve_own = {
             stem: _solver(lagged[channels, channels])
@@ -111,8 +109,6 @@ class BssEval(Engine):
     def _filters(self, estimates: Signals, stems: list[int]) -> tuple[Array, Array]:
         """Filters on all true stems and on the own one, each `(taps, channels of true stems, of estimates)`."""
         lagged = correlations(self._basis, estimates, self.filter_length)
-        if not np.isfinite(lagged).all():
-            raise AudioError("An estimate holds NaN or infinite samples; separate this track anew or leave it out.")
         inputs, outputs, taps = lagged.shape
         solved = self._solve_all(lagged.transpose(0, 2, 1).reshape(inputs * taps, outputs))
         all_filters = solved.reshape(inputs, taps, outputs).swapaxes(0, 1)

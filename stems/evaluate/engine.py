@@ -49,6 +49,8 @@ class Engine:
         if len(shape) != 2 or 0 in shape:
             raise AudioError(f"The true stems must be arrays (channels, samples) that are not empty, not {shape}.")
         self.channels, self.samples = shape
+        if not all(_finite(reference) for reference in self.references):
+            raise AudioError("A true stem holds NaN or infinite samples; repair it or leave out this track.")
         window, hop = int(window_seconds * sample_rate), int(hop_seconds * sample_rate)
         if window < 1 or hop < 1:
             raise AudioError(f"Frames of {window_seconds} s every {hop_seconds} s hold no sample at {sample_rate} Hz.")
@@ -67,7 +69,8 @@ class Engine:
         estimates: one array `(channels, samples)` per stem, in the order of the true stems; zeros are appended to
             estimates shorter than the track, and the end of longer ones is left out.
 
-        Raises AudioError if their number or their channels differ from those of the true stems.
+        Raises AudioError if their number or their channels differ from those of the true stems, or if they hold NaN or
+        infinite samples.
         """
         estimates = [self._fitted(np.asarray(estimate)) for estimate in estimates]
         if len(estimates) != len(self.references):
@@ -90,6 +93,8 @@ class Engine:
     def _fitted(self, estimate: NDArray[np.floating]) -> NDArray[np.floating]:
         if estimate.ndim != 2 or len(estimate) != self.channels:
             raise AudioError(f"An estimate must be ({self.channels}, samples) as its true stem, not {estimate.shape}.")
+        if not _finite(estimate):
+            raise AudioError("An estimate holds NaN or infinite samples; separate this track anew or leave it out.")
         missing = self.samples - estimate.shape[1]
         return np.pad(estimate, [(0, 0), (0, missing)]) if missing > 0 else estimate[:, : self.samples]
 
@@ -99,6 +104,10 @@ class Engine:
         for row, stem in zip(silence, stems, strict=True):
             row[:] = [_silent(stem[:, frame]) for frame in self.frames]
         return silence
+
+
+def _finite(stem: NDArray[np.floating]) -> bool:
+    return bool(np.isfinite(stem.min(initial=0)) and np.isfinite(stem.max(initial=0)))
 
 
 def _silent(stem: NDArray[np.floating]) -> bool:

@@ -69,12 +69,13 @@ def _wiener_filter(spatial: NDArray[np.complexfloating]) -> Callable[[Spectra, S
     channels = spatial.shape[-1]
 
     def separate(mixture: Spectra, stems: Spectra) -> Spectra:
-        power = (np.abs(stems) ** 2).mean(axis=1)  # (stems, bins, frames)
+        # Double precision, for covariances of stems in the middle of the stage are all but singular.
+        power = (np.abs(stems) ** 2).mean(axis=1).astype(float)  # (stems, bins, frames)
         covariance = np.einsum("sft,sfcd->ftcd", power, spatial)
         level = np.einsum("ftcc->ft", covariance).real / channels
-        # Stems in the middle of the stage leave one direction empty, which a trace of noise makes invertible.
-        covariance += (1e-7 * level + TINY**0.5)[..., None, None] * np.eye(channels)
-        whitened = np.linalg.solve(covariance, mixture.transpose(1, 2, 0)[..., None])[..., 0]
+        # A trace of noise in all directions makes them invertible.
+        covariance += (1e-10 * level + TINY**0.5)[..., None, None] * np.eye(channels)
+        whitened = np.linalg.solve(covariance, mixture.transpose(1, 2, 0)[..., None].astype(complex))[..., 0]
         estimates: Spectra = np.einsum("sft,sfcd,ftd->scft", power, spatial, whitened, optimize=True)
         return estimates
 
@@ -86,7 +87,7 @@ def _spatial_covariances(mixture: Audio, stems: Audio, hop: int) -> NDArray[np.c
     outer: Any = 0
     power: Any = 0
     for _, _, own_frames, spectra in _blocks(mixture, stems, hop):
-        own = spectra[1:, ..., own_frames]
+        own = spectra[1:, ..., own_frames].astype(complex)
         outer = outer + np.einsum("scft,sdft->sfcd", own, own.conj())
         power = power + (np.abs(own) ** 2).mean(axis=1).sum(axis=-1)
     return np.asarray(outer / np.maximum(power, TINY)[..., None, None])
