@@ -1,0 +1,39 @@
+"""Seconds until `stems --help` has answered and `import stems` is done.
+
+python benchmarks/start.py
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+
+from measure import describe_machine, measure, stems_command, table
+
+HEAVY = ("torch", "musdb", "museval", "matplotlib")
+
+
+def main() -> None:
+    """Prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--runs", type=int, default=15, help="runs of each command (15)")
+    options = parser.parse_args()
+    print(describe_machine())
+    commands = {
+        "python -c pass": [sys.executable, "-c", "pass"],
+        "import stems": [sys.executable, "-c", "import stems"],
+        "stems --help": [stems_command(), "--help"],
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in commands}
+    for _ in range(options.runs):  # in turns, so that a busy moment of the machine meets all of them
+        for name, command in commands.items():
+            seconds[name].append(measure(command).seconds)
+    rows = [[name, f"{statistics.median(taken):.3f} s", f"{min(taken):.3f} s"] for name, taken in seconds.items()]
+    print(table(["command", "median", "best"], rows))
+    code = f"import sys, stems, stems.cli; print([name for name in {HEAVY} if name in sys.modules])"
+    print("Heavy packages that are loaded:", measure([sys.executable, "-c", code]).output.strip())
+
+
+if __name__ == "__main__":
+    main()
