@@ -36,7 +36,8 @@ def openunmix() -> Separate:
     """Open-Unmix `umxhq` (Stöter et al. 2019) with one iteration of its Wiener filter, which is its default."""
     from openunmix import umxhq
 
-    return umxhq(pretrained=False, niter=1).eval()
+    separator: Separate = umxhq(pretrained=False, niter=1).eval()
+    return separator
 
 
 def main(name: str, song: str, folder: str) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import argparse
 import statistics
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 
 from measure import describe_machine, measure, stems_command, table
 
@@ -20,7 +22,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=15, help="runs of each command (15)")
     options = parser.parse_args()
     print(describe_machine())
-    commands = {
+    commands: dict[str, Sequence[str | Path]] = {
         "python -c pass": [sys.executable, "-c", "pass"],
         "import stems": [sys.executable, "-c", "import stems"],
         "stems --help": [stems_command(), "--help"],
