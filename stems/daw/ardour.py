@@ -28,6 +28,8 @@ _SPEAKERS = [["system:playback_1"], ["system:playback_2"]]
 def write(session: Session, destination: Path) -> None:
     """Write a session as a folder that Ardour opens; its `.ardour` file is named after the folder.
 
+    Ardour knows no session without a tempo: one that nobody said is written as the 120 of an empty session.
+
     Raises:
         ExportError: the destination cannot be written.
     """
@@ -69,8 +71,7 @@ def _session(session: Session, name: str, sounds: dict[Track, str]) -> Element:
         _location(locations, ids, marker.name, begin, begin + marker.length, kind, rate)
     for order, track in enumerate(session.all_tracks, start=1):
         _track(routes, playlists, sources, ids, session, track, sounds[track], order)
-    if session.tempo_bpm or session.time_signature:
-        _tempo(root, session)
+    _tempo(root, session)
     root.set("id-counter", next(ids))
     return root
 
@@ -95,7 +96,7 @@ def _track(
 
     playlist, name = next(ids), _name(track.name)
     sides = [[f"Master/audio_in {1 + channel % 2}"] for channel in range(track.channels)]
-    if track.channels == 1:  # one output to both sides: a panner would take 3 dB
+    if track.channels == 1:
         sides = [["Master/audio_in 1", "Master/audio_in 2"]]
     route = _route(routes, ids, name, order, track.channels, sides, track, playlist)
     element = SubElement(playlists, "Playlist", {"id": playlist, "name": name, "type": "audio"})
@@ -140,6 +141,10 @@ def _route(
     muted = "1" if track and track.muted else "0"
     SubElement(route, "MuteMaster", {"mute-point": "PreFader,PostFader,Listen,Main", "muted": muted})
     _fader(route, ids)
+    if track and channels == 1:  # in the middle the panner would take 3 dB
+        outputs_of = {"type": "main-outs", "role": "Main", "own-input": "1", "own-output": "0", "output": name}
+        main = SubElement(route, "Processor", {"id": next(ids), "name": name, "active": "1", **outputs_of})
+        SubElement(main, "PannerShell", {"bypassed": "1", "user-panner": "", "linked-to-route": "1"})
     return str(route.get("id"))
 
 
