@@ -5,17 +5,19 @@ from __future__ import annotations
 import glob
 import os
 import string
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 
-from stems.audio import READABLE_SUFFIXES, AudioFormat, open_song, output_format
-from stems.errors import OptionError, StemsError
+from stems.audio import READABLE_SUFFIXES, AudioFormat, Song, open_song, output_format
+from stems.errors import Cancelled, OptionError, StemsError
 from stems.presets import Preset
 from stems.writing import StemFiles
 
@@ -64,7 +66,7 @@ class Result:
     """What became of a song."""
 
     song: Path
-    status: str = "done"  # or "skipped", "failed"
+    status: str = "done"  # or "skipped", "failed", "cancelled"; of a preview "would split", "would skip", "failed"
     outputs: dict[str, Path] = field(default_factory=dict)
     seconds: float = 0.0  # of audio
     elapsed: float = 0.0  # seconds of work
@@ -92,52 +94,108 @@ def check_name(pattern: str, preset: Preset) -> None:
         raise OptionError(
             f"--name {pattern!r} has {{{sorted(unknown)[0]}}}; it may have {{track}}, {{stem}} and {{ext}}."
         )
+    try:
+        pattern.format(track="", stem="", ext="")
+    except ValueError as error:
+        raise OptionError(f"--name {pattern!r} is not a pattern: {error}.") from error
+    if not pattern.endswith(".{ext}"):
+        raise OptionError(f"--name {pattern!r} must end in .{{ext}}, which is the suffix of the format.")
     if "stem" not in found and len(preset.outputs) > 1:
         raise OptionError(f"--name {pattern!r} gives every stem the same file: add {{stem}}.")
     if Path(pattern).is_absolute() or ".." in Path(pattern).parts:
         raise OptionError(f"--name {pattern!r} leads out of the --out folder: give a path below it.")
 
 
+def check_format(container: str | None, bit_depth: str | None) -> None:
+    """Raises OptionError where no song could be written in a container and bit depth."""
+    if container is not None:
+        output_format(AudioFormat("wav", "int16", 44_100, 2), container, bit_depth)
+
+
 def plan(inputs: Sequence[str | Path], settings: Settings) -> list[Task]:
     """The songs that files, folders (recursive) and globs name, each once, in order.
 
-    A song in a folder keeps its place below that folder. Songs of one place that differ only in their
-    suffix keep the suffix in their names.
+    A song keeps its place below the folder that was given, or below the folders in which a glob looks. Where
+    songs of the same name come from different folders, all keep their places below what these folders share.
+    Songs of one place that differ only in their suffix keep the suffix in their names.
 
     Raises:
-        OptionError: where an input is not there or holds no songs.
+        OptionError: where an input holds no songs, or two songs would be written to the same files.
     """
-    found: dict[Path, Path] = {}
+    songs: dict[str, tuple[Path, Path]] = {}
     for given in inputs:
-        for song, folder in _songs_of(given, settings.out):
-            found.setdefault(song, folder)
-    places = [(folder, song.stem.casefold()) for song, folder in found.items()]
-    return [
-        Task(song, folder, song.name if places.count((folder, song.stem.casefold())) > 1 else song.stem)
-        for song, folder in found.items()
+        for song, root in _songs_of(str(given), settings.out):
+            songs.setdefault(os.path.abspath(song), (song, Path(os.path.abspath(root))))
+    parents = [Path(absolute).parent for absolute in songs]
+    roots = [root for _, root in songs.values()]
+    names = [song.stem.casefold() for song, _ in songs.values()]
+
+    folders = [parent.relative_to(root) for parent, root in zip(parents, roots, strict=True)]
+    if len(set(zip(folders, names, strict=True))) < len(set(zip(parents, names, strict=True))):
+        shared = os.path.commonpath(roots)
+        folders = [parent.relative_to(shared) for parent in parents]
+
+    same = Counter(zip(folders, names, strict=True))
+    tasks = [
+        Task(song, folder, song.name if same[folder, name] > 1 else song.stem)
+        for (song, _), folder, name in zip(songs.values(), folders, names, strict=True)
     ]
+    _check_apart(tasks, settings)
+    return tasks
 
 
-def _songs_of(given: str | Path, out: Path) -> list[tuple[Path, Path]]:
+def _songs_of(given: str, out: Path) -> list[tuple[Path, Path]]:
+    """Songs, each with the folder from which its place is told."""
     path = Path(given)
-    if path.is_dir():
-        results = out.resolve()
-        songs = [
-            (song, song.parent.relative_to(path))
-            for song in sorted(path.rglob("*"))
-            if song.suffix.lower() in READABLE_SUFFIXES
-            and not song.name.startswith(".")
-            and results not in song.resolve().parents
-        ]
-        if not songs:
-            raise OptionError(f"{path} holds no songs ({', '.join(sorted(READABLE_SUFFIXES))}).")
-        return songs
-    if path.exists() or not glob.has_magic(str(given)):
-        return [(path, Path())]  # a missing file fails by itself, so that the rest of the batch is done
-    matches = sorted(glob.glob(str(given), recursive=True))
-    if not matches:
-        raise OptionError(f"Nothing matches {str(given)!r}.")
-    return [pair for match in matches for pair in _songs_of(match, out)]
+    if os.path.isdir(path):
+        return [(song, path) for song in _songs_in(path, out)]
+    if os.path.lexists(path) or not glob.has_magic(given):
+        return [(path, path.parent)]  # a missing file fails by itself, so that the rest of the batch is done
+    root = Path(*takewhile(lambda part: not glob.has_magic(part), path.parts))
+    matches = [Path(match) for match in sorted(glob.glob(given, recursive=True))]
+    folders = [match for match in matches if match.is_dir()]
+    songs = [match for match in matches if not match.is_dir() and not _is_result(match, root, out)]
+    if "**" not in given:  # which finds the songs in folders by itself
+        songs += [song for folder in folders for song in _songs_in(folder, out)]
+    if not songs:
+        raise OptionError(f"No song matches {given!r}.")
+    return [(song, root) for song in songs]
+
+
+def _songs_in(folder: Path, out: Path) -> list[Path]:
+    if out.resolve() == folder.resolve():
+        raise OptionError(
+            f"--out {out} is where the songs are, so that stems would be taken for songs: "
+            f"name another folder, such as {out / 'separated'}."
+        )
+    songs = [
+        song
+        for song in sorted(folder.rglob("*"))
+        if song.suffix.lower() in READABLE_SUFFIXES
+        and not song.name.startswith(".")
+        and not song.is_dir()
+        and not _is_result(song, folder, out)
+    ]
+    if not songs:
+        raise OptionError(f"{folder} holds no songs ({', '.join(sorted(READABLE_SUFFIXES))}).")
+    return songs
+
+
+def _is_result(song: Path, folder: Path, out: Path) -> bool:
+    """Whether a song that was found in a folder lies in the --out folder inside it."""
+    results = out.resolve()
+    return folder.resolve() in results.parents and results in song.resolve().parents
+
+
+def _check_apart(tasks: Sequence[Task], settings: Settings) -> None:
+    taken: dict[Path, Task] = {}
+    for task in tasks:
+        for path in output_paths(task, settings, settings.container or "ext").values():
+            if path in taken:
+                raise OptionError(
+                    f"{taken[path].song} and {task.song} would be written to the same files: add {{track}} to --name."
+                )
+            taken[path] = task
 
 
 def output_paths(task: Task, settings: Settings, container: str) -> dict[str, Path]:
@@ -149,41 +207,68 @@ def output_paths(task: Task, settings: Settings, container: str) -> dict[str, Pa
     }
 
 
+def preview(task: Task, settings: Settings) -> Result:
+    """What `split_song` would make of a song, as far as its header tells."""
+    result = Result(task.song, "would split")
+    with _failures_in(result), open_song(task.song) as song:
+        if _look(song, task, settings, result):
+            result.status = "would skip"
+    return result
+
+
 def split_song(
     task: Task,
     settings: Settings,
-    separator: Callable[[], Any],
+    separator: Any,
     progress: Callable[[float, float], None] = lambda share, seconds: None,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Result:
     """Splits one song into files; a song that cannot be split gives a result that says why.
 
     Args:
-        separator: returns the `Separator`, which is not needed for songs that are skipped.
+        separator: a `Separator`.
         progress: called with the share of the song that is done, and the song's seconds.
+        cancelled: asked between blocks; where it returns True, the song's files are removed.
     """
     result = Result(task.song)
     begun = perf_counter()
-    try:
-        with open_song(task.song) as song:
-            form = output_format(song.format, settings.container, settings.bit_depth)
+    with _failures_in(result), open_song(task.song) as song:
+        if _look(song, task, settings, result):
+            result.status = "skipped"
+        else:
             result.seconds = song.seconds
-            result.outputs = output_paths(task, settings, form.container)
-            if not settings.overwrite and all(path.exists() for path in result.outputs.values()):
-                result.status = "skipped"
-            else:
-                _write(song, form, result, settings, separator(), progress, cancelled)
-    except StemsError as error:
-        result.status, result.error, result.outputs = "failed", str(error), {}
-        if cancelled():
-            result.status = "cancelled"
+            _write(song, result, settings, separator, progress, cancelled)
     result.elapsed = perf_counter() - begun
     return result
 
 
+@contextmanager
+def _failures_in(result: Result) -> Iterator[None]:
+    """Turns whatever goes wrong with a song into a result, so that the rest of the batch is done."""
+    try:
+        yield
+    except Cancelled as error:
+        result.status, result.error, result.outputs = "cancelled", str(error), {}
+    except StemsError as error:
+        result.status, result.error, result.outputs = "failed", str(error), {}
+    except (OSError, RuntimeError, MemoryError) as error:  # a full disk or memory, mostly
+        reason = " ".join(str(error).split()) or type(error).__name__
+        result.status, result.error, result.outputs = "failed", f"{result.song} could not be split: {reason}", {}
+
+
+def _look(song: Song, task: Task, settings: Settings, result: Result) -> bool:
+    """Notes where the outputs of a song go; returns whether they are there already."""
+    form = output_format(song.format, settings.container, settings.bit_depth)
+    result.outputs = output_paths(task, settings, form.container)
+    there = [path for path in result.outputs.values() if path.exists()]
+    for path in there:
+        if path.samefile(song.path):
+            raise OptionError(f"{path} is the song itself, which its stems must not replace: choose another --out.")
+    return len(there) == len(result.outputs) and not settings.overwrite
+
+
 def _write(
-    song: Any,
-    form: AudioFormat,
+    song: Song,
     result: Result,
     settings: Settings,
     separator: Any,
@@ -193,11 +278,12 @@ def _write(
     from stems.chains import outputs
 
     preset, rate = settings.preset, song.format.sample_rate
+    form = output_format(song.format, settings.container, settings.bit_depth)
     blocks = separator.separate(
         song, rate, preset.stems, settings.sensitivity, lambda share: progress(share, result.seconds), cancelled
     )
     with ExitStack() as stack:
-        if preset.chains:  # effects change the sum, so that there is nothing to add up to
+        if not preset.divides:  # there is nothing to add up to
             alone = {
                 name: stack.enter_context(StemFiles({name: path}, form, song.samples))
                 for name, path in result.outputs.items()
@@ -208,11 +294,13 @@ def _write(
             return
         files = stack.enter_context(StemFiles(result.outputs, form, song.samples))
         mixture_file = stack.enter_context(open_song(song.path))  # compressed songs are only read forward
+        whole = set(preset.stems) == set(separator.stems)
         done = 0
         for named in outputs(blocks, preset, rate, song.samples):
             count = next(iter(named.values())).shape[1]
             mixture = mixture_file.read_exact(done, count)
-            files.write(mixture, {**named, HIDDEN_REST: mixture - np.sum(list(named.values()), 0)})
+            rest = {} if whole else {HIDDEN_REST: mixture - np.sum(list(named.values()), 0)}
+            files.write(mixture, {**named, **rest})
             done += count
 
 

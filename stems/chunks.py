@@ -166,7 +166,7 @@ def listen(
         first = 0
         for _, piece in spectra(song, grid, 256, device):
             found = model.design.bands.levels(piece * gain, grid)
-            landmark_levels.append(found[:, -first % spacing :: spacing])
+            landmark_levels.append(found[:, -first % spacing :: spacing].clone())  # a view would keep all of it
             first += found.shape[1]
             yield found
 
@@ -184,7 +184,7 @@ def listen(
     landmark_contexts: list[Tensor] = []
     for piece in windows.join(seen(), total):
         contexts.append(piece)
-        landmark_contexts.append(piece[-done % spacing :: spacing])
+        landmark_contexts.append(piece[-done % spacing :: spacing].clone())
         done += piece.shape[0]
         report(done)
     contexts.rewind()

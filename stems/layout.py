@@ -35,7 +35,7 @@ def channels_first(audio: np.ndarray) -> tuple[np.ndarray, Layout]:
     """Any layout -> float32 (channels, samples), and how to go back.
 
     One dimension is mono. Of two, the shorter is the channels, as in pedalboard; two samples of two channels
-    are taken as (channels, samples).
+    are taken as (channels, samples). Integers become fractions of their full scale.
 
     Raises:
         AudioError: where the array is not mono or stereo audio, is empty, or holds NaN or infinite values.
@@ -45,15 +45,17 @@ def channels_first(audio: np.ndarray) -> tuple[np.ndarray, Layout]:
         raise AudioError(
             f"Expected audio of shape (channels, samples), (samples, channels) or (samples,), not {audio.shape}."
         )
-    samples_first = audio.ndim == 2 and audio.shape[0] > audio.shape[1] and audio.shape[1] <= MOST_CHANNELS
+    samples_first = audio.ndim == 2 and audio.shape[0] > audio.shape[1]
     layout = Layout(audio.shape, audio.dtype, samples_first)
     planes = audio[None] if audio.ndim == 1 else audio.T if samples_first else audio
     if planes.shape[0] > MOST_CHANNELS:
         raise AudioError(f"Audio of shape {audio.shape} has {planes.shape[0]} channels: mix it down to mono or stereo.")
-    if np.issubdtype(audio.dtype, np.integer):
+    if np.issubdtype(audio.dtype, np.signedinteger):
         planes = planes / -float(np.iinfo(audio.dtype).min)
     elif not np.issubdtype(audio.dtype, np.floating):
-        raise AudioError(f"Audio must be of floats or integers, not {audio.dtype}.")
-    elif not np.isfinite(planes).all():
+        raise AudioError(f"Audio must be of floats or signed integers, not {audio.dtype}.")
+    with np.errstate(over="ignore"):  # what is too large for float32 becomes infinite, and is refused below
+        planes = np.ascontiguousarray(planes, np.float32)
+    if not np.isfinite(planes).all():
         raise AudioError("The audio holds NaN or infinite values: replace them before it is separated.")
-    return np.ascontiguousarray(planes, np.float32), layout
+    return planes, layout

@@ -121,8 +121,8 @@ class Model(nn.Module):
             "sha256": hashlib.sha256(content).hexdigest(),
             "parameters": sum(value.numel() for value in tensors.values()),
             "design": asdict(self.design),
-            **{key: value for key, value in self.card.items() if key not in ("format", "sha256", "design")},
         }
+        card |= {key: value for key, value in self.card.items() if key not in card}
         path.parent.mkdir(parents=True, exist_ok=True)
         _replace(path, content)
         _replace(path.with_suffix(".json"), (json.dumps(card, indent=2) + "\n").encode())
@@ -136,15 +136,19 @@ class Model(nn.Module):
         """
         path = find_model(name_or_path)
         card = read_card(path)
-        content = path.read_bytes()
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise ModelError(f"{path} cannot be read ({error.strerror}): check its permissions.") from error
         if hashlib.sha256(content).hexdigest() != card.get("sha256"):
             raise ModelError(f"{path} is damaged: its contents do not match its card. Copy or download it again.")
         try:
-            model = cls(design_from(card["design"]), card)
+            model = cls(design_from(card.get("design")), card)
             tensors = load_tensors(content)
             model.load_state_dict({name: value.float() for name, value in tensors.items()})
         except (KeyError, TypeError, ValueError, RuntimeError, safetensors.SafetensorError) as error:
-            raise ModelError(f"{path} does not fit its card {path.with_suffix('.json').name}: {error}") from error
+            reason = " ".join(str(error).split())
+            raise ModelError(f"{path} does not fit its card {path.with_suffix('.json').name}: {reason}") from error
         return model.eval()
 
 
@@ -174,15 +178,17 @@ def read_card(path: Path) -> dict[str, Any]:
         card = json.loads(card_path.read_text())
     except FileNotFoundError:
         raise ModelError(f"{path} has no card: {card_path.name} must lie beside it.") from None
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         raise ModelError(f"{card_path} is not a model card: {error}.") from error
     if not isinstance(card, dict) or card.get("format") != FORMAT:
         raise ModelError(f"{card_path} is not the card of a stems model (its format should be {FORMAT!r}).")
     return card
 
 
-def design_from(data: dict[str, Any]) -> Design:
-    """A design from plain data; raises TypeError where a key is unknown."""
+def design_from(data: Any) -> Design:
+    """A design from plain data; raises TypeError or ValueError where it is not one."""
+    if not isinstance(data, dict):
+        raise TypeError(f"a design is a table, not {data!r}")
     parts = {"bands": Bands, "network": NetworkShape, "clustering": Clustering}
     known = {part.name for part in fields(Design)}
     if unknown := set(data) - known:
@@ -190,7 +196,10 @@ def design_from(data: dict[str, Any]) -> Design:
     values: dict[str, Any] = {key: parts[key](**value) if key in parts else value for key, value in data.items()}
     if "stems" in values:
         values["stems"] = tuple(values["stems"])
-    return Design(**values)
+    design = Design(**values)
+    if len(design.bands.edges) != design.network.bands + 1:
+        raise ValueError(f"the network has {design.network.bands} bands where there are {design.bands.count}")
+    return design
 
 
 def _replace(path: Path, content: bytes) -> None:

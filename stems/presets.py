@@ -40,9 +40,16 @@ class Preset:
         """The stems that any output needs, in their usual order."""
         return tuple(stem for stem in STEMS if any(stem in parts for parts in self.outputs.values()))
 
+    @property
+    def divides(self) -> bool:
+        """Whether the outputs are parts of the song, which can be made to add up to it; effects change the sum."""
+        return not self.chains and sum(map(len, self.outputs.values())) == len(self.stems)
+
 
 def only(stems: tuple[str, ...]) -> Preset:
     """A preset that writes some stems as they are."""
+    if not stems:
+        raise PresetError(f"--stems names no stem: choose from {', '.join(STEMS)}.")
     return Preset("stems", "", {_known_stem(stem, "--stems"): (stem,) for stem in stems})
 
 
@@ -88,10 +95,14 @@ def _checked(path: Path, data: dict[str, Any]) -> Preset:
     if not isinstance(outputs, dict) or not outputs:
         raise PresetError(f'{path} has no outputs: add a table such as [outputs] with vocals = ["vocals"].')
     for name, stems in outputs.items():
+        if not name or name[0] == "." or set(name) & set('/\\:*?"<>|\0'):
+            raise PresetError(f"{path}: the output {name!r} cannot be part of a file's name: call it otherwise.")
         if not isinstance(stems, list) or not stems:
             raise PresetError(f'{path}: the output {name!r} must be a list of stems, such as ["drums", "bass"].')
         for stem in stems:
             _known_stem(stem, f"{path}: output {name!r}")
+        if len(set(stems)) < len(stems):
+            raise PresetError(f"{path}: the output {name!r} names a stem twice.")
     if not isinstance(chains, dict):
         raise PresetError(f"{path}: chains must be a table with a list of plugins for each stem.")
     for stem, plugins in chains.items():
@@ -116,13 +127,17 @@ def _known_stem(stem: Any, where: str) -> str:
 
 
 def plugins() -> dict[str, type]:
-    """The effects of pedalboard that a chain may name."""
+    """The effects of pedalboard that a chain may name: those that need no file."""
     import pedalboard
 
+    needing_files = (pedalboard.ExternalPlugin, pedalboard.Convolution)
     return {
         name: kind
         for name, kind in vars(pedalboard).items()
-        if inspect.isclass(kind) and issubclass(kind, pedalboard.Plugin) and parameters(kind) and name[0] != "_"
+        if inspect.isclass(kind)
+        and issubclass(kind, pedalboard.Plugin)
+        and not issubclass(kind, needing_files)
+        and parameters(kind)
     }
 
 
@@ -137,10 +152,10 @@ def build_chain(chain: list[Mapping[str, Any]] | tuple[Mapping[str, Any], ...], 
     Raises:
         PresetError: for unknown plugins and parameters, and values out of range.
     """
-    import pedalboard
+    from pedalboard import Pedalboard  # type: ignore[attr-defined]
 
     known = plugins()
-    board = pedalboard.Pedalboard([])
+    board = Pedalboard([])
     for table in chain:
         name = table.get("plugin")
         if name not in known:
@@ -149,8 +164,23 @@ def build_chain(chain: list[Mapping[str, Any]] | tuple[Mapping[str, Any], ...], 
         values = {key: value for key, value in table.items() if key != "plugin"}
         if unknown := set(values) - set(settable):
             raise PresetError(f"{where}: {name} has no parameter {sorted(unknown)[0]!r}; it has {', '.join(settable)}.")
+        values = {key: _checked_value(plugin, key, value, f"{where}: {name}") for key, value in values.items()}
         try:
             board.append(plugin(**values))
         except (TypeError, ValueError, RuntimeError) as error:
-            raise PresetError(f"{where}: {name} refuses {values}: {str(error).splitlines()[0]}") from error
+            raise PresetError(f"{where}: {name} refuses {values}: {' '.join(str(error).split())}") from error
     return board
+
+
+def _checked_value(plugin: type, key: str, value: Any, where: str) -> Any:
+    """The value of a parameter, which presets give by its name where it is one of a few."""
+    default = getattr(plugin(), key)
+    if members := getattr(type(default), "__members__", None):
+        if value not in list(members):
+            raise PresetError(f"{where}: {key} cannot be {value!r}; choose from {', '.join(members)}.")
+        return members[value]
+    is_number = isinstance(value, (bool, int, float)) and abs(value) < float("inf")
+    if not is_number or isinstance(default, bool) != isinstance(value, bool):
+        expected = "true or false" if isinstance(default, bool) else "a number"
+        raise PresetError(f"{where}: {key} must be {expected}, not {value!r}.")
+    return value

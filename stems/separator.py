@@ -56,12 +56,12 @@ class Separator:
     Args:
         model: name of a shipped model, path of a `.safetensors` file, or a `Model`.
         device: "auto", "cpu", "cuda" or "mps".
-        window_seconds: length of the overlapping windows, in seconds; `inf` sees the song whole.
-        margin_seconds: thrown away at either end of a window.
+        window_seconds: length of the overlapping windows; `inf` sees the song whole.
+        margin_seconds: thrown away at either end of a window, at most a quarter of it.
 
     Raises:
         ModelError: if the model cannot be loaded.
-        OptionError: if the device is not there.
+        OptionError: if the device is not there, or the windows are too short for their margins.
     """
 
     def __init__(
@@ -71,6 +71,11 @@ class Separator:
         window_seconds: float = 30.0,
         margin_seconds: float = 2.5,
     ) -> None:
+        if not (margin_seconds >= 0 and window_seconds >= max(1.0, 4 * margin_seconds)):
+            raise OptionError(
+                f"Windows of {window_seconds:g} s are too short for margins of {margin_seconds:g} s: "
+                "make them at least four times as long, and 1 s."
+            )
         self.device = choose_device(device)
         self.model = (model if isinstance(model, Model) else Model.load(model)).to(self.device).eval()
         self.window_seconds = window_seconds
@@ -147,9 +152,10 @@ class Separator:
         Yields:
             Blocks in order, which together are as long as the song.
         """
-        wanted = [index for index, name in enumerate(self.stems) if stems is None or name in stems]
-        if stems is not None and (unknown := set(stems) - set(self.stems)):
-            raise OptionError(f"There is no stem {sorted(unknown)[0]!r}: choose from {', '.join(self.stems)}.")
+        names = self.stems if stems is None else (stems,) if isinstance(stems, str) else tuple(stems)
+        if unknown := [name for name in names if name not in self.stems]:
+            raise OptionError(f"There is no stem {unknown[0]!r}: choose from {', '.join(self.stems)}.")
+        wanted = [index for index, name in enumerate(self.stems) if name in names]
         if not LOWEST_SENSITIVITY <= sensitivity <= HIGHEST_SENSITIVITY:
             raise OptionError(
                 f"sensitivity must be from {LOWEST_SENSITIVITY:g} to {HIGHEST_SENSITIVITY:g}, not {sensitivity:g}."
@@ -213,14 +219,14 @@ class Separator:
     def find_centroids(self, heard: Heard, grid: Grid, kappa: float) -> Tensor:
         """The centroids of a song, (stems, dimensions), from the loudest bands of its landmarks."""
         power = self.model.design.bands.powers(heard.landmark_levels, grid)
-        loudest = power.topk(round(CLUSTERED_SHARE * power.shape[1]), dim=1)
+        powers, bands = power.topk(max(1, round(CLUSTERED_SHARE * power.shape[1])), dim=1)
         embeddings = torch.cat(
             [
-                self._embed_some(*some)
-                for some in zip(heard.landmarks.split(BLOCK_FRAMES), loudest.indices.split(BLOCK_FRAMES), strict=True)
+                self._embed_some(heard.landmarks[first : first + BLOCK_FRAMES], bands[first : first + BLOCK_FRAMES])
+                for first in range(0, len(bands), BLOCK_FRAMES)
             ]
         )
-        return self.model.centroids(embeddings, self.model.weigh(loudest.values).flatten(), kappa)
+        return self.model.centroids(embeddings, self.model.weigh(powers).flatten(), kappa)
 
     def _embed_some(self, context: Tensor, bands: Tensor) -> Tensor:
         """Embeddings of the given bands: (frames, size), (frames, some) -> (frames * some, dimensions)."""
@@ -238,7 +244,7 @@ def loudness(song: Readable) -> float:
     """Root mean square over the parts of a song that sound, within 40 dB of the loudest; full scale is 1."""
     powers = []
     for start in range(0, song.samples, LOUDNESS_BLOCK * 64):
-        audio = song.read(start, min(LOUDNESS_BLOCK * 64, song.samples - start))
+        audio = song.read(start, min(LOUDNESS_BLOCK * 64, song.samples - start)).astype(np.float64)
         edges = np.arange(0, audio.shape[1], LOUDNESS_BLOCK)
         powers.append(np.add.reduceat(np.square(audio).mean(0), edges) / np.diff(np.append(edges, audio.shape[1])))
     power = np.concatenate(powers)

@@ -85,7 +85,8 @@ def analyse(audio: Tensor, grid: Grid, only: Tensor | None = None) -> Tensor:
     if only is not None:
         frames = frames[..., only, :]
     taper = grid.taper.to(audio) * (4 / grid.window)
-    return torch.fft.rfft(frames * taper)
+    spectra: Tensor = torch.fft.rfft(frames * taper)
+    return spectra
 
 
 class OverlapAdd:
@@ -113,7 +114,8 @@ class OverlapAdd:
         if self._tail is not None:
             out[..., : self._tail.shape[-1]] += self._tail
         self._tail = out[..., count * grid.hop :]
-        return out[..., : count * grid.hop]
+        finished: Tensor = out[..., : count * grid.hop]
+        return finished
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import queue
 import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from functools import cache
+from functools import partial
+from multiprocessing.connection import wait
+from threading import Thread
 from typing import Any
 
 from stems.batch import Result, Settings, Task, cores, split_song
@@ -33,20 +36,16 @@ def split_all(
 
     Raises:
         KeyboardInterrupt: after Ctrl-C, when the unfinished files of all workers are gone.
-        StemsError: if the model or the device cannot be had.
+        StemsError: before any work, if the model or the device cannot be had.
     """
+    from stems.separator import Separator
+
+    separator = Separator(settings.model, settings.device)  # here even if only workers need one: it may raise
     if jobs > 1 and len(tasks) > 1:
         return _split_in_processes(tasks, settings, min(jobs, len(tasks)), on_progress, on_result)
-
-    @cache
-    def separator() -> Any:
-        from stems.separator import Separator
-
-        return Separator(settings.model, settings.device)
-
     results = []
     for number, task in enumerate(tasks):
-        result = split_song(task, settings, separator, lambda *state, n=number: on_progress(n, *state))  # type: ignore[misc]
+        result = split_song(task, settings, separator, partial(on_progress, number))
         on_result(number, result)
         results.append(result)
     return results
@@ -56,25 +55,23 @@ def _split_in_processes(
     tasks: Sequence[Task], settings: Settings, jobs: int, on_progress: OnProgress, on_result: OnResult
 ) -> list[Result]:
     context = multiprocessing.get_context("spawn")
-    with context.Manager() as manager:
-        news, stop = manager.Queue(), manager.Event()
-        threads = max(1, cores() // jobs)
-        pool = ProcessPoolExecutor(jobs, context, _start, (settings, threads, news, stop))
-        waiting: dict[Future[Result], int] = {}
-        results: dict[int, Result] = {}
-        try:
-            waiting = {pool.submit(_work, number, task): number for number, task in enumerate(tasks)}
-            while waiting:
-                _pass_on(news, on_progress)
-                for future in [future for future in waiting if future.done()]:
-                    number = waiting.pop(future)
-                    results[number] = _outcome(future, tasks[number])
-                    on_result(number, results[number])
-        except BaseException:
-            stop.set()
-            raise
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+    news, stop = context.Queue(), context.Event()
+    threads = max(1, cores() // jobs)
+    pool = ProcessPoolExecutor(jobs, context, _start, (settings, threads, news, stop))
+    results: dict[int, Result] = {}
+    try:
+        waiting = {pool.submit(_work, number, task): number for number, task in enumerate(tasks)}
+        while waiting:
+            _pass_on(news, on_progress)
+            for future in [future for future in waiting if future.done()]:
+                number = waiting.pop(future)
+                results[number] = _outcome(future, tasks[number])
+                on_result(number, results[number])
+    except BaseException:
+        stop.set()
+        raise
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
     return [results[number] for number in sorted(results)]
 
 
@@ -99,13 +96,23 @@ def _outcome(future: Future[Result], task: Task) -> Result:
 def _start(settings: Settings, threads: int, news: Any, stop: Any) -> None:
     """Makes a process a worker, which is stopped by `stop` alone: Ctrl-C reaches every process of a terminal."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_end_with_parent, daemon=True).start()
+    news.cancel_join_thread()  # when the batch is stopped, nobody reads the last news
     import torch
 
     from stems.separator import Separator
 
     torch.set_num_threads(threads)
-    separator = cache(lambda: Separator(settings.model, settings.device))
+    separator = Separator(settings.model, settings.device)
     _worker.update(settings=settings, separator=separator, news=news, stop=stop)
+
+
+def _end_with_parent() -> None:
+    """Ends a worker whose parent was killed, which would wait for its next task forever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
 
 
 def _work(number: int, task: Task) -> Result:

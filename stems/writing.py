@@ -18,7 +18,7 @@ from stems.errors import AudioError, OptionError
 Samples = npt.NDArray[np.floating]
 
 PARTIAL_SUFFIX = ".partial"
-"""Suffix of files that are not finished: hidden files, which a killed process leaves behind."""
+"""Suffix of files that are not finished: hidden files, which a killed process leaves behind and the next replaces."""
 
 _SUBTYPES = {"int16": "PCM_16", "int24": "PCM_24", "int32": "PCM_32", "float32": "FLOAT", "float64": "DOUBLE"}
 _SAMPLES_AT_ONCE = 16_384  # fits a processor's cache; libsndfile's Vorbis encoder crashes on millions at once
@@ -48,6 +48,7 @@ class StemFiles:
         self.samples_written = 0
         self._files: dict[str, soundfile.SoundFile] = {}
         self._partial: dict[str, Path] = {}
+        self._made: dict[str, os.stat_result] = {}
         self._folders_made: list[Path] = []
 
     def __enter__(self) -> StemFiles:
@@ -89,10 +90,12 @@ class StemFiles:
         self._make_folder(path.parent)
         if path.is_dir():
             raise AudioError(f"{path} is a folder, so that the stem cannot have this name: choose another.")
-        partial = path.parent / f".{uuid.uuid4().hex}{PARTIAL_SUFFIX}"
-        self._partial[stem] = partial
+        # The same name in every run, so that what killed runs leave behind does not pile up.
+        partial = path.parent / f".{uuid.uuid5(uuid.NAMESPACE_URL, path.name).hex}{PARTIAL_SUFFIX}"
         try:
+            partial.unlink(missing_ok=True)
             partial.touch(exist_ok=False)
+            self._partial[stem], self._made[stem] = partial, partial.stat()
         except OSError as error:
             raise _cannot_write(path.parent, error) from error
         with self._disk_errors(stem):
@@ -146,20 +149,30 @@ class StemFiles:
         for stem, file in self._files.items():
             with self._disk_errors(stem):
                 file.close()
+            if not self._is_ours(stem):
+                raise AudioError(f"{self.paths[stem]} is being written by another run: wait until that has ended.")
         for stem, partial in self._partial.items():
             try:
                 os.replace(partial, self.paths[stem])
             except OSError as error:
                 raise _cannot_write(self.paths[stem], error) from error
 
+    def _is_ours(self, stem: str) -> bool:
+        """Whether no other run, which uses the same names, has replaced the partial file by its own."""
+        try:
+            return os.path.samestat(self._partial[stem].stat(), self._made[stem])
+        except FileNotFoundError:
+            return False
+
     def _discard(self) -> None:
         """Removes what is not finished, which after `_finish` is nothing."""
         for file in self._files.values():
             with suppress(soundfile.SoundFileRuntimeError):
                 file.close()
-        for partial in self._partial.values():
+        for stem, partial in self._partial.items():
             with suppress(OSError):  # finished, or never made
-                partial.unlink()
+                if self._is_ours(stem):
+                    partial.unlink()
         for folder in reversed(self._folders_made):
             with suppress(OSError):  # not empty, or never made
                 folder.rmdir()

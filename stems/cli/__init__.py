@@ -44,12 +44,9 @@ for command in (split, export, plugin, presets, models, info, train):
 
 
 def main() -> None:
-    """Runs the command line; an error of ours is one sentence and exit code 1, Ctrl-C is exit code 130."""
+    """Runs the command line; an error of ours is one sentence and exit code 1."""
     try:
         app()
     except StemsError as error:
         typer.secho(f"stems: {error}", fg="red", err=True)
         sys.exit(1)
-    except KeyboardInterrupt:
-        typer.secho("stems: stopped; unfinished files were removed.", err=True)
-        sys.exit(130)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -77,7 +78,7 @@ class Bars:
     def __init__(self, tasks: Sequence[Task], console: Console) -> None:
         self.tasks, self.console = tasks, console
         self.progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),  # songs may be called "Anthem [live]"
             BarColumn(),
             TextColumn("{task.percentage:>3.0f} %"),
             TextColumn("{task.fields[rate]}"),
@@ -87,6 +88,7 @@ class Bars:
         self.whole = self.progress.add_task(f"{len(tasks)} songs", total=len(tasks), rate="", visible=len(tasks) > 1)
         self.bars: dict[int, TaskID] = {}
         self.shares = [0.0] * len(tasks)
+        self.seconds = [0.0] * len(tasks)
 
     def __enter__(self) -> Bars:
         self.progress.start()
@@ -98,27 +100,33 @@ class Bars:
     def on_progress(self, number: int, share: float, seconds: float) -> None:
         if number not in self.bars:
             self.bars[number] = self.progress.add_task(self.tasks[number].track, total=1.0, rate="")
-        bar = self.bars[number]
-        elapsed = self.progress.tasks[self.progress.task_ids.index(bar)].elapsed or 0.0
-        self.progress.update(bar, completed=share, rate=f"{share * seconds / elapsed:.0f}x" if elapsed > 0.2 else "")
+        self.seconds[number] = seconds
+        self._show(self.bars[number], share, share * seconds)
         self._advance(number, share)
 
     def on_result(self, number: int, result: Result) -> None:
         if number in self.bars:
             self.progress.remove_task(self.bars.pop(number))
-        self.progress.console.print(describe(result), style="red" if result.error else None, highlight=False)
+        style = "red" if result.error else None
+        self.progress.console.print(describe(result), style=style, highlight=False, markup=False)
         self._advance(number, 1.0)
 
     def _advance(self, number: int, share: float) -> None:
         self.shares[number] = share
-        self.progress.update(self.whole, completed=sum(self.shares))
+        separated = sum(share * seconds for share, seconds in zip(self.shares, self.seconds, strict=True))
+        self._show(self.whole, sum(self.shares), separated)
+
+    def _show(self, bar: TaskID, completed: float, seconds: float) -> None:
+        """Moves a bar, with its rate: `seconds` of songs in the time since the bar appeared."""
+        elapsed = self.progress.tasks[self.progress.task_ids.index(bar)].elapsed or 0.0
+        self.progress.update(bar, completed=completed, rate=f"{seconds / elapsed:.0f}x" if elapsed > 0.2 else "")
 
     def summary(self, results: Sequence[Result]) -> None:
         if len(results) > 1:
             table = Table("song", "result", "length", "speed")
             for result in results:
-                speed = f"{result.seconds / result.elapsed:.0f}x" if result.status == "done" else ""
-                table.add_row(str(result.song), result.status, clock(result.seconds), speed)
+                done = (clock(result.seconds), speed(result)) if result.status == "done" else ("", "")
+                table.add_row(escape(str(result.song)), result.status, *done)
             self.console.print(table)
             self.console.print(f"{in_words(results)}.", highlight=False)
 
@@ -129,9 +137,13 @@ def describe(result: Result) -> str:
         return f"failed: {result.error}"
     if result.status == "skipped":
         return f"skipped {result.song}: its stems are there already (--overwrite splits it again)"
-    folders = sorted({str(path.parent) for path in result.outputs.values()})
-    speed = result.seconds / max(result.elapsed, 1e-9)
-    return f"{result.song} -> {', '.join(folders)} ({clock(result.seconds)} in {result.elapsed:.1f} s, {speed:.0f}x)"
+    folders = ", ".join(sorted({str(path.parent) for path in result.outputs.values()}))
+    return f"{result.song} -> {folders} ({clock(result.seconds)} in {result.elapsed:.1f} s, {speed(result)})"
+
+
+def speed(result: Result) -> str:
+    """How many seconds of a song were split in a second."""
+    return f"{result.seconds / max(result.elapsed, 1e-9):.0f}x"
 
 
 def in_words(results: Sequence[Result]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,7 +13,7 @@ import typer
 from stems.errors import OptionError
 
 if TYPE_CHECKING:
-    from stems.batch import Settings, Task
+    from stems.batch import Result, Settings, Task
     from stems.presets import Preset
 
 
@@ -78,9 +79,8 @@ def split(
     json_lines: Annotated[bool, typer.Option("--json", help="One line of JSON for each song, and no more.")] = False,
 ) -> None:
     """Split songs into stems that line up with them to the sample and add up to them."""
-    from stems.batch import Settings, check_name, cores, plan
+    from stems.batch import Settings, check_format, check_name, cores, plan
     from stems.model import find_model
-    from stems.workers import split_all
 
     settings = Settings(
         preset=_preset(preset, stems, two_stems),
@@ -94,21 +94,45 @@ def split(
         overwrite=overwrite,
     )
     check_name(name, settings.preset)
-    _check_out(out)
+    check_format(settings.container, settings.bit_depth)
+    if os.path.exists(out) and not os.path.isdir(out):
+        raise OptionError(f"--out {out} is a file: name a folder.")
     tasks = plan(songs, settings)
     find_model(model)
     if dry_run:
-        _say_plan(tasks, settings, json_lines)
-        return
-
-    from stems.cli.progress import watch_over
-
-    with watch_over(tasks, json_lines) as watcher:
-        results = split_all(tasks, settings, jobs or cores(), watcher.on_progress, watcher.on_result)
-    if not json_lines:
-        watcher.summary(results)
+        results = _say_plan(tasks, settings, json_lines)
+    else:
+        results = _split(tasks, settings, jobs or cores(), json_lines)
     if any(result.status == "failed" for result in results):
         raise typer.Exit(1)
+
+
+def _split(tasks: list[Task], settings: Settings, jobs: int, json_lines: bool) -> list[Result]:
+    from stems.cli.progress import watch_over
+    from stems.workers import split_all
+
+    try:
+        with watch_over(tasks, json_lines) as watcher:
+            results = split_all(tasks, settings, jobs, watcher.on_progress, watcher.on_result)
+    except KeyboardInterrupt:
+        typer.echo("stems: stopped, unfinished files were removed; the same command goes on from here.", err=True)
+        raise typer.Exit(130) from None
+    watcher.summary(results)
+    return results
+
+
+def _say_plan(tasks: list[Task], settings: Settings, json_lines: bool) -> list[Result]:
+    from stems.batch import preview
+
+    results = [preview(task, settings) for task in tasks]
+    for result in results:
+        if json_lines:
+            typer.echo(json.dumps(result.as_json()))
+        elif result.error:
+            typer.echo(f"would fail: {result.error}")
+        else:
+            typer.echo("\n    ".join([f"{result.status} {result.song}", *map(str, result.outputs.values())]))
+    return results
 
 
 def _preset(preset: str | None, stems: str | None, two_stems: str | None) -> Preset:
@@ -122,37 +146,3 @@ def _preset(preset: str | None, stems: str | None, two_stems: str | None) -> Pre
     if two_stems is not None:
         return stem_and_rest(two_stems)
     return load_preset(preset or "stems")
-
-
-def _check_out(out: Path) -> None:
-    if out.exists() and not out.is_dir():
-        raise OptionError(f"--out {out} is a file: name a folder.")
-
-
-def _say_plan(tasks: list[Task], settings: Settings, json_lines: bool) -> None:
-    """Says what would be done, without doing more than reading what each file is."""
-    from stems.audio import open_song, output_format
-    from stems.batch import output_paths
-    from stems.errors import StemsError
-
-    failed = False
-    for task in tasks:
-        try:
-            with open_song(task.song) as song:
-                container = output_format(song.format, settings.container, settings.bit_depth).container
-        except StemsError as error:
-            failed = True
-            line = {"song": str(task.song), "status": "failed", "error": str(error)}
-            typer.echo(json.dumps(line) if json_lines else str(error), err=not json_lines)
-            continue
-        paths = output_paths(task, settings, container)
-        there = not settings.overwrite and all(path.exists() for path in paths.values())
-        line = {
-            "song": str(task.song),
-            "status": "would skip" if there else "would split",
-            "outputs": {output: str(path) for output, path in paths.items()},
-        }
-        listing = "\n    ".join([f"{line['status']} {task.song}", *map(str, paths.values())])
-        typer.echo(json.dumps(line) if json_lines else listing)
-    if failed:
-        raise typer.Exit(1)
