@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,9 @@ from stems.evaluate import load_engine
 from stems.evaluate.oracles import BASELINES, estimate
 from stems.evaluate.results import is_finished, result_path, save_track
 from stems.evaluate.tracks import Song, Track
+
+if TYPE_CHECKING:
+    from stems.separator import Separator
 
 Estimator = Callable[[Song], Mapping[str, NDArray[np.floating]]]
 """Song -> estimates `(channels, samples)` by name of stem, of those stems that the song has."""
@@ -27,6 +31,24 @@ def baseline_estimator(baseline: str) -> Estimator:
     if baseline not in BASELINES:
         raise OptionError(f"There is no baseline '{baseline}'; choose among {', '.join(BASELINES)}.")
     return partial(_estimate_baseline, baseline)
+
+
+def model_estimator(model: str) -> Estimator:
+    """An estimator that separates with this model, which each process loads once.
+
+    model: as for `stems.Separator`.
+    """
+    return partial(_separate, model)
+
+
+def given_estimator(track: Track) -> Estimator:
+    """An estimator that reads the estimates that lie beside a track's true stems.
+
+    Raises OptionError if there are none.
+    """
+    if track.load_estimates is None:
+        raise OptionError(f"There are no estimates for {track.name}.")
+    return track.load_estimates
 
 
 def pending(track: Track, methods: Mapping[str, Estimator], folder: Path, engine: str) -> dict[str, Estimator]:
@@ -58,6 +80,17 @@ def score_track(
         scores[method] = prepared.score([estimates[stem] for stem in stems])
         save_track(result_path(folder, method, track.subset, track.name), stems, scores[method], engine)
     return scores
+
+
+def _separate(model: str, song: Song) -> dict[str, NDArray[np.floating]]:
+    return _separator(model)(song.mixture, song.sample_rate)
+
+
+@cache
+def _separator(model: str) -> Separator:
+    from stems.separator import Separator
+
+    return Separator(model)
 
 
 def _estimate_baseline(baseline: str, song: Song) -> dict[str, NDArray[np.float32]]:

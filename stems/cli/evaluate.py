@@ -1,0 +1,146 @@
+"""`stems evaluate`: scores separations against true stems."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from stems.errors import OptionError, StemsError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from stems.evaluate.scoring import Estimator
+    from stems.evaluate.tracks import Track
+
+
+class EngineName(str, Enum):
+    """What computes BSS Eval."""
+
+    stems = "stems"
+    museval = "museval"
+
+
+class Subset(str, Enum):
+    """A part of MUSDB18."""
+
+    test = "test"
+    train = "train"
+    valid = "valid"
+
+
+def evaluate(
+    musdb: Annotated[
+        Path | None, typer.Option(help="MUSDB18 or MUSDB18-HQ: the folder above 'train' and 'test'.")
+    ] = None,
+    subset: Annotated[Subset, typer.Option(help="Part of MUSDB18.")] = Subset.test,
+    songs: Annotated[
+        Path | None, typer.Option(help="Folder of songs, each a folder with drums, bass, other and vocals.")
+    ] = None,
+    reference: Annotated[Path | None, typer.Option(help="True stems of one song, or folders of them.")] = None,
+    estimates: Annotated[Path | None, typer.Option(help="Estimates with the same names in the same places.")] = None,
+    baseline: Annotated[str, typer.Option(help="Also score these, separated by commas: mixture, ibm, irm, mwf.")] = "",
+    engine: Annotated[
+        EngineName, typer.Option(help="Ours, or museval itself: the same figures, many times slower.")
+    ] = EngineName.stems,
+    quick: Annotated[bool, typer.Option("--quick", help="Only SDR and SI-SDR, within seconds.")] = False,
+    model: Annotated[
+        str, typer.Option(help="See `stems models`, a .safetensors file, or 'none' for baselines alone.")
+    ] = "openband",
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Tracks at a time.")] = 1,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Folder for the results; tracks that it holds are not scored again.")
+    ] = Path("evaluation"),
+) -> None:
+    """Score separations as museval does: SDR, ISR, SIR and SAR of every second, on MUSDB18 or any songs with stems."""
+    from stems.evaluate.report import write_report
+    from stems.evaluate.scoring import baseline_estimator, given_estimator, model_estimator
+
+    tracks = _tracks(musdb, subset.value, songs, reference, estimates)
+    shared = {name: baseline_estimator(name) for name in dict.fromkeys(baseline.replace(",", " ").split())}
+    if estimates is None and model != "none":
+        shared[Path(model).stem] = model_estimator(model)
+    work = []
+    for track in tracks:
+        given = {} if estimates is None else {estimates.resolve().name: given_estimator(track)}
+        work.append((track, {**shared, **given}))
+    if not work[0][1]:
+        raise OptionError("There is nothing to score: give --baseline, or a --model other than 'none'.")
+
+    failed = 0
+    for number, (track, outcome) in enumerate(_score(work, out, "quick" if quick else engine.value, jobs), 1):
+        failed += isinstance(outcome, str)
+        typer.echo(f"[{number}/{len(work)}] {track.name}: {outcome if isinstance(outcome, str) else _said(outcome)}")
+    if failed < len(work):
+        typer.echo("\n" + write_report(out, musdb is not None, f"MUSDB18 {subset.value}" if musdb else ""))
+    if failed:
+        raise typer.Exit(1)
+
+
+def _tracks(
+    musdb: Path | None, subset: str, songs: Path | None, reference: Path | None, estimates: Path | None
+) -> list[Track]:
+    from stems.evaluate.tracks import estimate_tracks, musdb_tracks, song_tracks
+
+    if sum(source is not None for source in (musdb, songs, reference)) != 1 or bool(reference) != bool(estimates):
+        raise OptionError("Give one of --musdb, --songs, or --reference together with --estimates.")
+    for folder in (musdb, songs, reference, estimates):
+        if folder is not None and not folder.is_dir():
+            raise OptionError(f"{folder} is not a folder.")
+    if musdb is not None:
+        return musdb_tracks(musdb, subset)
+    if songs is not None:
+        return song_tracks(songs)
+    assert reference is not None and estimates is not None
+    return estimate_tracks(reference, estimates)
+
+
+Scores = Mapping[str, Mapping[str, "np.ndarray"]]
+
+
+def _score(
+    work: list[tuple[Track, dict[str, Estimator]]], out: Path, engine: str, jobs: int
+) -> Iterator[tuple[Track, Scores | str]]:
+    """Tracks as they are done, each with its scores, or with one sentence if it could not be scored."""
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor, as_completed
+
+    from stems.evaluate.scoring import score_track
+
+    if jobs == 1:
+        for track, estimators in work:
+            try:
+                yield track, score_track(track, estimators, out, engine)
+            except StemsError as error:
+                yield track, str(error)
+        return
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
+        waiting = {pool.submit(score_track, track, methods, out, engine): track for track, methods in work}
+        try:
+            for future in as_completed(waiting):
+                outcome: Scores | str
+                try:
+                    outcome = future.result()
+                except StemsError as error:
+                    outcome = str(error)
+                yield waiting[future], outcome
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _said(scores: Scores) -> str:
+    import warnings
+
+    import numpy as np
+
+    if not scores:
+        return "scored before"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the mean of a track without signal is NaN
+        means = {method: np.nanmean(np.nanmedian(metrics["SDR"], axis=1)) for method, metrics in scores.items()}
+    return ", ".join(f"{method} {mean:.2f} dB" for method, mean in means.items())

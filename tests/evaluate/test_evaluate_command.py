@@ -1,0 +1,115 @@
+"""`stems evaluate` scores, sums up, resumes, and says what is wrong."""
+
+import csv
+
+import numpy as np
+import pytest
+import typer
+from typer.testing import CliRunner
+
+pytest.importorskip("scipy")
+pytest.importorskip("matplotlib")
+pytest.importorskip("soundfile")
+
+import soundfile
+
+from stems.cli.evaluate import evaluate
+from stems.errors import OptionError
+from stems.evaluate.report import collect_rows
+from stems.evaluate.results import save_track
+
+RATE = 8000
+
+
+@pytest.fixture
+def songs(tmp_path):
+    """Two songs whose stems are tones, the same in both, with noise of their own."""
+    generator = np.random.default_rng(0)
+    time = np.arange(2 * RATE) / RATE
+    for song in ("one", "two"):
+        (tmp_path / "songs" / song).mkdir(parents=True)
+        for number, stem in enumerate(("drums", "bass", "other", "vocals")):
+            audio = 0.3 * np.sin(2 * np.pi * (300 + 500 * number) * time) + generator.normal(0, 0.02, len(time))
+            soundfile.write(tmp_path / "songs" / song / f"{stem}.wav", audio, RATE)
+    return tmp_path / "songs"
+
+
+def run(*arguments):
+    app = typer.Typer()
+    app.command()(evaluate)
+    return CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=True)
+
+
+def scored(folder):
+    with (folder / "scores.csv").open() as table:
+        return {(row["method"], row["stem"]): row for row in csv.DictReader(table)}
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_songs_are_scored_and_summed_up(songs, tmp_path, jobs):
+    out = tmp_path / "out"
+    command = ("--songs", songs, "--baseline", "mixture,ibm", "--model", "none", "--out", out, "--jobs", jobs)
+    result = run(*command, "--quick")
+    assert result.exit_code == 0, result.output
+    rows = scored(out)
+    assert float(rows["mixture", "drums"]["way"]) == 0
+    assert float(rows["ibm", "drums"]["way"]) == 1
+    assert float(rows["ibm", "drums"]["SDR"]) > float(rows["mixture", "drums"]["SDR"])
+    assert rows["ibm", "drums"]["tracks"] == "2"
+    files = {"scores.txt", "scores.csv", "scores.md", "SDR.png"}
+    assert {path.name for path in out.iterdir()} == {"mixture", "ibm"} | files
+    assert (out / "scores.txt").read_text() in result.output
+    assert run(*command, "--quick").output.count("scored before") == 2
+
+
+def test_anybodys_stems_are_scored(songs, tmp_path):
+    result = run("--reference", songs / "one", "--estimates", songs / "two", "--out", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    assert float(scored(tmp_path / "out")["two", "drums"]["SDR"]) == pytest.approx(17.5, abs=0.3)  # tone over noises
+
+
+def test_a_broken_song_does_not_stop_the_others(songs, tmp_path):
+    (songs / "one" / "bass.wav").write_bytes(b"not audio")
+    result = run("--songs", songs, "--baseline", "mixture", "--model", "none", "--quick", "--out", tmp_path / "out")
+    assert result.exit_code == 1
+    assert "bass.wav cannot be read" in result.output
+    assert scored(tmp_path / "out")["mixture", "bass"]["tracks"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "Give one of"),
+        (("--songs", "here", "--musdb", "there"), "Give one of"),
+        (("--reference", "here"), "together with --estimates"),
+        (("--songs", "nowhere"), "nowhere is not a folder"),
+    ],
+)
+def test_what_cannot_be_done_is_refused(arguments, message):
+    error = run(*arguments).exception
+    assert isinstance(error, OptionError)
+    assert message in str(error)
+
+
+def test_nothing_to_score_is_refused(songs):
+    error = run("--songs", songs, "--model", "none").exception
+    assert isinstance(error, OptionError)
+    assert "nothing to score" in str(error)
+
+
+def test_the_way_is_measured_on_the_tracks_of_the_method(tmp_path):
+    def save(method, track, sdr):
+        save_track(tmp_path / method / "test" / f"{track}.json", ("drums",), {"SDR": np.array([[sdr]])}, "quick")
+
+    for track, (mixture, binary_mask) in {"one": (0.0, 10.0), "two": (50.0, 60.0)}.items():
+        save("mixture", track, mixture)
+        save("ibm", track, binary_mask)
+    save("ours", "one", 5.0)
+    save("theirs", "three", 5.0)
+    shares = {row.method: row.share for row in collect_rows(tmp_path)}
+    assert shares == {"mixture": 0, "ibm": 1, "ours": 0.5, "theirs": None}
+    shares = {row.method: row.share for row in collect_rows(tmp_path, with_published=True)}
+    assert shares["theirs"] == pytest.approx((5 - 1.33) / (7.09 - 1.33))
+    assert shares["Open-Unmix"] is not None
+    with pytest.raises(OptionError, match="no results"):
+        collect_rows(tmp_path / "nowhere")
