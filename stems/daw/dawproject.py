@@ -37,11 +37,11 @@ def write(session: Session, destination: Path) -> None:
         track: f"audio/{number:02d} {file_name(track.name, track.path.suffix, longest=100)}"
         for number, track in enumerate(session.all_tracks, start=1)
     }
-    with whole(destination) as unfinished, zipfile.ZipFile(unfinished, "w") as archive:
+    with whole(destination) as unfinished, zipfile.ZipFile(unfinished, "w", strict_timestamps=False) as archive:
         for name, root in (("project.xml", _project(session, members)), ("metadata.xml", _metadata(session))):
             ElementTree.indent(root)
             text = ElementTree.tostring(root, encoding="UTF-8", xml_declaration=True)
-            archive.writestr(name, text, zipfile.ZIP_DEFLATED)
+            archive.writestr(zipfile.ZipInfo(name), text, zipfile.ZIP_DEFLATED)
         for track, member in members.items():
             archive.write(track.path, member, zipfile.ZIP_STORED)
 

@@ -61,5 +61,5 @@ def whole(destination: Path) -> Iterator[Path]:
         for left in (unfinished, replaced):
             if left.is_dir():
                 shutil.rmtree(left)
-            else:
-                left.unlink(missing_ok=True)
+            elif left.exists():
+                left.unlink()

@@ -1,0 +1,193 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from stems.cli.export import export as export_command
+from stems.cli.plugin import plugin as plugin_command
+from stems.cli.watch import watch_command
+from stems.daw import FORMATS, export, formats_named
+from stems.daw.broadcast_wav import Notes, write_notes
+from stems.daw.destination import LONGEST_NAME, file_name, whole
+from stems.daw.session import session_of
+from stems.errors import ExportError, OptionError, StemsError
+
+WITHOUT_FFMPEG = [name for name in FORMATS if name != "stem-mp4"]
+
+
+def run(command: Callable[..., None], *words: object) -> str:
+    """Run a command as `stems` does and return what it says; errors of ours come out as themselves."""
+    app = typer.Typer()
+    app.command()(command)
+    result = CliRunner().invoke(app, [str(word) for word in words])
+    if isinstance(result.exception, StemsError):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_formats_are_found_by_name() -> None:
+    assert [format.name for format in formats_named("reaper, DAWproject,reaper")] == ["reaper", "dawproject"]
+    with pytest.raises(OptionError, match=r"'logic'.*dawproject, reaper"):
+        formats_named("reaper,logic")
+
+
+def test_the_list_of_formats_is_light() -> None:
+    heavy = ["torch", "pedalboard", "soundfile", "mutagen", "numpy"]
+    modules = "stems.daw, stems.cli.export, stems.cli.plugin, stems.cli.watch"
+    code = f"import sys, {modules}; print([name for name in {heavy} if name in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert found.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", WITHOUT_FFMPEG)
+def test_a_failed_export_leaves_no_trace(
+    make_split: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    session = session_of(make_split().folder)
+    folder = tmp_path / "out"
+    (destination,) = export(session, folder, [FORMATS[name]])
+    before = sorted(folder.rglob("*"))
+    monkeypatch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    with pytest.raises(ExportError, match="No space left"):
+        export(session, folder, [FORMATS[name]], overwrite=True)
+    assert sorted(folder.rglob("*")) == before
+    assert destination.exists()
+
+
+@pytest.mark.parametrize("name", WITHOUT_FFMPEG)
+def test_earlier_exports_are_replaced_only_when_told(make_split: Callable, tmp_path: Path, name: str) -> None:
+    session = session_of(make_split().folder)
+    (destination,) = export(session, tmp_path / "out", [FORMATS[name]])
+    with pytest.raises(ExportError, match="--overwrite"):
+        export(session, tmp_path / "out", [FORMATS[name]])
+    assert export(session, tmp_path / "out", [FORMATS[name]], overwrite=True) == [destination]
+
+
+@pytest.mark.parametrize("name", WITHOUT_FFMPEG)
+def test_exports_are_the_same_every_time(make_split: Callable, tmp_path: Path, name: str) -> None:
+    split = make_split()
+    os.utime(split.song, (0, 0))  # before 1980, where zip begins
+    found = []
+    for _ in range(2):
+        export(session_of(split.folder, split.song), tmp_path / "out", [FORMATS[name]], overwrite=True)
+        found.append({path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()})
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("name", WITHOUT_FFMPEG)
+def test_songs_with_the_longest_names_can_be_exported(make_split: Callable, name: str) -> None:
+    split = make_split(song="ä" * 127 + "x")
+    (destination,) = export(session_of(split.folder), split.folder, [FORMATS[name]])
+    assert len(destination.name.encode()) <= LONGEST_NAME
+    assert destination.exists()
+
+
+@pytest.mark.parametrize(
+    "name", ["a/b", "a\\b:c", "CON", "nul.x", "..", "", "trailing. ", "\x00\x1f", "\udcff", "é" * 300]
+)
+def test_file_names_are_safe(name: str) -> None:
+    found = file_name(name, ".wav")
+    assert found.endswith(".wav")
+    assert 4 < len(found.encode()) <= LONGEST_NAME
+    assert not set(found) & set('<>:"/\\|?*\0')
+    assert found.split(".")[0].upper() not in ("", "CON", "NUL")
+
+
+def test_ordinary_names_stay() -> None:
+    for name in ("Song", "It's “ours” & yours", "50% - été 🎵", "a.b.c", "Kick", "kick"):
+        assert file_name(name, ".rpp") == name + ".rpp"
+
+
+def test_a_block_that_raises_leaves_what_was_there(tmp_path: Path) -> None:
+    destination = tmp_path / "file"
+    destination.write_text("old")
+    with pytest.raises(KeyboardInterrupt), whole(destination) as unfinished:
+        unfinished.write_text("new")
+        raise KeyboardInterrupt
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["old"]
+
+
+def test_places_that_cannot_be_written_are_named(make_split: Callable, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for format in formats_named(WITHOUT_FFMPEG):
+        with pytest.raises(ExportError, match="Cannot write"):
+            export(session_of(make_split(song=format.name).folder), tmp_path / "file" / "folder", [format])
+
+
+class TestExportCommand:
+    def test_one_song(self, make_split: Callable) -> None:
+        split = make_split()
+        said = run(
+            export_command, split.folder, "--to", ",".join(WITHOUT_FFMPEG), "--song", split.song, "--bpm", "98.5"
+        )
+        for format in formats_named(WITHOUT_FFMPEG):
+            destination = split.folder / f"song{format.suffix}"
+            assert destination.exists()
+            assert destination.name in said.replace("\n", "")
+        assert "TEMPO 98.5 4 4" in (split.folder / "song.rpp").read_text()
+        assert "MUTESOLO 1" in (split.folder / "song.rpp").read_text()
+
+    def test_a_folder_of_songs(self, make_split: Callable, tmp_path: Path) -> None:
+        folders = [make_split(song=song).folder for song in ("one", "two")]
+        run(export_command, folders[0].parent, "--to", "reaper", "--meter", "7/8", "--bpm", "90")
+        for folder in folders:
+            assert "TEMPO 90.0 7 8" in (folder / f"{folder.name}.rpp").read_text()
+        with pytest.raises(OptionError, match="--song"):
+            run(export_command, folders[0].parent, "--song", tmp_path / "original.wav")
+
+    def test_another_place(self, make_split: Callable, tmp_path: Path) -> None:
+        run(export_command, make_split().folder, "--to", "reaper", "--output", tmp_path / "projects")
+        assert [path.name for path in (tmp_path / "projects").iterdir()] == ["song.rpp"]
+
+    @pytest.mark.parametrize("meter", ["4", "4/5", "0/4", "a/b", "4/4/4", "-3/4"])
+    def test_what_is_no_time_signature_is_refused(self, make_split: Callable, meter: str) -> None:
+        with pytest.raises(OptionError, match="time signature"):
+            run(export_command, make_split().folder, f"--meter={meter}")
+
+    def test_a_missing_folder_is_said(self, tmp_path: Path) -> None:
+        with pytest.raises(ExportError, match="missing"):
+            run(export_command, tmp_path / "missing")
+
+
+class TestPluginCommand:
+    def test_the_script_is_written(self, tmp_path: Path) -> None:
+        said = run(plugin_command, "reaper", "--output", tmp_path / "scripts")
+        (script,) = (tmp_path / "scripts").iterdir()
+        assert script.suffix == ".lua"
+        assert script.name in said.replace("\n", "")
+
+    def test_reaper_finds_it(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(sys, "platform", "linux")
+        monkeypatch.setenv("HOME", str(tmp_path))
+        (tmp_path / ".config" / "REAPER").mkdir(parents=True)
+        run(plugin_command, "reaper")
+        assert len(list((tmp_path / ".config" / "REAPER" / "Scripts").glob("*.lua"))) == 1
+
+
+def test_watching_exports_too(make_split: Callable, tmp_path: Path) -> None:
+    split = make_split()
+    write_notes(split.song, Notes(tempo_bpm=98.5))
+    watched = tmp_path / "watched"
+    watched.mkdir()
+    song = split.song.rename(watched / "song.wav")
+    calls = []
+
+    def fake_split(path: Path, output: Path) -> Path:
+        calls.append((path, output))
+        if len(calls) > 1:
+            raise KeyboardInterrupt  # as Ctrl-C does
+        (watched / "next.wav").write_bytes(b"next")
+        return split.folder
+
+    said = run(watch_command(fake_split), watched, "--daw", "reaper", "--settle", "0")
+    assert calls[0] == (song, watched / "separated")
+    assert "TEMPO 98.5 4 4" in (split.folder / "song.rpp").read_text()
+    assert "Stopped" in said
