@@ -62,13 +62,21 @@ def space(rng: np.random.Generator, wettest: float) -> pedalboard.Plugin:
 
 def run(audio: np.ndarray, *plugins: pedalboard.Plugin) -> np.ndarray:
     """Plays (channels, samples) through plugins."""
-    return pedalboard.Pedalboard(list(plugins))(audio, REFERENCE_RATE)
+    played: np.ndarray = pedalboard.Pedalboard(list(plugins))(audio, REFERENCE_RATE)  # type: ignore[attr-defined]
+    return played
+
+
+def at_level(audio: np.ndarray, level_db: float) -> np.ndarray:
+    """Makes audio louder by `level_db`."""
+    louder: np.ndarray = np.multiply(audio, 10 ** (level_db / 20), dtype=np.float32)
+    return louder
 
 
 def pan(audio: np.ndarray, position: float) -> np.ndarray:
     """Places (2, samples) between -1 (left) and 1 (right), at equal power."""
     angle = (position + 1) * np.pi / 4
-    return audio * (np.sqrt(2) * np.array([[np.cos(angle)], [np.sin(angle)]], np.float32)).astype(np.float32)
+    sides = np.sqrt(2) * np.array([[np.cos(angle)], [np.sin(angle)]])
+    return np.multiply(audio, sides, dtype=np.float32)
 
 
 def instrument(rng: np.random.Generator, audio: np.ndarray) -> np.ndarray:
@@ -91,7 +99,7 @@ def instrument(rng: np.random.Generator, audio: np.ndarray) -> np.ndarray:
     if rng.random() < 0.15:
         middle = audio.mean(0, keepdims=True)
         audio = middle + (audio - middle) * np.float32(rng.uniform(0, 1.3))
-    return audio * np.float32(10 ** (rng.uniform(-5, 5) / 20))
+    return at_level(audio, rng.uniform(-5, 5))
 
 
 def voice(rng: np.random.Generator, audio: np.ndarray) -> np.ndarray:
@@ -126,7 +134,7 @@ def doubles(rng: np.random.Generator, audio: np.ndarray) -> np.ndarray:
         cents, late = rng.uniform(-14, 14), int(rng.uniform(0.008, 0.03) * REFERENCE_RATE)
         take = run(audio, pedalboard.Chorus(rng.uniform(0.1, 0.4), 0.1 + abs(cents) / 60, 12, 0, 1.0))
         out[:, late:] += pan(take, side * rng.uniform(0.3, 1))[:, : audio.shape[1] - late]
-    return out * np.float32(10 ** (rng.uniform(-12, -2) / 20))
+    return at_level(out, rng.uniform(-12, -2))
 
 
 def master(rng: np.random.Generator, mixture: np.ndarray) -> np.ndarray:

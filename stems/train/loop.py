@@ -105,7 +105,7 @@ def train(
         with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=schedule.precision == "bfloat16"):
             parts = losses(model, cells, recipe.objective)
         optimiser.zero_grad()
-        parts.total(recipe.objective).backward()
+        parts.total(recipe.objective).backward()  # type: ignore[no-untyped-call]
         _average_gradients(model, ranks)
         torch.nn.utils.clip_grad_norm_(model.parameters(), schedule.clip)
         optimiser.step()

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -29,7 +31,7 @@ class Recording:
         """The whole recording as a memory map; decoded at the first call."""
         if not self.cache.exists():
             decode(self.path, self.cache)
-        return np.load(self.cache, mmap_mode="r")
+        return _mapped(self.cache)
 
     def excerpt(self, start: int, count: int) -> np.ndarray:
         """Samples as float32 (2, count), with silence where the recording has none."""
@@ -58,6 +60,13 @@ class Track:
 
     def __len__(self) -> int:
         return max(len(recording) for recording in self.stems.values())
+
+
+@lru_cache(maxsize=4096)
+def _mapped(cache: Path) -> np.ndarray:
+    """Reading the header of a file takes longer than an excerpt does, so maps are kept."""
+    mapped: np.ndarray = np.load(cache, mmap_mode="r")
+    return mapped
 
 
 def decode(source: Path, cache: Path) -> None:
@@ -151,9 +160,11 @@ def musdb_tracks(root: Path, subset: str, cache: Path) -> list[Track]:
     return tracks
 
 
-def draw(rng: np.random.Generator, pools: Iterable[tuple[float, list]]) -> object:
+Drawn = TypeVar("Drawn")
+
+
+def draw(rng: np.random.Generator, pools: Sequence[tuple[float, Sequence[Drawn]]]) -> Drawn:
     """One thing from weighted pools."""
-    pools = list(pools)
     weights = np.array([weight for weight, _ in pools])
-    pool = pools[rng.choice(len(pools), p=weights / weights.sum())][1]
-    return pool[rng.integers(len(pool))]
+    pool = pools[int(rng.choice(len(pools), p=weights / weights.sum()))][1]
+    return pool[int(rng.integers(len(pool)))]

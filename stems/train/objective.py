@@ -116,11 +116,15 @@ def framewise_sdr(shares: Tensor, cells: Cells, frames_per_second: float) -> Ten
         (batch, parts, seconds).
     """
     bands = cells.power.shape[-1]
-    error = squared_error(shares, cells).unflatten(-1, (-1, bands)).sum(-1)
-    energy = cells.energy.sum(-1)
     window = max(1, round(frames_per_second))
-    seconds = energy.shape[-1] // window
-    error, energy = (x[..., : seconds * window].unflatten(-1, (seconds, window)).sum(-1) for x in (error, energy))
+    seconds = cells.energy.shape[-2] // window
+
+    def per_second(per_frame: Tensor) -> Tensor:
+        return per_frame[..., : seconds * window].reshape(*per_frame.shape[:-1], seconds, window).sum(-1)
+
+    error = squared_error(shares, cells)
+    error = per_second(error.reshape(*error.shape[:-1], -1, bands).sum(-1))
+    energy = per_second(cells.energy.sum(-1))
     ratio = 10 * torch.log10(energy / error.clamp(min=1e-12))
     heard = energy > 10 ** (UNHEARD_DB / 10) * cells.power.sum((1, 2))[:, None, None] / seconds
     return torch.where(heard, ratio, torch.nan)

@@ -40,8 +40,9 @@ def test_mixes_are_finite_and_of_the_length_of_the_frames(mixer):
 
 
 def test_every_stem_is_silent_at_times_and_sounds_mostly(mixer):
-    sounds = np.array([mixer(number).parts.any((1, 2)) for number in range(120)]).mean(0)
-    assert (sounds > 0.5).all() and (sounds < 1).all()
+    sounds = np.array([mixer(number).parts.any((1, 2)) for number in range(60)])
+    assert (sounds.mean(0) > 0.5).all()
+    assert 0 < (~sounds.all(1)).mean() < 0.5
 
 
 def test_voices_are_laid_over_songs_without_vocals(material, tmp_path):
