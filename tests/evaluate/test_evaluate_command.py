@@ -14,7 +14,7 @@ pytest.importorskip("soundfile")
 import soundfile
 
 from stems.cli.evaluate import evaluate
-from stems.errors import OptionError
+from stems.errors import ModelError, OptionError
 from stems.evaluate.report import collect_rows
 from stems.evaluate.results import save_track
 
@@ -95,6 +95,13 @@ def test_nothing_to_score_is_refused(songs):
     error = run("--songs", songs, "--model", "none").exception
     assert isinstance(error, OptionError)
     assert "nothing to score" in str(error)
+
+
+def test_an_unknown_model_is_refused_before_any_work(songs, tmp_path):
+    out = tmp_path / "out"
+    error = run("--songs", songs, "--model", "nobody.safetensors", "--baseline", "ibm", "--out", out).exception
+    assert isinstance(error, ModelError)
+    assert not out.exists()
 
 
 def test_the_way_is_measured_on_the_tracks_of_the_method(tmp_path):
