@@ -1,5 +1,7 @@
 """Engines agree with museval on random and real signals, and treat silence as its users expect."""
 
+import subprocess
+import sys
 import tracemalloc
 
 import numpy as np
@@ -217,3 +219,9 @@ def test_what_cannot_be_scored_is_refused(engine):
     truth[0, 0, 5] = np.nan
     with pytest.raises(AudioError, match="true stem holds NaN"):
         make(list(truth), 8000)
+
+
+def test_the_room_is_light_to_enter():
+    heavy = "{'numpy', 'scipy', 'torch', 'musdb', 'museval', 'matplotlib'}"
+    command = f"import stems.evaluate, sys; assert not {heavy} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", command], check=True)
