@@ -10,10 +10,10 @@ from pathlib import Path
 from stat import S_ISREG
 from threading import Event
 
+from stems.audio import READABLE_SUFFIXES
 from stems.errors import OptionError, StemsError
 
 STATE_FILE = ".stems-watch.json"
-SUFFIXES = (".wav", ".flac", ".aiff", ".aif", ".mp3", ".ogg", ".m4a", ".caf", ".w64", ".rf64")
 
 Stamp = tuple[int, int]
 """Size in bytes and modification time in nanoseconds: what tells one state of a file from another."""
@@ -75,7 +75,7 @@ class Watch:
     def _stamps(self) -> Iterator[tuple[Path, Stamp]]:
         with suppress(OSError):  # a network drive that is away for a while
             for path in self.folder.iterdir():
-                if path.suffix.lower() in SUFFIXES and not path.name.startswith("."):
+                if path.suffix.lower() in READABLE_SUFFIXES and not path.name.startswith("."):
                     with suppress(OSError):  # gone between the two looks
                         status = path.stat()
                         if S_ISREG(status.st_mode) and status.st_size:

@@ -165,18 +165,17 @@ def test_the_command_stops_cleanly_in_the_middle_of_a_song(tmp_path: Path, numbe
     program = """
         import sys, time
         from pathlib import Path
-        import typer
-        from stems.cli.watch import watch_command
+        from stems.cli.watch import follow
 
-        def split(song: Path, output: Path) -> Path:
+        def split(song):
             if song.name == "half.wav":
                 print("half way", flush=True)
                 time.sleep(60)
-            return output / song.stem
+            return {"drums": song}
 
-        typer.run(watch_command(split))
+        follow(Path(sys.argv[1]), split, settle=0)
     """
-    command = [sys.executable, "-c", textwrap.dedent(program), str(tmp_path), "--settle", "0"]
+    command = [sys.executable, "-c", textwrap.dedent(program), str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
         assert running.stdout is not None
         for line in running.stdout:

@@ -22,15 +22,15 @@ def export(
     ] = None,
     bpm: Annotated[float | None, typer.Option("--bpm", help="Tempo, over what the tags say.", min=1, max=1000)] = None,
     meter: Annotated[str | None, typer.Option("--meter", help="Time signature such as 3/4.")] = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Folder to write to; the stems' own when left out.")
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder to write to; the stems' own when left out.")
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace earlier exports.")] = False,
 ) -> None:
     """Make files that a DAW opens out of stems on disk."""
     from stems.daw import export as export_session
     from stems.daw import formats_named
-    from stems.daw.session import audio_in, session_of
+    from stems.daw.session import audio_in, session_in
 
     formats = formats_named(to)
     time_signature = _time_signature(meter) if meter else None
@@ -40,8 +40,8 @@ def export(
     if song and len(folders) > 1:
         raise OptionError(f"--song names one song and {folder} holds {len(folders)}: export them one by one.")
     for stems in folders:
-        session = session_of(stems, song, bpm, time_signature)
-        for written in export_session(session, output or stems, formats, overwrite):
+        session = session_in(stems, song, bpm, time_signature)
+        for written in export_session(session, out or stems, formats, overwrite):
             typer.echo(f"Wrote {written}")
 
 

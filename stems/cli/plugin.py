@@ -22,15 +22,15 @@ class Host(str, Enum):
 
 def plugin(
     host: Annotated[Host, typer.Argument(help="The DAW.")],
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Folder to write to; REAPER's own for scripts when left out.")
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder to write to; REAPER's own for scripts when left out.")
     ] = None,
 ) -> None:
     """Write a script that splits the selected items from inside a DAW and puts the stems under them."""
     from stems.daw.destination import whole
     from stems.daw.reaper import script
 
-    destination = (output or _scripts_of_reaper()) / SCRIPT_NAME
+    destination = (out or _scripts_of_reaper()) / SCRIPT_NAME
     with whole(destination) as unfinished:
         unfinished.write_text(script(_command()), encoding="utf-8")
     typer.echo(f"Wrote {destination}")

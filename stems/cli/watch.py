@@ -3,58 +3,88 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from threading import Event
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from stems.daw import Format
 from stems.errors import StemsError
 
-Split = Callable[[Path, Path], Path]
-"""Splits a song into a folder below another one, and returns the folder that holds the stems."""
+if TYPE_CHECKING:
+    from stems.batch import Settings
+
+Split = Callable[[Path], Mapping[str, Path]]
+"""Splits a song and returns the stems' files by the stems' names; raises a StemsError where it cannot."""
 
 
-def watch_command(split: Split) -> Callable[..., None]:
-    """Return the command, which splits songs by `split`."""
+def watch(
+    folder: Annotated[Path, typer.Argument(help="The folder to watch; folders in it are left alone.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder for the results; FOLDER/separated when left out.")
+    ] = None,
+    preset: Annotated[str, typer.Option(help="What to make of the stems: see `stems presets`.")] = "stems",
+    daw: Annotated[str | None, typer.Option("--daw", help="DAW files to write too, as in `stems export --to`.")] = None,
+    model: Annotated[str, typer.Option(help="See `stems models`, or a .safetensors file of your own.")] = "openband",
+    settle: Annotated[
+        float, typer.Option("--settle", help="Seconds a file must stay unchanged to count as copied.", min=0)
+    ] = 2.0,
+) -> None:
+    """Split every song dropped into a folder, until stopped with Ctrl-C."""
+    from stems.batch import Settings
+    from stems.daw import formats_named
+    from stems.presets import load_preset
 
-    def watch(
-        folder: Annotated[Path, typer.Argument(help="The folder to watch; folders in it are left alone.")],
-        daw: Annotated[str | None, typer.Option("--daw", help="DAW files to write too, as in `stems export`.")] = None,
-        output: Annotated[
-            Path | None, typer.Option("--output", "-o", help="Where stems go; FOLDER/separated when left out.")
-        ] = None,
-        settle: Annotated[
-            float, typer.Option("--settle", help="Seconds a file must stay unchanged to count as copied.", min=0)
-        ] = 2.0,
-    ) -> None:
-        """Split every song dropped into a folder, until stopped with Ctrl-C."""
-        from stems.daw import formats_named
-        from stems.watch import watch_folder
+    formats = formats_named(daw) if daw else []
+    # A song that comes again is another take, whose stems replace the first one's.
+    settings = Settings(load_preset(preset), out or folder / "separated", model=model, overwrite=True)
+    follow(folder, _splitter(folder, settings), formats, settle)
 
-        formats = formats_named(daw) if daw else []
 
-        def action(song: Path) -> None:
-            typer.echo(f"Splitting {song.name}")
-            stems = split(song, output or folder / "separated")
-            if formats:
-                from stems.daw import export
-                from stems.daw.session import session_of
+def follow(folder: Path, split: Split, formats: Sequence[Format] = (), settle: float = 2.0) -> None:
+    """Split songs dropped into a folder and export their stems, saying so, until Ctrl-C or SIGTERM."""
+    from stems.watch import watch_folder
 
-                export(session_of(stems, song), stems, formats, overwrite=True)
-            typer.echo(f"Wrote {stems}")
+    def action(song: Path) -> None:
+        typer.echo(f"Splitting {song.name}")
+        stems = split(song)
+        if formats:
+            from stems.daw import export
+            from stems.daw.session import session_of
 
-        before = signal.signal(signal.SIGTERM, _interrupt)
-        try:
-            typer.echo(f"Watching {folder}; stop with Ctrl-C.")
-            watch_folder(folder, action, _report, Event(), settle)
-        except KeyboardInterrupt:
-            typer.echo("Stopped. Songs that are not done will be when you start again.")
-        finally:
-            signal.signal(signal.SIGTERM, before)
+            first = next(iter(stems.values()))
+            export(session_of(stems, song.stem, song), first.parent, formats, overwrite=True)
+        typer.echo(f"Wrote {', '.join(map(str, stems.values()))}")
 
-    return watch
+    before = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        typer.echo(f"Watching {folder}; stop with Ctrl-C.")
+        watch_folder(folder, action, _report, Event(), settle)
+    except KeyboardInterrupt:
+        typer.echo("Stopped. Songs that are not done will be when you start again.")
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _splitter(folder: Path, settings: Settings) -> Split:
+    from stems.audio import READABLE_SUFFIXES
+    from stems.batch import plan, split_song
+    from stems.separator import Separator
+
+    separator = Separator(settings.model, settings.device)
+
+    def split(song: Path) -> Mapping[str, Path]:
+        # Planned with its neighbours: songs that differ only in their suffix must not share a folder.
+        beside = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in READABLE_SUFFIXES]
+        task = next(task for task in plan(beside, settings) if task.song == song)
+        result = split_song(task, settings, separator)
+        if result.status != "done":
+            raise StemsError(result.error)
+        return result.outputs
+
+    return split
 
 
 def _report(song: Path, error: StemsError) -> None:

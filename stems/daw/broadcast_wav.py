@@ -59,6 +59,16 @@ class Notes:
     """Undamaged chunks of the song's file that its stems repeat byte by byte, a `LIST` under its kind (`LISTadtl`)."""
 
 
+def is_wav(path: Path) -> bool:
+    """Return whether a file is a wav, whatever its name.
+
+    Raises:
+        ExportError: the file cannot be read.
+    """
+    with _opened(path) as file:
+        return _is_wav(file.read(12))
+
+
 def read_notes(path: Path) -> Notes:
     """Return the notes of a wav; a field that the file says nothing about keeps its default.
 
@@ -147,12 +157,15 @@ def _opened(path: Path) -> BinaryIO:
         raise ExportError(f"Cannot read {path}: {error.strerror or error}.") from error
 
 
+def _is_wav(head: bytes) -> bool:
+    return head[:4] in (b"RIFF", b"RF64", b"BW64") and head[8:] == b"WAVE"
+
+
 def _chunks_of(file: BinaryIO, path: Path) -> Iterator[tuple[bytes, int, int]]:
     """Yield each chunk's key, offset of its content and size, the last one's cut at the end of the file."""
     end = file.seek(0, 2)
     file.seek(0)
-    riff, _, wave = struct.unpack("<4sI4s", file.read(12).ljust(12, b"\0"))
-    if riff not in (b"RIFF", b"RF64", b"BW64") or wave != b"WAVE":
+    if not _is_wav(file.read(12)):
         raise ExportError(f"{path} is not a WAV file, so it cannot carry broadcast notes; write stems as wav.")
     data_size, offset = 0, 12
     while offset + 8 <= end:

@@ -52,18 +52,14 @@ end
 
 -- Returns the folder's stems: names and paths, drums, bass, other and vocals first.
 local function stems_in(folder)
-  local song = reaper.EnumerateSubdirectories(folder, 0)
-  if not song then
-    return {}
-  end
   local stems = {}
   for index = 0, math.huge do
-    local file = reaper.EnumerateFiles(folder .. separator .. song, index)
+    local file = reaper.EnumerateFiles(folder, index)
     if not file then
       break
     end
     if file:lower():match("%.wav$") then
-      stems[#stems + 1] = { name = file:sub(1, -5), path = folder .. separator .. song .. separator .. file }
+      stems[#stems + 1] = { name = file:sub(1, -5), path = folder .. separator .. file }
     end
   end
   local function rank(stem)
@@ -113,7 +109,7 @@ local function split(item)
   end
 
   local folder = reaper.GetProjectPath() .. separator .. "stems-" .. reaper.genGuid(""):gsub("[{}]", "")
-  local went_well, output = run(COMMAND, "split", path, "--output", folder)
+  local went_well, output = run(COMMAND, "split", path, "--out", folder, "--name", "{stem}.{ext}", "--format", "wav")
   local stems = went_well and stems_in(folder) or {}
   if #stems == 0 then
     return fail("Could not split " .. path .. "\n\n" .. output)

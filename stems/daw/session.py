@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from stems.daw.broadcast_wav import Marker, Notes
+from stems.daw.broadcast_wav import Marker
 from stems.daw.colours import MIXTURE, PALETTE, colour_of
 from stems.daw.destination import printable
 from stems.errors import ExportError
@@ -67,7 +67,8 @@ class Session:
 
 
 def session_of(
-    folder: Path,
+    stems: Mapping[str, Path],
+    name: str,
     mixture: Path | None = None,
     tempo_bpm: float | None = None,
     time_signature: tuple[int, int] | None = None,
@@ -75,9 +76,10 @@ def session_of(
     """Describe the stems of one song.
 
     Args:
-        folder: holds one audio file per stem; the folder's name is the song's, the files' names are the stems'.
-        mixture: the song that was split, a file called `mixture` in the folder when left out. Its notes (position,
-            markers, tempo, tags) become the session's; without it the notes that the first stem carries do.
+        stems: the file of each stem, by the stem's name.
+        name: the song's.
+        mixture: the song that was split. Its notes (position, markers, tempo, tags) become the session's; without
+            it the notes that the first stem carries do.
         tempo_bpm: beats per minute, over what the notes say.
         time_signature: such as `(3, 4)`, over what the notes say.
 
@@ -86,12 +88,9 @@ def session_of(
     """
     from stems.daw.tags import song_notes
 
-    audio = audio_in(folder)
-    paths = [path for path in audio if path.stem.lower() != "mixture"]
-    mixture = mixture or next((path for path in audio if path not in paths), None)
-    if not paths:
-        raise ExportError(f"{folder} holds no stems; point at the folder that `stems split` made for one song.")
-    tracks = tuple(track_of(path, printable(path.stem), colour_of(path.stem)) for path in sorted(paths, key=_order))
+    if not stems:
+        raise ExportError(f"{name} has no stems to hand to a DAW.")
+    tracks = tuple(track_of(stems[stem], printable(stem), colour_of(stem)) for stem in sorted(stems, key=_order))
     whole_song = track_of(mixture, "mixture", MIXTURE, muted=True) if mixture else None
     for track in (*tracks, whole_song):
         if track and track.sample_rate != tracks[0].sample_rate:
@@ -99,9 +98,9 @@ def session_of(
                 f"{track.path} is at {track.sample_rate} Hz and {tracks[0].path.name} at {tracks[0].sample_rate} Hz; "
                 "export stems of one split, with the song they came from."
             )
-    notes: Notes = song_notes(mixture or tracks[0].path)
+    notes = song_notes(mixture or tracks[0].path)
     return Session(
-        name=printable(folder.resolve().name),
+        name=printable(name),
         sample_rate=tracks[0].sample_rate,
         tracks=tracks,
         mixture=whole_song,
@@ -111,6 +110,27 @@ def session_of(
         start=notes.start,
         tags={key: printable(text) for key, text in notes.tags.items()},
     )
+
+
+def session_in(
+    folder: Path,
+    mixture: Path | None = None,
+    tempo_bpm: float | None = None,
+    time_signature: tuple[int, int] | None = None,
+) -> Session:
+    """Describe the stems that lie in a folder: its name is the song's, its files' names are the stems'.
+
+    A file called `mixture` is no stem but the song, unless another one is given. The rest is as in `session_of`.
+
+    Raises:
+        ExportError: as `session_of`, or the folder cannot be read or holds no stems.
+    """
+    audio = audio_in(folder)
+    stems = {path.stem: path for path in audio if path.stem.lower() != "mixture"}
+    if not stems:
+        raise ExportError(f"{folder} holds no stems; point at the folder that `stems split` made for one song.")
+    beside = next((path for path in audio if path.stem.lower() == "mixture"), None)
+    return session_of(stems, folder.resolve().name, mixture or beside, tempo_bpm, time_signature)
 
 
 def audio_in(folder: Path) -> list[Path]:
@@ -145,6 +165,6 @@ def track_of(path: Path, name: str, colour: str, muted: bool = False) -> Track:
         raise ExportError(f"Cannot read {path} as audio; make it again or take it out of the folder.") from error
 
 
-def _order(path: Path) -> tuple[int, str]:
+def _order(stem: str) -> tuple[int, str]:
     usual = list(PALETTE)
-    return (usual.index(path.stem.lower()) if path.stem.lower() in usual else len(usual), path.stem)
+    return (usual.index(stem.lower()) if stem.lower() in usual else len(usual), stem)

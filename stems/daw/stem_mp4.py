@@ -66,6 +66,8 @@ def write(session: Session, destination: Path, codec: str = "aac") -> None:
         encoded = Path(work, "encoded.mp4")
         command = [ffmpeg, "-nostdin", "-v", "error", *_arguments(session, codec), f"file:{encoded}"]
         run = subprocess.run(command, capture_output=True, text=True, errors="replace")
+        if "movie_timescale" in run.stderr:
+            raise ExportError(f"{ffmpeg} is too old to write .stem.mp4: install version 5 or newer.")
         if run.returncode:
             reason = (run.stderr.strip().splitlines() or ["no reason given"])[-1]
             raise ExportError(f"ffmpeg could not write {destination}: {reason}")

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from stems.daw.broadcast_wav import Notes, read_notes
+from stems.daw.broadcast_wav import Notes, is_wav, read_notes
 
 # The first key that a family of tags knows counts.
 _KEYS = {
@@ -28,9 +28,9 @@ def song_notes(path: Path) -> Notes:
     library, tell tempo and text in ID3, MP4 or Vorbis tags. A file without tags gives empty notes.
 
     Raises:
-        ExportError: a wav that cannot be read.
+        ExportError: the file cannot be read.
     """
-    notes = read_notes(path) if path.suffix.lower() in (".wav", ".wave", ".bwf", ".rf64") else Notes()
+    notes = read_notes(path) if is_wav(path) else Notes()
     texts = _texts(path)
     tempo_bpm = notes.tempo_bpm or _tempo(texts.pop("tempo", ""))
     return replace(notes, tempo_bpm=tempo_bpm, tags={**texts, **notes.tags})

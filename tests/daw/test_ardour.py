@@ -14,7 +14,7 @@ from conftest import ODD_NAMES
 
 from stems.daw import ardour
 from stems.daw.colours import PALETTE
-from stems.daw.session import Marker, session_of
+from stems.daw.session import Marker, session_in
 
 READER = Path(__file__).with_name("session_reader.lua")
 
@@ -57,7 +57,7 @@ def facts(session: Path) -> list[list[str]]:
 def test_ardour_renders_the_mixture(make_split: Callable, tmp_path: Path, rate: int, channels: int) -> None:
     split = make_split(rate=rate, channels=channels)
     start = 4_410
-    ardour.write(replace(session_of(split.folder, split.song), start=start), tmp_path / "My song")
+    ardour.write(replace(session_in(split.folder, split.song), start=start), tmp_path / "My song")
     rendered = tmp_path / "rendered.wav"
     run(program("export"), "-b", "float", "-o", rendered, tmp_path / "My song", "My song")
     played, found_rate = soundfile.read(rendered)  # of the session range, which spans the tracks
@@ -68,7 +68,7 @@ def test_ardour_renders_the_mixture(make_split: Callable, tmp_path: Path, rate: 
 def test_ardour_reads_all_that_is_known(make_split: Callable, tmp_path: Path) -> None:
     split = make_split()
     session = replace(
-        session_of(split.folder, split.song),
+        session_in(split.folder, split.song),
         tempo_bpm=98.5,
         time_signature=(7, 8),
         start=158_760_007,
@@ -94,7 +94,7 @@ def test_odd_names_survive_in_ardour(make_split: Callable, tmp_path: Path) -> No
     names = [*ODD_NAMES, "Kick", "kick"]
     split = make_split(names)
     destination = tmp_path / "it's 50% & 🎵"
-    ardour.write(session_of(split.folder), destination)
+    ardour.write(session_in(split.folder), destination)
     found = facts(destination)
     assert {fact[1] for fact in found if fact[0] == "track"} == set(names)
     assert len([fact for fact in found if fact[0] == "region"]) == len(names)
@@ -104,7 +104,7 @@ def test_the_folder_stands_on_its_own(make_split: Callable, tmp_path: Path) -> N
     """What needs no Ardour to see: audio inside, sources that exist, identities that are unique."""
     split = make_split([*ODD_NAMES, "Kick", "kick"])
     destination = tmp_path / ("n" * 240)
-    ardour.write(session_of(split.folder, split.song), destination)
+    ardour.write(session_in(split.folder, split.song), destination)
     assert sorted(path.name for path in destination.iterdir()) == ["interchange", f"{destination.name}.ardour"]
     root = ElementTree.parse(destination / f"{destination.name}.ardour").getroot()
     audio = destination / "interchange" / destination.name / "audiofiles"
@@ -117,7 +117,7 @@ def test_the_folder_stands_on_its_own(make_split: Callable, tmp_path: Path) -> N
 
 
 def test_writing_again_replaces_the_folder(make_split: Callable, tmp_path: Path) -> None:
-    session = session_of(make_split().folder)
+    session = session_in(make_split().folder)
     ardour.write(session, tmp_path / "out" / "song")
     (tmp_path / "out" / "song" / "old").write_text("")
     ardour.write(session, tmp_path / "out" / "song")

@@ -13,7 +13,7 @@ import soundfile
 from conftest import ODD_NAMES
 
 from stems.daw import dawproject
-from stems.daw.session import Marker, session_of
+from stems.daw.session import Marker, session_in
 
 etree = pytest.importorskip("lxml.etree")
 
@@ -52,7 +52,7 @@ def render(path: Path, length: int, channels: int, rate: int) -> npt.NDArray[np.
 def written(make_split: Callable, tmp_path: Path) -> Callable:
     def write(**changes: object) -> tuple[Path, object]:
         split = make_split()
-        session = replace(session_of(split.folder, split.song), **changes)
+        session = replace(session_in(split.folder, split.song), **changes)
         dawproject.write(session, tmp_path / "out.dawproject")
         return tmp_path / "out.dawproject", session
 
@@ -65,7 +65,7 @@ def test_it_is_valid(make_split: Callable, tmp_path: Path, song: str, full: bool
     if not SCHEMAS.is_dir():
         pytest.skip("no schemas beside the checkout")
     split = make_split(ODD_NAMES, song)
-    session = session_of(split.folder, split.song if full else None)
+    session = session_in(split.folder, split.song if full else None)
     if full:
         session = replace(
             session,
@@ -83,7 +83,7 @@ def test_it_is_valid(make_split: Callable, tmp_path: Path, song: str, full: bool
 @pytest.mark.parametrize("start", [0, 1, 4_410])
 def test_it_plays_the_mixture(make_split: Callable, tmp_path: Path, rate: int, channels: int, start: int) -> None:
     split = make_split(rate=rate, channels=channels)
-    dawproject.write(replace(session_of(split.folder, split.song), start=start), tmp_path / "out.dawproject")
+    dawproject.write(replace(session_in(split.folder, split.song), start=start), tmp_path / "out.dawproject")
     played = render(tmp_path / "out.dawproject", start + len(split.mixture), channels, rate)
     np.testing.assert_allclose(played[start:], split.mixture, atol=1e-12)
     assert not played[:start].any()
@@ -131,7 +131,7 @@ def test_tempo_meter_and_markers(written: Callable) -> None:
 def test_odd_names_survive(make_split: Callable, tmp_path: Path) -> None:
     names = [*ODD_NAMES, "Kick", "kick"]
     split = make_split(names, song='a & "b" 🎵')
-    dawproject.write(session_of(split.folder), tmp_path / "out.dawproject")
+    dawproject.write(session_in(split.folder), tmp_path / "out.dawproject")
     project = read(tmp_path / "out.dawproject", "project.xml")
     assert {track.get("name") for track in project.findall("Structure/Track/Track")} == set(names)
     members = [file.get("path") for file in project.iter("File")]

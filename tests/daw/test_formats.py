@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -12,11 +13,11 @@ from typer.testing import CliRunner
 
 from stems.cli.export import export as export_command
 from stems.cli.plugin import plugin as plugin_command
-from stems.cli.watch import watch_command
+from stems.cli.watch import watch as watch_command
 from stems.daw import FORMATS, export, formats_named
 from stems.daw.broadcast_wav import Notes, write_notes
 from stems.daw.destination import LONGEST_NAME, file_name, whole
-from stems.daw.session import session_of
+from stems.daw.session import session_in
 from stems.errors import ExportError, OptionError, StemsError
 
 WITHOUT_FFMPEG = [name for name in FORMATS if name != "stem-mp4"]
@@ -51,7 +52,7 @@ def test_the_list_of_formats_is_light() -> None:
 def test_a_failed_export_leaves_no_trace(
     make_split: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    session = session_of(make_split().folder)
+    session = session_in(make_split().folder)
     folder = tmp_path / "out"
     (destination,) = export(session, folder, [FORMATS[name]])
     before = sorted(folder.rglob("*"))
@@ -64,7 +65,7 @@ def test_a_failed_export_leaves_no_trace(
 
 @pytest.mark.parametrize("name", WITHOUT_FFMPEG)
 def test_earlier_exports_are_replaced_only_when_told(make_split: Callable, tmp_path: Path, name: str) -> None:
-    session = session_of(make_split().folder)
+    session = session_in(make_split().folder)
     (destination,) = export(session, tmp_path / "out", [FORMATS[name]])
     with pytest.raises(ExportError, match="--overwrite"):
         export(session, tmp_path / "out", [FORMATS[name]])
@@ -77,7 +78,7 @@ def test_exports_are_the_same_every_time(make_split: Callable, tmp_path: Path, n
     os.utime(split.song, (0, 0))  # before 1980, where zip begins
     found = []
     for _ in range(2):
-        export(session_of(split.folder, split.song), tmp_path / "out", [FORMATS[name]], overwrite=True)
+        export(session_in(split.folder, split.song), tmp_path / "out", [FORMATS[name]], overwrite=True)
         found.append({path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()})
     assert found[0] == found[1]
 
@@ -85,7 +86,7 @@ def test_exports_are_the_same_every_time(make_split: Callable, tmp_path: Path, n
 @pytest.mark.parametrize("name", WITHOUT_FFMPEG)
 def test_songs_with_the_longest_names_can_be_exported(make_split: Callable, name: str) -> None:
     split = make_split(song="ä" * 127 + "x")
-    (destination,) = export(session_of(split.folder), split.folder, [FORMATS[name]])
+    (destination,) = export(session_in(split.folder), split.folder, [FORMATS[name]])
     assert len(destination.name.encode()) <= LONGEST_NAME
     assert destination.exists()
 
@@ -119,7 +120,7 @@ def test_places_that_cannot_be_written_are_named(make_split: Callable, tmp_path:
     (tmp_path / "file").write_text("")
     for format in formats_named(WITHOUT_FFMPEG):
         with pytest.raises(ExportError, match="Cannot write"):
-            export(session_of(make_split(song=format.name).folder), tmp_path / "file" / "folder", [format])
+            export(session_in(make_split(song=format.name).folder), tmp_path / "file" / "folder", [format])
 
 
 class TestExportCommand:
@@ -144,7 +145,7 @@ class TestExportCommand:
             run(export_command, folders[0].parent, "--song", tmp_path / "original.wav")
 
     def test_another_place(self, make_split: Callable, tmp_path: Path) -> None:
-        run(export_command, make_split().folder, "--to", "reaper", "--output", tmp_path / "projects")
+        run(export_command, make_split().folder, "--to", "reaper", "--out", tmp_path / "projects")
         assert [path.name for path in (tmp_path / "projects").iterdir()] == ["song.rpp"]
 
     @pytest.mark.parametrize("meter", ["4", "4/5", "0/4", "a/b", "4/4/4", "-3/4"])
@@ -159,7 +160,7 @@ class TestExportCommand:
 
 class TestPluginCommand:
     def test_the_script_is_written(self, tmp_path: Path) -> None:
-        said = run(plugin_command, "reaper", "--output", tmp_path / "scripts")
+        said = run(plugin_command, "reaper", "--out", tmp_path / "scripts")
         (script,) = (tmp_path / "scripts").iterdir()
         assert script.suffix == ".lua"
         assert script.name in said.replace("\n", "")
@@ -172,22 +173,41 @@ class TestPluginCommand:
         assert len(list((tmp_path / ".config" / "REAPER" / "Scripts").glob("*.lua"))) == 1
 
 
-def test_watching_exports_too(make_split: Callable, tmp_path: Path) -> None:
+def test_watching_splits_and_exports(
+    make_split: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import stems.batch
+    import stems.separator
+
     split = make_split()
     write_notes(split.song, Notes(tempo_bpm=98.5))
     watched = tmp_path / "watched"
     watched.mkdir()
     song = split.song.rename(watched / "song.wav")
-    calls = []
+    (watched / "song.flac").write_bytes(b"another one of the same name")
+    os.utime(watched / "song.flac", (2e9, 2e9))
+    tasks = []
 
-    def fake_split(path: Path, output: Path) -> Path:
-        calls.append((path, output))
-        if len(calls) > 1:
+    def split_song(task: stems.batch.Task, settings: stems.batch.Settings, separator: object) -> stems.batch.Result:
+        tasks.append((task.song, task.track, settings.out))
+        if len(tasks) == 2:
+            return stems.batch.Result(task.song, "failed", error="no audio in it")
+        if len(tasks) == 3:
             raise KeyboardInterrupt  # as Ctrl-C does
-        (watched / "next.wav").write_bytes(b"next")
-        return split.folder
+        (watched / "third.mp3").write_bytes(b"more")
+        os.utime(watched / "third.mp3", (3e9, 3e9))
+        return stems.batch.Result(task.song, outputs={name: split.folder / f"{name}.wav" for name in split.stems})
 
-    said = run(watch_command(fake_split), watched, "--daw", "reaper", "--settle", "0")
-    assert calls[0] == (song, watched / "separated")
+    monkeypatch.setattr(stems.separator, "Separator", lambda *_: None)
+    monkeypatch.setattr(stems.batch, "split_song", split_song)
+    watch_command(watched, daw="reaper", settle=0)
+    assert tasks == [
+        (song, "song.wav", watched / "separated"),
+        (watched / "song.flac", "song.flac", watched / "separated"),
+        (watched / "third.mp3", "third", watched / "separated"),
+    ]
     assert "TEMPO 98.5 4 4" in (split.folder / "song.rpp").read_text()
-    assert "Stopped" in said
+    said = capsys.readouterr()
+    assert "Stopped" in said.out
+    assert "song.flac: no audio in it" in said.err
+    assert list(json.loads((watched / ".stems-watch.json").read_text())["done"]) == ["song.wav"]

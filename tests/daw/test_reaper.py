@@ -14,7 +14,7 @@ from conftest import ODD_NAMES, Split
 
 from stems.daw import reaper
 from stems.daw.colours import PALETTE
-from stems.daw.session import Marker, session_of
+from stems.daw.session import Marker, session_in
 from stems.errors import ExportError
 
 rpp = pytest.importorskip("rpp")
@@ -53,21 +53,21 @@ def render(path: Path, length: int, channels: int, rate: int) -> np.ndarray:
 def test_it_plays_the_mixture(make_split: Callable, tmp_path: Path, rate: int, channels: int, start: int) -> None:
     split = make_split(rate=rate, channels=channels)
     project = tmp_path / "projects" / "song.rpp"
-    reaper.write(replace(session_of(split.folder, split.song), start=start), project)
+    reaper.write(replace(session_in(split.folder, split.song), start=start), project)
     played = render(project, start + len(split.mixture), channels, rate)
     np.testing.assert_allclose(played[start:], split.mixture, atol=1e-12)
 
 
 def test_the_project_moves_with_its_stems(make_split: Callable, tmp_path: Path) -> None:
     split = make_split()
-    reaper.write(session_of(split.folder), split.folder / "song.rpp")
+    reaper.write(session_in(split.folder), split.folder / "song.rpp")
     moved = split.folder.rename(tmp_path / "elsewhere")
     np.testing.assert_allclose(render(moved / "song.rpp", 20_011, 2, 44_100), split.mixture, atol=1e-12)
 
 
 def test_stems_lie_in_a_folder_and_the_mixture_outside(make_split: Callable, tmp_path: Path) -> None:
     split = make_split()
-    reaper.write(session_of(split.folder, split.song), tmp_path / "song.rpp")
+    reaper.write(session_in(split.folder, split.song), tmp_path / "song.rpp")
     tracks = read(tmp_path / "song.rpp").findall(".//TRACK")
     assert [value(track, "NAME")[0] for track in tracks] == ["song", "drums", "bass", "other", "vocals", "mixture"]
     depths = np.cumsum([int(value(track, "ISBUS")[1]) for track in tracks])
@@ -82,7 +82,7 @@ def test_stems_lie_in_a_folder_and_the_mixture_outside(make_split: Callable, tmp
 
 def test_tempo_and_markers(make_split: Callable, tmp_path: Path) -> None:
     session = replace(
-        session_of(make_split().folder),
+        session_in(make_split().folder),
         tempo_bpm=98.5,
         time_signature=(7, 8),
         start=100,
@@ -103,7 +103,7 @@ def test_tempo_and_markers(make_split: Callable, tmp_path: Path) -> None:
 def test_odd_names_survive(make_split: Callable, tmp_path: Path) -> None:
     names = [*ODD_NAMES, "Kick", "kick", "\"'", "'`", '`"', "|pipe", "#1", "<tag", ">"]
     split = make_split(names, song="two words")
-    reaper.write(session_of(split.folder), tmp_path / "song.rpp")
+    reaper.write(session_in(split.folder), tmp_path / "song.rpp")
     tracks = read(tmp_path / "song.rpp").findall(".//TRACK")
     assert {value(track, "NAME")[0] for track in tracks[1:]} == set(names)
     np.testing.assert_allclose(render(tmp_path / "song.rpp", 20_011, 2, 44_100), split.mixture, atol=1e-12)
@@ -112,7 +112,7 @@ def test_odd_names_survive(make_split: Callable, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["\"'`", "line\nbreak"])
 def test_paths_that_reaper_cannot_name_are_refused(make_split: Callable, tmp_path: Path, name: str) -> None:
     with pytest.raises(ExportError, match="rename it"):
-        reaper.write(session_of(make_split([name]).folder), tmp_path / "song.rpp")
+        reaper.write(session_in(make_split([name]).folder), tmp_path / "song.rpp")
     assert not (tmp_path / "song.rpp").exists()
 
 
@@ -145,8 +145,7 @@ reaper = {
   PCM_Source_GetSectionInfo = function(source) return true, source.offset, source.length, source.reversed end,
   GetProjectPath = function() return project_path end,
   genGuid = function() return "{00000000-1111}" end,
-  EnumerateSubdirectories = function(folder, index) return list(folder, true)[index] end,
-  EnumerateFiles = function(folder, index) return list(folder, false)[index] end,
+  EnumerateFiles = function(folder, index) return list(folder)[index] end,
   GetMediaItem_Track = function(item) return item.track end,
   GetMediaTrackInfo_Value = function(track, key)
     if key ~= "IP_TRACKNUMBER" then return track.values[key] end
@@ -187,10 +186,10 @@ return host
 
 FAKE_STEMS = """#!{python}
 import pathlib, shutil, sys
-assert sys.argv[1] == "split" and sys.argv[3] == "--output", sys.argv
+assert sys.argv[1] == "split" and sys.argv[5:] == ["--name", "{{stem}}.{{ext}}", "--format", "wav"], sys.argv
 if "broken" in sys.argv[2]:
     sys.exit("broken.wav is no audio; try another.")
-folder = pathlib.Path(sys.argv[4], pathlib.Path(sys.argv[2]).stem)
+folder = pathlib.Path(sys.argv[4])
 folder.mkdir(parents=True)
 for name in ("vocals", "zither", "drums", "other", "bass"):
     shutil.copy(sys.argv[2], folder / (name + ".wav"))
@@ -217,8 +216,8 @@ class Host:
     def table(self, **values: object) -> Any:
         return self.lua.table_from(values)
 
-    def list(self, folder: str, folders: bool) -> Any:
-        names = sorted(path.name for path in Path(folder).iterdir() if path.is_dir() == folders)
+    def list(self, folder: str) -> Any:
+        names = sorted(path.name for path in Path(folder).iterdir())
         return self.lua.table_from(dict(enumerate(names)))
 
     def shell(self, line: str) -> Any:

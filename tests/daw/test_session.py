@@ -11,7 +11,7 @@ import soundfile
 
 from stems.daw.broadcast_wav import Marker, Notes, write_notes
 from stems.daw.colours import PALETTE, colour_of
-from stems.daw.session import session_of
+from stems.daw.session import session_in
 from stems.daw.tags import song_notes
 from stems.errors import ExportError
 
@@ -22,7 +22,7 @@ NOTES = Notes(start=48_000, markers=(Marker("A", 5),), tempo_bpm=101.5, time_sig
 @pytest.mark.parametrize(("rate", "channels"), [(8_000, 1), (44_100, 2), (96_000, 6)])
 def test_tracks_say_what_the_files_are(make_split: Callable, suffix: str, rate: int, channels: int) -> None:
     split = make_split(["vocals", "Zither", "drums", "other", "bass"], "My song", rate, channels, suffix=suffix)
-    session = session_of(split.folder, split.song)
+    session = session_in(split.folder, split.song)
     assert session.name == "My song"
     assert [track.name for track in session.tracks] == ["drums", "bass", "other", "vocals", "Zither"]
     for track in session.all_tracks:
@@ -34,7 +34,7 @@ def test_tracks_say_what_the_files_are(make_split: Callable, suffix: str, rate: 
 def test_the_song_tells_position_markers_and_tempo(make_split: Callable) -> None:
     split = make_split()
     write_notes(split.song, NOTES)
-    session = session_of(split.folder, split.song)
+    session = session_in(split.folder, split.song)
     found = (session.start, session.markers, session.tempo_bpm, session.time_signature, dict(session.tags))
     assert found == (48_000, NOTES.markers, 101.5, (3, 4), {"title": "T"})
 
@@ -43,23 +43,23 @@ def test_without_the_song_its_stems_tell(make_split: Callable) -> None:
     split = make_split()
     for name in split.stems:
         write_notes(split.folder / f"{name}.wav", NOTES)
-    session = session_of(split.folder)
+    session = session_in(split.folder)
     assert (session.mixture, session.start, session.tempo_bpm) == (None, 48_000, 101.5)
 
 
 def test_what_the_caller_says_wins_and_what_nobody_says_stays_unsaid(make_split: Callable) -> None:
     split = make_split()
-    unsaid = session_of(split.folder, split.song)
+    unsaid = session_in(split.folder, split.song)
     assert (unsaid.tempo_bpm, unsaid.time_signature, unsaid.markers, unsaid.start) == (None, None, (), 0)
     write_notes(split.song, NOTES)
-    said = session_of(split.folder, split.song, tempo_bpm=90.0, time_signature=(7, 8))
+    said = session_in(split.folder, split.song, tempo_bpm=90.0, time_signature=(7, 8))
     assert (said.tempo_bpm, said.time_signature) == (90.0, (7, 8))
 
 
 def test_a_mixture_beside_the_stems_is_no_stem(make_split: Callable) -> None:
     split = make_split()
     split.song.rename(split.folder / "mixture.wav")
-    session = session_of(split.folder)
+    session = session_in(split.folder)
     assert len(session.tracks) == 4
     assert session.mixture is not None
     assert session.mixture.path.name == "mixture.wav"
@@ -68,7 +68,7 @@ def test_a_mixture_beside_the_stems_is_no_stem(make_split: Callable) -> None:
 def test_text_that_no_project_can_hold_is_replaced(make_split: Callable) -> None:
     split = make_split(["a\nb\x07"])
     write_notes(split.song, replace(NOTES, markers=(Marker("x\ty", 1),)))
-    session = session_of(split.folder, split.song)
+    session = session_in(split.folder, split.song)
     assert session.tracks[0].name == "a_b_"
     assert session.markers[0].name == "x_y"
 
@@ -97,18 +97,18 @@ def test_stems_that_do_not_fit_together_are_refused(make_split: Callable, tmp_pa
     split = make_split()
     soundfile.write(tmp_path / "other rate.wav", np.zeros((100, 2)), 48_000)
     with pytest.raises(ExportError, match="48000 Hz"):
-        session_of(split.folder, tmp_path / "other rate.wav")
+        session_in(split.folder, tmp_path / "other rate.wav")
     (split.folder / "bass.wav").write_bytes(b"RIFF")
     with pytest.raises(ExportError, match=r"bass\.wav"):
-        session_of(split.folder)
+        session_in(split.folder)
 
 
 def test_a_folder_without_stems_is_refused(tmp_path: Path) -> None:
     (tmp_path / "readme.txt").write_text("no audio")
     with pytest.raises(ExportError, match="holds no stems"):
-        session_of(tmp_path)
+        session_in(tmp_path)
     with pytest.raises(ExportError, match="Cannot read"):
-        session_of(tmp_path / "missing")
+        session_in(tmp_path / "missing")
 
 
 def test_colours_are_distinct_and_stable() -> None:

@@ -16,7 +16,7 @@ from conftest import ODD_NAMES
 
 from stems.daw import stem_mp4
 from stems.daw.colours import PALETTE
-from stems.daw.session import session_of
+from stems.daw.session import session_in
 from stems.errors import ExportError
 
 needs_ffmpeg = pytest.mark.skipif(
@@ -61,7 +61,7 @@ def test_streams_are_the_mixture_and_its_stems_in_place(
     make_split: Callable, tmp_path: Path, codec: str, rate: int, channels: int, samples: int
 ) -> None:
     split = make_split(rate=rate, channels=channels, samples=samples)
-    stem_mp4.write(session_of(split.folder, split.song), tmp_path / "song.stem.mp4", codec)
+    stem_mp4.write(session_in(split.folder, split.song), tmp_path / "song.stem.mp4", codec)
     streams, found_rate = read(tmp_path / "song.stem.mp4")
     assert found_rate == rate
     expected = [split.mixture, *(split.stems[name] for name in ("drums", "bass", "other", "vocals"))]
@@ -88,7 +88,7 @@ def test_rates_that_decks_do_not_play_are_converted_in_place(
     clicks[40_000] = 0.5
     for path in [*split.folder.iterdir(), split.song]:
         soundfile.write(path, clicks, rate, subtype="PCM_24")
-    stem_mp4.write(session_of(split.folder, split.song), tmp_path / "song.stem.mp4", "alac")
+    stem_mp4.write(session_in(split.folder, split.song), tmp_path / "song.stem.mp4", "alac")
     streams, found_rate = read(tmp_path / "song.stem.mp4")
     assert found_rate == played_at
     assert np.argmax(np.abs(streams[:, :, 0]), axis=1).tolist() == [40_000 * played_at // rate] * 5
@@ -97,7 +97,7 @@ def test_rates_that_decks_do_not_play_are_converted_in_place(
 @needs_ffmpeg
 def test_without_a_mixture_the_stems_are_added_up(make_split: Callable, tmp_path: Path) -> None:
     split = make_split()
-    stem_mp4.write(session_of(split.folder), tmp_path / "song.stem.mp4", "alac")
+    stem_mp4.write(session_in(split.folder), tmp_path / "song.stem.mp4", "alac")
     streams, _ = read(tmp_path / "song.stem.mp4")
     np.testing.assert_allclose(streams[0, :20_011], split.mixture, atol=2**-20)
 
@@ -105,7 +105,7 @@ def test_without_a_mixture_the_stems_are_added_up(make_split: Callable, tmp_path
 @needs_ffmpeg
 def test_missing_stems_are_silent(make_split: Callable, tmp_path: Path) -> None:
     split = make_split(["vocals", "backing"])
-    stem_mp4.write(session_of(split.folder, split.song), tmp_path / "song.stem.mp4", "alac")
+    stem_mp4.write(session_in(split.folder, split.song), tmp_path / "song.stem.mp4", "alac")
     streams, _ = read(tmp_path / "song.stem.mp4")
     np.testing.assert_allclose(streams[1, :20_011], split.stems["vocals"], atol=2**-22)
     assert not streams[3:].any()
@@ -115,7 +115,7 @@ def test_missing_stems_are_silent(make_split: Callable, tmp_path: Path) -> None:
 @needs_ffmpeg
 def test_the_box_names_and_colours_the_stems_and_leaves_the_sound_alone(make_split: Callable, tmp_path: Path) -> None:
     split = make_split()
-    stem_mp4.write(session_of(split.folder, split.song), tmp_path / "song.stem.mp4")
+    stem_mp4.write(session_in(split.folder, split.song), tmp_path / "song.stem.mp4")
     found = manifest(tmp_path / "song.stem.mp4")
     assert found["version"] == 1
     assert {stem["name"]: stem["color"] for stem in found["stems"]} == PALETTE
@@ -132,7 +132,7 @@ def test_the_box_names_and_colours_the_stems_and_leaves_the_sound_alone(make_spl
 @needs_ffmpeg
 def test_ordinary_players_play_the_mixture(make_split: Callable, tmp_path: Path) -> None:
     split = make_split()
-    session = replace(session_of(split.folder, split.song), tempo_bpm=97.6, tags={"artist": "Ä & B", "year": "1999"})
+    session = replace(session_in(split.folder, split.song), tempo_bpm=97.6, tags={"artist": "Ä & B", "year": "1999"})
     stem_mp4.write(session, tmp_path / "song.stem.mp4")
     streams = probe(tmp_path / "song.stem.mp4")
     assert [stream["disposition"]["default"] for stream in streams] == [1, 0, 0, 0, 0]
@@ -149,7 +149,7 @@ def test_odd_names_survive(make_split: Callable) -> None:
     names = [*ODD_NAMES, "-i", "http:__x", "a=b:c;[d]", "Kick", "kick"]
     for some in (names[0:4], names[4:8], names[8:12]):
         split = make_split(some, song=some[-1])
-        stem_mp4.write(session_of(split.folder, split.song), split.folder / "out.stem.mp4")
+        stem_mp4.write(session_in(split.folder, split.song), split.folder / "out.stem.mp4")
         assert {stem["name"] for stem in manifest(split.folder / "out.stem.mp4")["stems"]} == set(some)
         handlers = [stream["tags"]["handler_name"] for stream in probe(split.folder / "out.stem.mp4")]
         assert set(handlers) == {"mixture", *some}
@@ -157,7 +157,7 @@ def test_odd_names_survive(make_split: Callable) -> None:
 
 def test_five_stems_are_refused(make_split: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda name: name)
-    session = session_of(make_split(["drums", "bass", "other", "vocals", "piano"]).folder)
+    session = session_in(make_split(["drums", "bass", "other", "vocals", "piano"]).folder)
     with pytest.raises(ExportError, match="piano"):
         stem_mp4.write(session, tmp_path / "song.stem.mp4")
 
@@ -165,18 +165,18 @@ def test_five_stems_are_refused(make_split: Callable, tmp_path: Path, monkeypatc
 def test_surround_is_refused(make_split: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda name: name)
     with pytest.raises(ExportError, match="stereo"):
-        stem_mp4.write(session_of(make_split(channels=6).folder), tmp_path / "song.stem.mp4")
+        stem_mp4.write(session_in(make_split(channels=6).folder), tmp_path / "song.stem.mp4")
 
 
 def test_a_missing_ffmpeg_is_said(make_split: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ExportError, match="apt install ffmpeg"):
-        stem_mp4.write(session_of(make_split().folder), tmp_path / "song.stem.mp4")
+        stem_mp4.write(session_in(make_split().folder), tmp_path / "song.stem.mp4")
 
 
 @needs_ffmpeg
 def test_a_failing_ffmpeg_leaves_nothing(make_split: Callable, tmp_path: Path) -> None:
-    session = session_of(make_split().folder)
+    session = session_in(make_split().folder)
     session.tracks[0].path.write_bytes(b"no longer audio")
     with pytest.raises(ExportError, match="ffmpeg could not write"):
         stem_mp4.write(session, tmp_path / "out" / "song.stem.mp4")
