@@ -76,7 +76,8 @@ def pan(audio: np.ndarray, position: float) -> np.ndarray:
     """Places (2, samples) between -1 (left) and 1 (right), at equal power."""
     angle = (position + 1) * np.pi / 4
     sides = np.sqrt(2) * np.array([[np.cos(angle)], [np.sin(angle)]])
-    return np.multiply(audio, sides, dtype=np.float32)
+    placed: np.ndarray = np.multiply(audio, sides, dtype=np.float32)
+    return placed
 
 
 def instrument(rng: np.random.Generator, audio: np.ndarray) -> np.ndarray:

@@ -1,0 +1,76 @@
+"""A small model and real audio, for the tests of every room."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+if TYPE_CHECKING:
+    from stems.model import Model
+
+EXAMPLE = Path(__file__).parents[1] / "examples" / "song.ogg"
+
+
+@pytest.fixture(scope="session")
+def small_model() -> Model:
+    """A model of untrained weights that cuts clearly, for what holds whatever the weights are."""
+    import torch
+
+    from stems.model import Design, Model
+    from stems.network import NetworkShape
+    from stems.spectrum import Bands
+
+    torch.manual_seed(0)
+    network = NetworkShape(bands=96, dimensions=6, layers=1, units=16)
+    return Model(Design(bands=Bands(count=96), network=network), {"name": "small", "licence": "CC0"}).eval()
+
+
+@pytest.fixture(scope="session")
+def small_weights(small_model: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of the small model."""
+    path = tmp_path_factory.mktemp("model") / "small.safetensors"
+    small_model.save(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def music() -> tuple[np.ndarray, int]:
+    """The song in `examples/`: float32 (2, samples), and its sample rate."""
+    from stems.audio import open_song
+
+    with open_song(EXAMPLE) as song:
+        return song.read(0, song.samples), song.format.sample_rate
+
+
+def made_song(rng: np.random.Generator, rate: int, seconds: float = 8.0) -> dict[str, np.ndarray]:
+    """Clicks for drums, a low tone for bass, a gliding rich tone for vocals, chords for other: (samples, 2)."""
+    time = np.arange(int(seconds * rate)) / rate
+    beat = np.exp(-((time * rng.uniform(2, 4)) % 1) * 30)
+    glide = 300 * 2 ** (0.2 * np.sin(2 * np.pi * rng.uniform(3, 6) * time) + rng.uniform(-0.3, 0.5))
+    phase = 2 * np.pi * np.cumsum(glide) / rate
+    chord = sum(np.sin(2 * np.pi * f * rng.uniform(400, 500) * time) for f in (2, 2.5, 3, 4))
+    mono = {
+        "drums": beat * rng.standard_normal(len(time)),
+        "bass": np.sin(2 * np.pi * rng.uniform(50, 90) * time),
+        "vocals": sum(np.sin(k * phase) / k for k in range(1, 9)),
+        "other": 0.3 * chord,
+    }
+    return {name: 0.1 * np.stack([audio, audio * rng.uniform(0.8, 1)], 1) for name, audio in mono.items()}
+
+
+@pytest.fixture(scope="session")
+def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A `--data` folder to train on, with three songs with stems in `songs/`."""
+    import soundfile
+
+    folder = tmp_path_factory.mktemp("material")
+    rng = np.random.default_rng(0)
+    for number in range(3):
+        place = folder / "songs" / f"song {number}"
+        place.mkdir(parents=True)
+        for name, audio in made_song(rng, 44100).items():
+            soundfile.write(place / f"{name}.wav", audio, 44100)
+    return folder

@@ -1,0 +1,69 @@
+"""Every command and every piece of code in the README works as it is written."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory, material) -> Path:
+    """A folder that looks like a checkout, with songs to train on in data/songs."""
+    folder = tmp_path_factory.mktemp("desk")
+    for name in ("examples", "recipes", "presets", "pyproject.toml"):
+        (folder / name).symlink_to(ROOT / name)
+    (folder / "data").symlink_to(material)
+    return folder
+
+
+COMMANDS = [line for block in blocks("console") for line in block.splitlines() if line.strip()]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_commands_of_the_readme(desk, command):
+    program, *arguments = shlex.split(command)
+    assert program == "stems"
+    run = subprocess.run(
+        [Path(sys.executable).parent / "stems", *arguments],
+        cwd=desk,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert run.returncode == 0, run.stderr + run.stdout
+
+
+@pytest.mark.parametrize("code", blocks("python"))
+def test_python_of_the_readme(desk, code, monkeypatch):
+    monkeypatch.chdir(desk)
+    exec(compile(code, "README.md", "exec"), {})
+
+
+def test_presets_of_the_readme(tmp_path):
+    from stems.presets import load_preset
+
+    shown = blocks("toml")
+    assert shown
+    for text in shown:
+        path = tmp_path / "mine.toml"
+        path.write_text(text)
+        assert load_preset(str(path)).outputs
+
+
+def test_continuous_integration_runs_the_two_commands_of_the_readme():
+    lines = [line for block in blocks("sh") for line in block.splitlines()]
+    assert len(lines) == 2
+    assert lines[0].startswith("python3 -m venv .venv && .venv/bin/pip install . && .venv/bin/stems split examples/")
+    assert lines[1].startswith('.venv/bin/pip install ".[test]"') and lines[1].endswith(".venv/bin/pytest")
+    assert "README.md" in (ROOT / ".ci" / "run").read_text()
