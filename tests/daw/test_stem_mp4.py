@@ -181,3 +181,22 @@ def test_a_failing_ffmpeg_leaves_nothing(make_split: Callable, tmp_path: Path) -
     with pytest.raises(ExportError, match="ffmpeg could not write"):
         stem_mp4.write(session, tmp_path / "out" / "song.stem.mp4")
     assert list((tmp_path / "out").iterdir()) == []
+
+
+@needs_ffmpeg
+def test_music_keeps_its_place_and_sound(tmp_path: Path) -> None:
+    """The format's own example, decoded and written anew."""
+    stempeg = pytest.importorskip("stempeg")
+    example = next((Path(stempeg.__file__).parent / "data").glob("*.stem.mp4"))
+    streams, rate = read(example)
+    streams = streams[:, : 3 * rate]
+    for name, samples in zip(("mixture", "drums", "bass", "other", "vocals"), streams, strict=True):
+        (tmp_path / "song").mkdir(exist_ok=True)
+        soundfile.write(tmp_path / "song" / f"{name}.wav", samples, rate, subtype="PCM_24")
+    stem_mp4.write(session_in(tmp_path / "song"), tmp_path / "song.stem.mp4")
+    found, _ = read(tmp_path / "song.stem.mp4")
+    for stream, samples in zip(found[:, : 3 * rate], streams, strict=True):
+        if samples.any():
+            assert lag(stream[:, 0], samples[:, 0]) == 0
+            error = np.sum((stream - samples) ** 2) / np.sum(samples**2)
+            assert 10 * np.log10(error) < -15
