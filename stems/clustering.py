@@ -37,7 +37,16 @@ def update(embeddings: Tensor, weights: Tensor, shares: Tensor, anchors: Tensor,
         (..., clusters, dimensions), of unit length.
     """
     weights = weights / weights.sum(-1, keepdim=True).clamp(min=1e-12)
-    sums = (shares * weights[..., None]).transpose(-1, -2) @ embeddings
+    return pulled(weighted_sums(embeddings, weights, shares), anchors, pull)
+
+
+def weighted_sums(embeddings: Tensor, weights: Tensor, shares: Tensor) -> Tensor:
+    """What the points add to each cluster, (..., clusters, dimensions); the arguments are those of `update`."""
+    return (shares * weights[..., None]).transpose(-1, -2) @ embeddings
+
+
+def pulled(sums: Tensor, anchors: Tensor, pull: float) -> Tensor:
+    """The directions of sums over points whose weights add up to one, pulled towards the anchors; see `update`."""
     return functional.normalize(sums + pull / anchors.shape[-2] * anchors, dim=-1)
 
 

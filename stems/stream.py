@@ -1,0 +1,259 @@
+"""Separation of a stream of audio, block by block, from what has been heard so far."""
+
+from __future__ import annotations
+
+import copy
+import math
+import os
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from stems.clustering import assign, pulled, weighted_sums
+from stems.errors import AudioError, ModelError, OptionError
+from stems.layout import MOST_CHANNELS
+from stems.model import Model
+from stems.network import CENTRE_DB, SPREAD_DB
+from stems.spectrum import FLOOR_DB, Grid, OverlapAdd, analyse, energy
+
+LOUDNESS_SECONDS = 5.0  # that the running loudness covers, as long as the excerpts of training
+KNOWN_LOUDNESS = 0.1  # root mean square of the excerpts in training, full scale is 1
+FAINTEST = 1e-8  # power; hops below -80 dBFS are pauses, which say nothing about the loudness of the music
+GATE = 1e-4  # of the loudest power; quieter hops do not count, as in the loudness of whole songs
+FOLLOW_SECONDS = 8.0  # time constant with which the centroids follow the music
+CLUSTERED_SHARE = 0.2  # of the bands of a frame: its loudest place the centroids
+LARGEST = 1e6  # a block with samples beyond +120 dBFS is no audio
+SMALLEST = 1e-15  # fainter samples become zero, since denormal numbers are slow to compute with
+FRAMES_AT_ONCE = 64  # that are separated at once, which bounds the memory for long blocks
+
+
+class Stream:
+    """A causal model that separates audio as it comes.
+
+    Blocks may be of any size, and change in size: the output is the same. It comes late by exactly
+    `latency_samples`, after as many samples of silence. The centroids start at the anchors and follow the
+    music (online k-means), and the loudness that the network is shown is that of the last seconds, so quiet
+    music is separated like loud music.
+
+    A block that holds NaN, infinite or absurdly large samples is taken as silence and comes out as silence.
+    A frame of one hop costs well under a millisecond on one core, where torch with many threads only loses
+    time: a host should call `torch.set_num_threads(1)`.
+
+    Args:
+        model: name of a shipped model, path of a `.safetensors` file, or a `Model`; it must be unidirectional.
+        sample_rate: Hz, from 8000 to 192000.
+        channels: 1 or 2.
+
+    Raises:
+        ModelError: if the model cannot be loaded, or hears the future.
+        OptionError: if the sample rate is out of range.
+        AudioError: if there are more than two channels.
+    """
+
+    def __init__(
+        self, model: str | os.PathLike[str] | Model = "openband-live", sample_rate: float = 44100, channels: int = 2
+    ) -> None:
+        if not 8000 <= sample_rate <= 192000:
+            raise OptionError(f"The sample rate must be from 8000 to 192000 Hz, not {sample_rate:g}.")
+        if not 1 <= channels <= MOST_CHANNELS:
+            raise AudioError(f"A stream has 1 or 2 channels, not {channels}: mix it down to mono or stereo.")
+        self.model = on_cpu(model if isinstance(model, Model) else Model.load(model))
+        if self.model.design.network.bidirectional:
+            name = model.card.get("name", "given") if isinstance(model, Model) else model
+            raise ModelError(
+                f"The model {str(name)!r} hears the future (it is bidirectional), so it cannot run live: "
+                "give one trained with `bidirectional = false`, such as openband-live."
+            )
+        self.sample_rate = sample_rate
+        self.channels = channels
+        self.grid = grid = self.model.grid(sample_rate)
+        bands, network = self.model.design.bands, self.model.network
+        with torch.inference_mode():
+            self._band_of_bin = bands.of_bins(grid)
+            self._widths = bands.widths(grid).float()
+            self._means = bands.sums(torch.eye(grid.bins), grid) / self._widths  # (bins, bands)
+            self._kappa = float(self.model.sensitivity)
+            self._weights = [[weight.detach() for weight in layer] for layer in network.recurrent.all_weights]
+        self.reset()
+
+    @property
+    def latency_samples(self) -> int:
+        """Samples by which the output is late: one short of a window, which the first of its samples waits for."""
+        return self.grid.window - 1
+
+    @property
+    def stems(self) -> tuple[str, ...]:
+        """Names of the stems, in the order of the anchors."""
+        return self.model.design.stems
+
+    def reset(self) -> None:
+        """Forgets all that was heard."""
+        grid, units = self.grid, self.model.network.shape.units
+        with torch.inference_mode():
+            self._state = [(torch.zeros(1, units), torch.zeros(1, units)) for _ in self._weights]
+            self._centroids = RunningCentroids(self.model, grid, self._widths)
+        self._loudness = RunningLoudness(math.ceil(LOUDNESS_SECONDS / grid.frame_seconds))
+        self._add = OverlapAdd(grid)
+        self._heard = np.zeros((self.channels, grid.window - grid.hop), np.float32)  # not yet in all their frames
+        self._delayed = np.zeros((self.channels, self.latency_samples), np.float32)  # the mixture on its way out
+        self._ready: np.ndarray | None = None  # (mixes, channels, samples) that wait for their turn
+
+    def __call__(self, audio: np.ndarray, sensitivity: float = 1.0) -> dict[str, np.ndarray]:
+        """Separates the next block.
+
+        Args:
+            audio: float32 (channels, samples), of any length.
+            sensitivity: 1 is what the model learned; lower bleeds softly, higher cuts hard.
+
+        Returns:
+            The stems by name, in the shape of `audio`. They sum to the mixture `latency_samples` ago.
+        """
+        stems = self.mix(audio, np.eye(len(self.stems), dtype=np.float32), sensitivity)[1]
+        return dict(zip(self.stems, stems, strict=True))
+
+    def mix(self, audio: np.ndarray, gains: np.ndarray, sensitivity: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+        """Separates the next block and mixes its stems, which is cheaper than mixing them afterwards.
+
+        Gains may change from call to call: a change fades in over a window. The number of mixes may not.
+
+        Args:
+            audio: float32 (channels, samples), of any length.
+            gains: (mixes, stems), of amplitude.
+            sensitivity: see a call.
+
+        Returns:
+            The mixture `latency_samples` ago, in the shape of `audio`, and (mixes, channels, samples).
+        """
+        if audio.ndim != 2 or len(audio) != self.channels:
+            raise AudioError(f"The stream takes blocks of shape ({self.channels}, samples), not {audio.shape}.")
+        if self._ready is None:
+            self._ready = np.zeros((len(gains), self.channels, self.grid.hop - 1), np.float32)
+        if len(gains) != len(self._ready):
+            raise OptionError(f"The stream mixes {len(self._ready)} at a time, not {len(gains)}: reset it first.")
+        samples = audio.shape[1]
+        if not np.abs(audio).max(initial=0.0) <= LARGEST:  # NaN compares as False
+            audio = np.full(audio.shape, np.nan, np.float32)
+        self._delayed = np.concatenate([self._delayed, audio], 1)
+        mixture, self._delayed = self._delayed[:, :samples], self._delayed[:, samples:]
+        self._ready = np.concatenate([self._ready, *self._separated(audio, gains, sensitivity)], 2)
+        mixes, self._ready = self._ready[..., :samples], self._ready[..., samples:]
+        if np.isnan(mixture).any():
+            heard = ~np.isnan(mixture[0])
+            mixture, mixes = np.where(heard, mixture, 0), np.where(heard, mixes, 0)
+        return mixture, mixes
+
+    @torch.inference_mode()
+    def _separated(self, audio: np.ndarray, gains: np.ndarray, sensitivity: float) -> list[np.ndarray]:
+        grid = self.grid
+        audible = np.where(np.abs(audio) >= SMALLEST, audio, np.float32(0))  # NaN compares as False
+        held = np.concatenate([self._heard, audible], 1)
+        frames = (held.shape[1] - (grid.window - grid.hop)) // grid.hop
+        mixes, gains_of_mixes = [], torch.from_numpy(np.asarray(gains, np.float32))
+        for first in range(0, frames, FRAMES_AT_ONCE):
+            last = min(frames, first + FRAMES_AT_ONCE)
+            piece = held[:, first * grid.hop : (last - 1) * grid.hop + grid.window]
+            mixes.append(self._frames(torch.from_numpy(piece), gains_of_mixes, self._kappa * sensitivity).numpy())
+        self._heard = held[:, frames * grid.hop :].copy()
+        return mixes
+
+    def _frames(self, audio: Tensor, gains: Tensor, kappa: float) -> Tensor:
+        """Frames whose samples are all there: (channels, samples) -> (mixes, channels, frames * hop)."""
+        spectra = analyse(audio, self.grid)
+        left, right = spectra[0], spectra[-1]
+        power = energy(torch.stack([(left + right) / 2, (left - right) / 2])) @ self._means  # (2, frames, bands)
+        power *= self._loudness.gains(audio[:, self.grid.window - self.grid.hop :], self.grid.hop)
+        embeddings = self.model.network.embed(self._contexts(10 * torch.log10(power + 10 ** (FLOOR_DB / 10))))
+        shares = self._centroids.follow(embeddings, 2 * power.sum(0) * self._widths, kappa)
+        masks = (gains @ shares).permute(1, 0, 2)
+        masks = masks.gather(-1, self._band_of_bin.expand(*masks.shape[:2], -1))  # (mixes, frames, bins)
+        return self._add(masks[:, None] * spectra)
+
+    def _contexts(self, levels: Tensor) -> Tensor:
+        """What the recurrent layers make of the next frames: (2, frames, bands) in dB -> (frames, units).
+
+        This is `EmbeddingNetwork.context`, but frame by frame: torch's LSTM sets itself up anew at each call,
+        which takes ten times as long as a frame.
+        """
+        network = self.model.network
+        features = ((levels - CENTRE_DB) / SPREAD_DB).transpose(0, 1).flatten(1)
+        features = features * network.scale + network.shift
+        contexts = []
+        for output in features.split(1):
+            for layer, weights in enumerate(self._weights):
+                output, cell = torch.lstm_cell(output, self._state[layer], *weights)
+                self._state[layer] = (output, cell)
+            contexts.append(output)
+        return torch.cat(contexts)
+
+
+class RunningLoudness:
+    """Root mean square of the last seconds that sound, in place of a whole song's, which a stream cannot know.
+
+    Args:
+        hops: that are remembered.
+    """
+
+    def __init__(self, hops: int) -> None:
+        self._powers = np.zeros(hops, np.float32)
+        self._next = 0
+
+    def gains(self, audio: Tensor, hop: int) -> Tensor:
+        """Power gains that bring each hop to the level that the network knows: (channels, samples) -> (hops, 1)."""
+        powers = audio.square().mean(0).unflatten(0, (-1, hop)).mean(1)
+        return torch.tensor([[self._gain(power)] for power in powers.tolist()])
+
+    def _gain(self, power: float) -> float:
+        if power > FAINTEST:
+            self._powers[self._next] = power
+            self._next = (self._next + 1) % len(self._powers)
+        loudest = self._powers.max()
+        if loudest == 0:
+            return 1.0
+        return KNOWN_LOUDNESS**2 / float(self._powers[self._powers >= loudest * GATE].mean())
+
+
+class RunningCentroids:
+    """Online k-means: the centroids that `stems.clustering.cluster` would find, with the past fading away.
+
+    At first all weight lies on the anchors, as much as music of usual loudness would bring.
+    """
+
+    def __init__(self, model: Model, grid: Grid, widths: Tensor) -> None:
+        self.model = model
+        self.anchors = self.now = model.anchors.detach()
+        self._fade = 1 - math.exp(-grid.frame_seconds / FOLLOW_SECONDS)
+        self._points = round(CLUSTERED_SHARE * len(widths))
+        self._weight = model.weigh(2 * 10 ** (CENTRE_DB / 10) * widths).topk(self._points).values.sum()
+        self._sums = self.anchors * (self._weight / len(self.anchors))
+
+    def follow(self, embeddings: Tensor, powers: Tensor, kappa: float) -> Tensor:
+        """Shares of the stems in the next frames, each by the centroids that the frames before it left.
+
+        Args:
+            embeddings: (frames, bands, dimensions).
+            powers: (frames, bands).
+            kappa: sharpness of the assignment.
+
+        Returns:
+            (frames, stems, bands).
+        """
+        found = []
+        loudest, bands = powers.topk(self._points)
+        weights = self.model.weigh(loudest)
+        for frame in range(len(embeddings)):
+            shares = assign(embeddings[frame], self.now, kappa)
+            found.append(shares.T)
+            weight = weights[frame].sum()
+            if weight > 0:  # in digital silence everything rests
+                some = bands[frame]
+                sums = weighted_sums(embeddings[frame, some], weights[frame], shares[some])
+                self._sums = torch.lerp(self._sums, sums, self._fade)
+                self._weight = torch.lerp(self._weight, weight, self._fade)
+                self.now = pulled(self._sums / self._weight, self.anchors, self.model.design.clustering.pull)
+        return torch.stack(found)
+
+
+def on_cpu(model: Model) -> Model:
+    """The model itself, or a copy if it lives on another device."""
+    return model if next(model.parameters()).device.type == "cpu" else copy.deepcopy(model).cpu()
