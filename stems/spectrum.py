@@ -158,7 +158,8 @@ class Bands:
 
     def sums(self, power: Tensor, grid: Grid) -> Tensor:
         """Adds up what is given per bin: (..., frames, bins) -> (..., frames, bands)."""
-        return power @ torch.nn.functional.one_hot(self.of_bins(grid), self.count).to(power)
+        sums = power.new_zeros(*power.shape[:-1], self.count)
+        return sums.index_add_(-1, self.of_bins(grid).to(power.device), power)
 
     def levels(self, spectra: Tensor, grid: Grid) -> Tensor:
         """Levels of mid and side in dB, the network's input.
@@ -184,7 +185,8 @@ class Bands:
 
     def spread(self, masks: Tensor, grid: Grid) -> Tensor:
         """Gives every bin the mask of its band: (..., frames, bands) -> (..., frames, bins)."""
-        return masks.index_select(-1, self.of_bins(grid).to(masks.device))
+        of_bins = self.of_bins(grid).to(masks.device)
+        return masks.gather(-1, of_bins.expand(*masks.shape[:-1], -1))  # many times as fast as index_select
 
 
 def energy(spectra: Tensor) -> Tensor:
