@@ -40,8 +40,8 @@ def spectra(
     total, tail = grid.frames(song.samples), None
     for first in range(0, total, frames):
         count = min(frames, total - first)
-        start = first * grid.hop
-        audio = torch.from_numpy(song.read(start, max(0, min(count * grid.hop, song.samples - start)))).to(device)
+        start = min(first * grid.hop, song.samples)  # the last frames may all begin after the song
+        audio = torch.from_numpy(song.read(start, min(count * grid.hop, song.samples - start))).to(device)
         if tail is None:
             tail = audio.new_zeros(audio.shape[0], (OVERLAP - 1) * grid.hop)
         missing = count * grid.hop - audio.shape[1]

@@ -17,7 +17,7 @@ from stems.masking import apply_masks
 from stems.model import Model
 from stems.spectrum import OVERLAP, Grid, OverlapAdd
 
-BLOCK_FRAMES = 256  # that are separated at once
+BLOCK_FRAMES = 128  # that are separated at once; more of them no longer fit the processor's cache
 WINDOWS_AT_ONCE = 8
 LANDMARKS = 4096  # frames of a song, evenly spread, whose embeddings place its centroids
 CLUSTERED_SHARE = 0.2  # of the bands of a landmark: its loudest
