@@ -12,6 +12,7 @@ from torch import Tensor
 REFERENCE_RATE = 44100  # Hz, at which window, hop and bands are defined
 OVERLAP = 4  # windows that cover each sample
 FLOOR_DB = -100.0  # lowest level; mono audio has its side there
+FARTHEST = 0.002  # part by which bins may lie off, for the sake of a window that transforms fast
 SMOOTH = 31  # largest prime factor of a window: larger ones make the transform slow
 
 
@@ -19,8 +20,8 @@ SMOOTH = 31  # largest prime factor of a window: larger ones make the transform 
 class Grid:
     """Windows and hops of one sample rate, so that frames and bins lie at the same seconds and Hz at every rate.
 
-    The audio is never resampled. Instead the window is scaled with the rate, to the nearest length
-    that transforms fast, which moves bins by 0.2 % at the most.
+    The audio is never resampled. Instead the window is scaled with the rate: to the nearest length that
+    transforms fast if this moves bins by 0.2 % at the most, else to the nearest length.
 
     Args:
         sample_rate: Hz.
@@ -35,8 +36,9 @@ class Grid:
         """Samples from one frame to the next."""
         ideal = self.reference_window / OVERLAP * self.sample_rate / REFERENCE_RATE
         nearest = max(1, round(ideal))
-        candidates = range(max(1, nearest - 8), nearest + 9)
-        return min((hop for hop in candidates if _is_smooth(hop)), key=lambda hop: abs(hop - ideal))
+        reach = int(FARTHEST * ideal)
+        fast = [hop for hop in range(nearest - reach, nearest + reach + 1) if _is_smooth(hop)]
+        return min(fast or [nearest], key=lambda hop: abs(hop - ideal))
 
     @property
     def window(self) -> int:
