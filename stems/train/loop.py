@@ -107,11 +107,11 @@ def train(
         optimiser.zero_grad()
         parts.total(recipe.objective).backward()  # type: ignore[no-untyped-call]
         _average_gradients(model, ranks)
-        torch.nn.utils.clip_grad_norm_(model.parameters(), schedule.clip)
-        optimiser.step()
+        if torch.nn.utils.clip_grad_norm_(model.parameters(), schedule.clip).isfinite():  # else: skip a freak mix
+            optimiser.step()
         follow(average, model, min(schedule.averaging, (progress.step + 1) / (progress.step + 10)))
         progress.step += 1
-        sums += torch.stack([parts.affinity, parts.stems]).detach().cpu()
+        sums += torch.stack([parts.affinity, parts.stems]).detach().nan_to_num().cpu()
         since += 1
 
         now = time.monotonic()

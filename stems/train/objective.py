@@ -100,7 +100,8 @@ def stem_error(shares: Tensor, cells: Cells, permutation_free: bool = False) -> 
 def _relative_error(shares: Tensor, cells: Cells) -> Tensor:
     error = squared_error(shares, cells)
     used = (cells.groups.sum(-1) > 0).to(error)[..., None]
-    floor = 1e-6 * points(cells.power).mean(-1, keepdim=True)[:, None]  # keeps the gradient of the root finite
+    # Keeps the gradient of the root finite, in silent excerpts too.
+    floor = (1e-6 * points(cells.power).mean(-1, keepdim=True)).clamp(min=1e-12)[:, None]
     amplitude = (((error + floor).sqrt() - floor.sqrt()) * used).sum((1, 2))
     return amplitude / points(cells.power).clamp(min=0).sqrt().sum(-1).clamp(min=1e-6)
 

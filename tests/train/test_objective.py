@@ -103,8 +103,10 @@ def test_error_falls_from_even_masks_to_ideal_ones(mix):
 def test_gradients_reach_every_parameter_and_are_finite(mix):
     torch.manual_seed(0)
     model = Model(Design(bands=BANDS, network=NetworkShape(72, 8, 1, 16)))
+    silence = Mix(0 * mix.mixture, 0 * mix.parts, mix.groups)
     mix.parts[0] = 0
-    parts = losses(model, cells_of(mix, BANDS, GRID, np.arange(10)), Objective())
+    cells = Cells.stack([cells_of(some, BANDS, GRID, np.arange(10)) for some in (mix, silence)])
+    parts = losses(model, cells, Objective())
     parts.total(Objective()).backward()
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None and parameter.grad.isfinite().all() and parameter.grad.any(), name
