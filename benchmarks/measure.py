@@ -23,12 +23,14 @@ class Cost:
 
     Attributes:
         seconds: from its start to its end.
+        processor_seconds: time that all its processes computed, on all cores together; a busy machine changes it less.
         peak_mb: most memory (10^6 bytes) that was resident at one time, added up over the command and all processes
             that it started; libraries that processes share count for each. Outside Linux, that of the largest process.
         output: what it printed.
     """
 
     seconds: float
+    processor_seconds: float
     peak_mb: float
     output: str
 
@@ -53,7 +55,7 @@ def measure(command: Sequence[str | Path]) -> Cost:
     if process.returncode != 0:
         raise SystemExit(f"{' '.join(map(str, command))} failed:\n{output}")
     largest = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    return Cost(seconds, max(largest, *peaks) / 1e6, output)
+    return Cost(seconds, usage.ru_utime + usage.ru_stime, max(largest, *peaks) / 1e6, output)
 
 
 def stems_command() -> Path:

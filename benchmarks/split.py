@@ -30,6 +30,7 @@ class Entry:
     name: str
     audio_seconds: float
     seconds: float
+    processor_seconds: float
     peak_mb: float
 
     @property
@@ -41,7 +42,7 @@ class Entry:
 def stems_entry(name: str, songs: list[Path], audio_seconds: float, jobs: int, folder: Path) -> Entry:
     """Splits songs with the `stems` command, its start-up counted."""
     cost = measure([stems_command(), "split", *songs, "--out", folder / "stems", "--jobs", str(jobs), "--overwrite"])
-    return Entry(name, audio_seconds, cost.seconds, cost.peak_mb)
+    return Entry(name, audio_seconds, cost.seconds, cost.processor_seconds, cost.peak_mb)
 
 
 def competitor_entry(name: str, model: str, python: str, song: Path, seconds: float, folder: Path) -> Entry | None:
@@ -53,7 +54,7 @@ def competitor_entry(name: str, model: str, python: str, song: Path, seconds: fl
         print(f"{name} is left out ({reason}). In a virtual environment of its own: pip install {INSTALL[model]}")
         return None
     cost = measure([python, Path(__file__).with_name("competitors.py"), model, song, folder])
-    return Entry(name, seconds, float(cost.output.split()[-1]), cost.peak_mb)
+    return Entry(name, seconds, float(cost.output.split()[-1]), cost.processor_seconds, cost.peak_mb)
 
 
 def main() -> None:
@@ -81,6 +82,7 @@ def main() -> None:
         [
             entry.name,
             f"{entry.seconds:.1f} s",
+            f"{entry.processor_seconds:.1f} s",
             f"{entry.speed:.1f}x",
             f"{done[0].speed / entry.speed:.1f}x",
             f"{done[1].speed / entry.speed:.1f}x",
@@ -88,7 +90,15 @@ def main() -> None:
         ]
         for entry in done
     ]
-    head = [f"songs of {length:.0f} s", "taken", "real time", "to the batch", "to one song", "peak memory"]
+    head = [
+        f"songs of {length:.0f} s",
+        "taken",
+        "processors",
+        "real time",
+        "batch is faster",
+        "one is faster",
+        "peak memory",
+    ]
     print(table(head, rows))
 
 
