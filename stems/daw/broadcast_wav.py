@@ -6,25 +6,32 @@
 - `cue ` with `LIST adtl`: markers;
 - `acid`, `smpl`: tempo, root note, loops;
 - `iXML`, `LIST INFO`, `id3 `: text.
-
-Files over 4 GiB are RF64 (EBU Tech 3306).
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO
 
 from stems.daw.destination import whole
+from stems.daw.riff import (
+    REBUILT,
+    SIZE_IN_DS64,
+    chunks_of,
+    copy,
+    header,
+    opened,
+    packed,
+    padded,
+    read,
+    sub_chunks,
+    text_of,
+)
 from stems.errors import ExportError
 
-RIFF_LIMIT = 0xFFFF_FFFF  # bytes that the 32-bit sizes of a RIFF file can count
-_SIZE_IN_DS64 = 0xFFFF_FFFF
-_BLOCK = 1 << 20
 _KEPT = (b"iXML", b"acid", b"smpl", b"cue ", b"LISTadtl", b"LISTINFO", b"id3 ", b"ID3 ")
 _BEXT = struct.Struct("<256s32s32s10s8sIIH64s10s180s")
 _ACID = struct.Struct("<IHHfIHHf")
@@ -59,16 +66,6 @@ class Notes:
     """Undamaged chunks of the song's file that its stems repeat byte by byte, a `LIST` under its kind (`LISTadtl`)."""
 
 
-def is_wav(path: Path) -> bool:
-    """Return whether a file is a wav, whatever its name.
-
-    Raises:
-        ExportError: the file cannot be read.
-    """
-    with _opened(path) as file:
-        return _is_wav(file.read(12))
-
-
 def read_notes(path: Path) -> Notes:
     """Return the notes of a wav; a field that the file says nothing about keeps its default.
 
@@ -76,13 +73,12 @@ def read_notes(path: Path) -> Notes:
         ExportError: the file cannot be read or is not a wav.
     """
     chunks: dict[bytes, bytes] = {}
-    with _opened(path) as file:
-        for key, offset, size in _chunks_of(file, path):
-            if key in (*_KEPT, b"bext"):
-                file.seek(offset)
-                content = file.read(size)
-                if _is_sound(key, content):
-                    chunks.setdefault(key, content)
+    with opened(path) as file:
+        for chunk in chunks_of(file, path):
+            if chunk.key in (*_KEPT, b"bext"):
+                content = read(file, chunk)
+                if _is_sound(chunk.key, content):
+                    chunks.setdefault(chunk.key, content)
     start, coding_history = _parse_bext(chunks.pop(b"bext", b""))
     tempo_bpm, time_signature = _parse_acid(chunks.get(b"acid", b""))
     return Notes(
@@ -116,70 +112,35 @@ def write_notes(
     Raises:
         ExportError: the file cannot be read, is not a wav, or cannot be written.
     """
-    with _opened(path) as file:
-        found = list(_chunks_of(file, path))
-        sizes = {key: size for key, _, size in found}
-        if b"fmt " not in sizes or b"data" not in sizes:
+    with opened(path) as file:
+        found = list(chunks_of(file, path))
+        sizes = {chunk.key: chunk.size for chunk in found}
+        if sizes.get(b"fmt ", 0) < 16 or b"data" not in sizes:
             raise ExportError(f"{path} is not a complete WAV file; make it again.")
-        form = _read_chunk(file, found, b"fmt ")
+        form = read(file, next(chunk for chunk in found if chunk.key == b"fmt "))
         frame_bytes = max(1, struct.unpack_from("<H", form, 12)[0])
-        added = {
-            b"bext": _bext(notes, description, created or datetime.now(), form),
-            **_made_chunks(notes, frames=sizes[b"data"] // frame_bytes, form=form),
-        }
-        data_at = next(index for index, (key, _, _) in enumerate(found) if key == b"data")
-        replaced = (*added, b"JUNK", b"junk", b"ds64", b"data", b"bext")
-        before = [chunk for chunk in found[:data_at] if chunk[0] not in replaced]
-        after = [chunk for chunk in found[data_at:] if chunk[0] not in replaced]
-        total = 4 + 36 + sum(_padded(len(content)) for content in added.values())
-        total += _padded(sizes[b"data"]) + sum(_padded(size) for _, _, size in before + after)
+        bext = packed(b"bext", _bext(notes, description, created or datetime.now(), form))
+        made = _made_chunks(notes, sizes[b"data"] // frame_bytes, form)
+        more = b"".join(packed(key[:4], content) for key, content in made.items())
 
+        data_at = next(index for index, chunk in enumerate(found) if chunk.key == b"data")
+        replaced = (*made, *REBUILT, b"bext", b"data")
+        before, after = (
+            [chunk for chunk in part if chunk.key not in replaced] for part in (found[:data_at], found[data_at:])
+        )
+        content_size = len(bext) + len(more) + sum(padded(chunk.size) for chunk in [*before, found[data_at], *after])
         with whole(destination or path) as unfinished, open(unfinished, "wb") as out:
-            is_long = total > RIFF_LIMIT
-            out.write(_long_header(total, sizes[b"data"], frame_bytes) if is_long else _short_header(total))
-            out.write(_chunk(b"bext", added.pop(b"bext")))
+            head, is_long = header(content_size, sizes[b"data"], frame_bytes)
+            out.write(head + bext)
             for chunk in before:
-                _copy(file, chunk, out)
-            made = b"".join(_chunk(key[:4], content) for key, content in added.items())
+                copy(file, chunk, out)
             if not is_long:  # libsndfile loses its way behind a chunk of odd size in an RF64, so there they come last
-                out.write(made)
-            _copy(file, found[data_at], out, stated_size=_SIZE_IN_DS64 if is_long else None)
+                out.write(more)
+            copy(file, found[data_at], out, stated_size=SIZE_IN_DS64 if is_long else None)
             for chunk in after:
-                _copy(file, chunk, out)
+                copy(file, chunk, out)
             if is_long:
-                out.write(made)
-
-
-def _opened(path: Path) -> BinaryIO:
-    try:
-        return open(path, "rb")
-    except OSError as error:
-        raise ExportError(f"Cannot read {path}: {error.strerror or error}.") from error
-
-
-def _is_wav(head: bytes) -> bool:
-    return head[:4] in (b"RIFF", b"RF64", b"BW64") and head[8:] == b"WAVE"
-
-
-def _chunks_of(file: BinaryIO, path: Path) -> Iterator[tuple[bytes, int, int]]:
-    """Yield each chunk's key, offset of its content and size, the last one's cut at the end of the file."""
-    end = file.seek(0, 2)
-    file.seek(0)
-    if not _is_wav(file.read(12)):
-        raise ExportError(f"{path} is not a WAV file, so it cannot carry broadcast notes; write stems as wav.")
-    data_size, offset = 0, 12
-    while offset + 8 <= end:
-        file.seek(offset)
-        key, size = struct.unpack("<4sI", file.read(8))
-        if key == b"ds64":
-            data_size = struct.unpack("<8xQ", file.read(16).ljust(16, b"\0"))[0]
-        elif key == b"data" and size == _SIZE_IN_DS64 and data_size:
-            size = data_size
-        elif key == b"LIST":
-            key += file.read(4)
-        size = min(size, end - offset - 8)
-        yield key, offset + 8, size
-        offset += 8 + size + size % 2
+                out.write(more)
 
 
 def _is_sound(key: bytes, content: bytes) -> bool:
@@ -189,43 +150,10 @@ def _is_sound(key: bytes, content: bytes) -> bool:
     if key == b"smpl":
         return len(content) >= 36 and len(content) >= 36 + 24 * struct.unpack_from("<I", content, 28)[0]
     if key.startswith(b"LIST"):
-        return sum(_padded(len(part)) for _, part in _sub_chunks(content)) in (len(content) - 4, len(content) - 3)
+        return sum(padded(len(part)) for _, part in sub_chunks(content)) in (len(content) - 4, len(content) - 3)
     if key == b"acid":
         return len(content) == _ACID.size
     return key != b"bext" or len(content) >= _BEXT.size
-
-
-def _read_chunk(file: BinaryIO, found: list[tuple[bytes, int, int]], wanted: bytes) -> bytes:
-    offset, size = next((offset, size) for key, offset, size in found if key == wanted)
-    file.seek(offset)
-    return file.read(size)
-
-
-def _copy(file: BinaryIO, chunk: tuple[bytes, int, int], out: BinaryIO, stated_size: int | None = None) -> None:
-    key, offset, size = chunk
-    out.write(struct.pack("<4sI", key[:4], size if stated_size is None else stated_size))
-    file.seek(offset)
-    for done in range(0, size, _BLOCK):
-        out.write(file.read(min(_BLOCK, size - done)))
-    out.write(b"\0" * (size % 2))
-
-
-def _padded(size: int) -> int:
-    return 8 + size + size % 2
-
-
-def _chunk(key: bytes, content: bytes) -> bytes:
-    return struct.pack("<4sI", key, len(content)) + content + b"\0" * (len(content) % 2)
-
-
-def _short_header(total: int) -> bytes:
-    """Start a RIFF file, with a JUNK where a program that makes the file longer can put a ds64."""
-    return struct.pack("<4sI4s", b"RIFF", total, b"WAVE") + _chunk(b"JUNK", bytes(28))
-
-
-def _long_header(total: int, data_size: int, frame_bytes: int) -> bytes:
-    sizes = struct.pack("<QQQI", total, data_size, data_size // frame_bytes, 0)
-    return struct.pack("<4sI4s", b"RF64", _SIZE_IN_DS64, b"WAVE") + _chunk(b"ds64", sizes)
 
 
 def _made_chunks(notes: Notes, frames: int, form: bytes) -> dict[bytes, bytes]:
@@ -237,7 +165,7 @@ def _made_chunks(notes: Notes, frames: int, form: bytes) -> dict[bytes, bytes]:
     if notes.markers and b"cue " not in chunks:
         chunks[b"cue "], chunks[b"LISTadtl"] = _cue(notes.markers)
     if notes.tags and b"LISTINFO" not in chunks:
-        texts = (_chunk(_INFO[key], text.encode() + b"\0") for key, text in notes.tags.items() if key in _INFO)
+        texts = (packed(_INFO[key], text.encode() + b"\0") for key, text in notes.tags.items() if key in _INFO)
         chunks[b"LISTINFO"] = b"INFO" + b"".join(texts)
     return chunks
 
@@ -267,7 +195,7 @@ def _parse_bext(content: bytes) -> tuple[int, str]:
     if not content:
         return 0, ""
     low, high = _BEXT.unpack_from(content)[5:7]
-    history = _text(content[_BEXT.size :])
+    history = text_of(content[_BEXT.size :])
     return (high << 32) + low, history + "\r\n" if history else ""
 
 
@@ -284,17 +212,17 @@ def _cue(markers: tuple[Marker, ...]) -> tuple[bytes, bytes]:
     points, labels = struct.pack("<I", len(markers)), b"adtl"
     for number, marker in enumerate(markers, start=1):
         points += struct.pack("<II4sIII", number, marker.position, b"data", 0, 0, marker.position)
-        labels += _chunk(b"labl", struct.pack("<I", number) + marker.name.encode() + b"\0")
+        labels += packed(b"labl", struct.pack("<I", number) + marker.name.encode() + b"\0")
         if marker.length:
-            labels += _chunk(b"ltxt", struct.pack("<II4s8x", number, marker.length, b"rgn "))
+            labels += packed(b"ltxt", struct.pack("<II4s8x", number, marker.length, b"rgn "))
     return points, labels
 
 
 def _parse_markers(cue: bytes, adtl: bytes) -> tuple[Marker, ...]:
     names, lengths = {}, {}
-    for key, content in _sub_chunks(adtl):
+    for key, content in sub_chunks(adtl):
         if key == b"labl" and len(content) > 4:
-            names[content[:4]] = _text(content[4:])
+            names[content[:4]] = text_of(content[4:])
         elif key == b"ltxt" and len(content) >= 8:
             lengths[content[:4]] = struct.unpack_from("<I", content, 4)[0]
     points = [cue[offset : offset + 24] for offset in range(4, len(cue) - 23, 24)]
@@ -306,22 +234,5 @@ def _parse_markers(cue: bytes, adtl: bytes) -> tuple[Marker, ...]:
 
 
 def _parse_info(content: bytes) -> dict[str, str]:
-    texts = dict(_sub_chunks(content))
-    return {key: _text(texts[code]) for key, code in _INFO.items() if _text(texts.get(code, b""))}
-
-
-def _sub_chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
-    offset = 4
-    while offset + 8 <= len(content):
-        key, size = struct.unpack_from("<4sI", content, offset)
-        yield key, content[offset + 8 : offset + 8 + size]
-        offset += 8 + size + size % 2
-
-
-def _text(content: bytes) -> str:
-    """Decode text whose encoding no wav declares: UTF-8 today, the Windows code page before."""
-    content = content.split(b"\0")[0]
-    try:
-        return content.decode().strip()
-    except UnicodeDecodeError:
-        return content.decode("cp1252", "replace").strip()
+    texts = dict(sub_chunks(content))
+    return {key: text_of(texts[code]) for key, code in _INFO.items() if text_of(texts.get(code, b""))}

@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from stems.daw.broadcast_wav import Notes, is_wav, read_notes
+from stems.daw.broadcast_wav import Notes, read_notes
+from stems.daw.riff import is_wav
 
 # The first key that a family of tags knows counts.
 _KEYS = {

@@ -13,7 +13,7 @@ import pytest
 import soundfile
 from pedalboard.io import AudioFile
 
-from stems.daw import broadcast_wav
+from stems.daw import broadcast_wav, riff
 from stems.daw.broadcast_wav import Marker, Notes, read_notes, write_notes
 from stems.errors import ExportError
 
@@ -99,10 +99,10 @@ def test_wavinfo_reads_it(tmp_path: Path) -> None:
     assert [(span.name, span.length) for span in info.cues.ranges] == [(3, 500)]
 
 
-@pytest.mark.parametrize("limit", [broadcast_wav.RIFF_LIMIT, 1_000])
+@pytest.mark.parametrize("limit", [riff.RIFF_LIMIT, 1_000])
 def test_other_programs_read_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: int) -> None:
     """Also as RF64, which a limit of 1000 bytes in place of 4 GiB brings about."""
-    monkeypatch.setattr(broadcast_wav, "RIFF_LIMIT", limit)
+    monkeypatch.setattr(riff, "RIFF_LIMIT", limit)
     stem = write_wav(tmp_path / "bass.wav")
     expected, rate = soundfile.read(stem, dtype="float32")
     write_notes(stem, replace(NOTES, chunks={b"iXML": b"<BWFXML/>"}), "bass of song")
@@ -176,7 +176,10 @@ def test_notes_behind_five_gibibytes_of_audio_are_found(tmp_path: Path) -> None:
     assert read_notes(path).tags == {"title": "Long"}
 
 
-@pytest.mark.parametrize("content", [b"", b"RIFF", b"ID3\x04 some other format", b"RIFF\x04\0\0\0WAVE"])
+SHORT_FORM = b"RIFF\x20\0\0\0WAVEfmt \x04\0\0\0\1\0\1\0data\x04\0\0\0\0\0\0\0"
+
+
+@pytest.mark.parametrize("content", [b"", b"RIFF", b"ID3\x04 some other format", b"RIFF\x04\0\0\0WAVE", SHORT_FORM])
 def test_what_is_no_wav_is_refused_and_left_alone(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "song.wav"
     path.write_bytes(content)
