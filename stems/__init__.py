@@ -6,8 +6,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from stems.board import Board as Board
+    from stems.board import Mix as Mix
+    from stems.board import Split as Split
     from stems.model import Model as Model
+    from stems.processors import Isolate as Isolate
+    from stems.processors import Remix as Remix
+    from stems.processors import Remove as Remove
     from stems.separator import Separator as Separator
+    from stems.stream import Stream as Stream
 
 __version__ = "0.1.0"
 
@@ -15,8 +22,26 @@ __version__ = "0.1.0"
 _ROOMS = {
     "Separator": "stems.separator",
     "Model": "stems.model",
+    "Stream": "stems.stream",
+    "Isolate": "stems.processors",
+    "Remove": "stems.processors",
+    "Remix": "stems.processors",
+    "Split": "stems.board",
+    "Board": "stems.board",
+    "Mix": "stems.board",
 }
-__all__ = ["Model", "Separator", "__version__"]
+__all__ = [
+    "Board",
+    "Isolate",
+    "Mix",
+    "Model",
+    "Remix",
+    "Remove",
+    "Separator",
+    "Split",
+    "Stream",
+    "__version__",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -60,10 +60,9 @@ class Stream:
             raise AudioError(f"A stream has 1 or 2 channels, not {channels}: mix it down to mono or stereo.")
         self.model = on_cpu(model if isinstance(model, Model) else Model.load(model))
         if self.model.design.network.bidirectional:
-            name = model.card.get("name", "given") if isinstance(model, Model) else model
             raise ModelError(
-                f"The model {str(name)!r} hears the future (it is bidirectional), so it cannot run live: "
-                "give one trained with `bidirectional = false`, such as openband-live."
+                f"The model{'' if isinstance(model, Model) else f' {str(model)!r}'} hears the future (it is bidirectional), "
+                "so it cannot run live: give one trained with `bidirectional = false`, such as openband-live."
             )
         self.sample_rate = sample_rate
         self.channels = channels
@@ -179,7 +178,8 @@ class Stream:
         features = ((levels - CENTRE_DB) / SPREAD_DB).transpose(0, 1).flatten(1)
         features = features * network.scale + network.shift
         contexts = []
-        for output in features.split(1):
+        for frame in range(len(features)):
+            output = features[frame : frame + 1]
             for layer, weights in enumerate(self._weights):
                 output, cell = torch.lstm_cell(output, self._state[layer], *weights)
                 self._state[layer] = (output, cell)
@@ -200,7 +200,7 @@ class RunningLoudness:
 
     def gains(self, audio: Tensor, hop: int) -> Tensor:
         """Power gains that bring each hop to the level that the network knows: (channels, samples) -> (hops, 1)."""
-        powers = audio.square().mean(0).unflatten(0, (-1, hop)).mean(1)
+        powers = audio.square().mean(0).reshape(-1, hop).mean(1)
         return torch.tensor([[self._gain(power)] for power in powers.tolist()])
 
     def _gain(self, power: float) -> float:

@@ -1,0 +1,246 @@
+"""Boards, on which processors of stems stand beside pedalboard's plugins."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, MutableSequence, Sequence
+from itertools import groupby
+from typing import Any, overload
+
+import numpy as np
+from pedalboard import Chain, Plugin
+
+from stems.model import Model
+from stems.processors import ParameterError, Processor, StemProcessor, known
+
+
+class Board(Processor, MutableSequence[Any]):
+    """A chain of pedalboard's plugins, processors of stems and other boards; a drop-in for `pedalboard.Pedalboard`.
+
+    It is a list, and may be changed while audio runs through it. Plugins of pedalboard that stand side by side
+    run natively in one go. Where a `Split` hands on several stems, what follows hears them mixed; at the end of
+    a board they are returned.
+
+    Example:
+        >>> board = Board([HighpassFilter(40), Isolate("vocals"), Compressor(), Reverb()])  # doctest: +SKIP
+        >>> vocals = board(song, sample_rate)                                               # doctest: +SKIP
+    """
+
+    def __init__(self, plugins: Iterable[Any] | None = None) -> None:
+        super().__init__()
+        self._plugins: list[Any] = [accepted(plugin) for plugin in plugins or ()]
+        self._parts: list[Processor] | None = None  # the plugins as they run, None after a change
+        self._primed: dict[Any, tuple[float, int]] = {}
+
+    def render(self, audio: np.ndarray, sample_rate: float, buffer_size: int, reset: bool) -> Any:
+        result: Any = audio
+        for part in self.parts():
+            result = part.render(mixed(result), sample_rate, buffer_size, reset)
+        return result
+
+    def forget(self) -> None:
+        for part in self.parts():
+            part.forget()
+
+    def parts(self) -> list[Processor]:
+        """The plugins as they run: neighbours that are native make one part."""
+        if self._parts is None:
+            if len({id(plugin) for plugin in self._plugins}) < len(self._plugins):
+                raise ParameterError("A plugin is twice on the board, which would mix up its past: make two of it.")
+            self._primed = {plugin: primed for plugin, primed in self._primed.items() if plugin in self._plugins}
+            self._parts = self._grouped()
+        return self._parts
+
+    def _grouped(self) -> list[Processor]:
+        parts: list[Processor] = []
+        for native, plugins in groupby(self._plugins, lambda plugin: isinstance(plugin, Plugin)):
+            neighbours = list(plugins)
+            parts.extend([Native(neighbours, self._primed)] if native else neighbours)
+        return parts
+
+    def insert(self, index: int, plugin: Any) -> None:
+        """Puts a plugin before the one of that index."""
+        with self._lock:
+            self._plugins.insert(index, accepted(plugin))
+            self._parts = None
+
+    @overload
+    def __getitem__(self, index: int) -> Any: ...
+    @overload
+    def __getitem__(self, index: slice) -> Board: ...
+    def __getitem__(self, index: int | slice) -> Any:
+        return type(self)(self._plugins[index]) if isinstance(index, slice) else self._plugins[index]
+
+    def __setitem__(self, index: int | slice, plugin: Any) -> None:
+        with self._lock:
+            if isinstance(index, slice):
+                self._plugins[index] = [accepted(each) for each in plugin]
+            else:
+                self._plugins[index] = accepted(plugin)
+            self._parts = None
+
+    def __delitem__(self, index: int | slice) -> None:
+        with self._lock:
+            del self._plugins[index]
+            self._parts = None
+
+    def __len__(self) -> int:
+        return len(self._plugins)
+
+    def __repr__(self) -> str:
+        count = f"{len(self)} plugin{'' if len(self) == 1 else 's'}"
+        return f"<stems.{type(self).__name__} with {count}: {self._plugins} at {id(self):#x}>"
+
+
+class Mix(Board):
+    """A board whose plugins all hear the same audio, side by side; what they make of it is lined up and summed."""
+
+    def __init__(self, plugins: Iterable[Any] | None = None) -> None:
+        super().__init__(plugins)
+        self._alignment = Alignment()
+
+    def render(self, audio: np.ndarray, sample_rate: float, buffer_size: int, reset: bool) -> Any:
+        found = {part: mixed(part.render(audio, sample_rate, buffer_size, reset)) for part in self.parts()}
+        if not reset:
+            found = self._alignment(found, audio, sample_rate)
+        return mixed(found) if found else np.zeros_like(audio)
+
+    def forget(self) -> None:
+        super().forget()
+        self._alignment = Alignment()
+
+    def _grouped(self) -> list[Processor]:
+        return [Native([plugin], self._primed) if isinstance(plugin, Plugin) else plugin for plugin in self._plugins]
+
+
+class Split(StemProcessor):
+    """Hands on all stems at once, each through a board of its own.
+
+    Example:
+        >>> Split()(song, sample_rate)["vocals"]                                          # doctest: +SKIP
+        >>> Split({"vocals": Pedalboard([Reverb()])}, mix=True)(song, sample_rate)        # doctest: +SKIP
+
+    Args:
+        boards: by the name of the stem, a board or plugin of pedalboard or stems, or a list of them. Stems
+            without one pass as they are.
+        mix: return the sum of the stems, not a dictionary of them by name.
+        sensitivity, model, live_model: see `StemProcessor`.
+    """
+
+    def __init__(
+        self,
+        boards: Mapping[str, Any] | None = None,
+        mix: bool = False,
+        sensitivity: float = 1.0,
+        model: str | os.PathLike[str] | Model = "openband",
+        live_model: str | os.PathLike[str] | Model = "openband-live",
+    ) -> None:
+        super().__init__(model, live_model, sensitivity)
+        self.boards = {
+            known(stem, self.stems): board if isinstance(board, Board) else Board(_listed(board))
+            for stem, board in (boards or {}).items()
+        }
+        self.mix = mix
+        self._alignment = Alignment()
+
+    def gains(self, stems: tuple[str, ...]) -> np.ndarray:
+        return np.array([[known(name, stems) == stem for stem in stems] for name in self.stems], np.float32)
+
+    def render(self, audio: np.ndarray, sample_rate: float, buffer_size: int, reset: bool) -> Any:
+        stems = dict(zip(self.stems, self.mixes(audio, sample_rate, reset), strict=True))
+        for stem, board in self.boards.items():
+            stems[stem] = mixed(board.render(stems[stem], sample_rate, buffer_size, reset))
+        if not reset:
+            stems = self._alignment(stems, audio, sample_rate)
+        return mixed(stems) if self.mix else stems
+
+    def forget(self) -> None:
+        super().forget()
+        self._alignment = Alignment()
+        for board in self.boards.values():
+            board.forget()
+
+    def _shown(self) -> list[tuple[str, Any]]:
+        return [("boards", str(self.boards)), ("mix", str(self.mix)), *super()._shown()]
+
+
+class Native(Processor):
+    """Plugins of pedalboard that stand side by side.
+
+    pedalboard's plugins forget their past when a block is longer than all before it, as happens when a latency
+    before them has just been filled. So each is shown the longest block before its stream starts.
+
+    Args:
+        plugins: of pedalboard.
+        primed: plugins that have been, with the sample rate and number of channels; kept by the board.
+    """
+
+    def __init__(self, plugins: Iterable[Any], primed: dict[Any, tuple[float, int]]) -> None:
+        super().__init__()
+        self.plugins = list(plugins)
+        self._primed = primed
+        self._board = Chain(self.plugins)
+        self._kind: tuple[float, int] | None = None  # sample rate and channels that the board was told of
+
+    def render(self, audio: np.ndarray, sample_rate: float, buffer_size: int, reset: bool) -> np.ndarray:
+        channels, samples = audio.shape
+        if not samples or not channels:
+            return audio
+        kind = sample_rate, channels
+        nothing = np.zeros((channels, 0), np.float32)
+        for plugin in self.plugins:
+            if not reset and self._primed.get(plugin) != kind:
+                alone = Chain([plugin])
+                alone.process(np.zeros((channels, buffer_size), np.float32), sample_rate, buffer_size)
+                alone.process(nothing, sample_rate, buffer_size)  # resets, but keeps what was prepared
+            self._primed[plugin] = kind
+        if self._kind != kind:
+            self._board.process(nothing, sample_rate, buffer_size, reset)  # tells which dimension is the channels
+            self._kind = kind
+        processed: np.ndarray = self._board.process(audio, sample_rate, buffer_size, reset)
+        return processed.reshape(channels, -1)
+
+    def forget(self) -> None:
+        self._primed.clear()
+        self._kind = None
+        self._board.reset()
+
+
+class Alignment:
+    """Lines up streams that were delayed by different latencies, by keeping what comes early."""
+
+    def __init__(self) -> None:
+        self._held: dict[Any, np.ndarray] = {}
+        self._late = 0  # samples that went in and did not come out
+        self._kind: tuple[float, int] | None = None
+
+    def __call__(self, found: Mapping[Any, np.ndarray], audio: np.ndarray, sample_rate: float) -> dict[Any, np.ndarray]:
+        """What came of the next `audio`, by any keys, all (channels, samples) -> as much as all of them have."""
+        if self._kind != (sample_rate, len(audio)):
+            self._held, self._late, self._kind = {}, 0, (sample_rate, len(audio))
+        silence = np.zeros((len(audio), self._late), np.float32)  # for what was not there before
+        self._held = {key: np.concatenate([self._held.get(key, silence), new], 1) for key, new in found.items()}
+        ready = min((held.shape[1] for held in self._held.values()), default=0)
+        out = {key: held[:, :ready] for key, held in self._held.items()}
+        self._held = {key: held[:, ready:] for key, held in self._held.items()}
+        self._late += audio.shape[1] - ready
+        return out
+
+
+def mixed(audio: Any) -> np.ndarray:
+    """The sum of stems, where there are several."""
+    if not isinstance(audio, dict):
+        return np.asarray(audio)
+    total: np.ndarray = sum(audio.values(), np.float32(0))
+    return total
+
+
+def accepted(plugin: Any) -> Any:
+    """What may stand on a board; raises TypeError."""
+    if not isinstance(plugin, (Plugin, Processor)):
+        raise TypeError(f"A board holds plugins of pedalboard, processors of stems and boards, not {plugin!r}.")
+    return plugin
+
+
+def _listed(board: Any) -> Sequence[Any]:
+    return board if isinstance(board, Sequence) else [board]
