@@ -160,13 +160,18 @@ def listen(
     total = grid.frames(song.samples)
     windows = windows if total > windows.length else Windows(total, 0, 0)
     spacing = -(-total // landmarks)
-    landmark_levels: list[Tensor] = []
+    kept = -(-total // spacing)
+    contexts = Contexts(model.network.context_size)
+    # Made once at full size: many small tensors that stay would fragment the memory between the large ones that go.
+    landmark_contexts = torch.empty(kept, contexts.size, device=device)
+    landmark_levels = torch.empty(2, kept, model.design.bands.count, device=device)
 
     def levels() -> Iterator[Tensor]:
         first = 0
         for _, piece in spectra(song, grid, 256, device):
             found = model.design.bands.levels(piece * gain, grid)
-            landmark_levels.append(found[:, -first % spacing :: spacing].clone())  # a view would keep all of it
+            chosen = found[:, -first % spacing :: spacing]
+            landmark_levels[:, -(-first // spacing) :][:, : chosen.shape[1]] = chosen
             first += found.shape[1]
             yield found
 
@@ -180,12 +185,12 @@ def listen(
         if waiting:
             yield from model.network.context(torch.stack(waiting))[0]
 
-    contexts, done = Contexts(model.network.context_size), 0
-    landmark_contexts: list[Tensor] = []
+    done = 0
     for piece in windows.join(seen(), total):
         contexts.append(piece)
-        landmark_contexts.append(piece[-done % spacing :: spacing].clone())
+        chosen = piece[-done % spacing :: spacing]
+        landmark_contexts[-(-done // spacing) :][: chosen.shape[0]] = chosen
         done += piece.shape[0]
         report(done)
     contexts.rewind()
-    return Heard(contexts, torch.cat(landmark_contexts), torch.cat(landmark_levels, 1))
+    return Heard(contexts, landmark_contexts, landmark_levels)
