@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from stems.chunks import Heard, Readable, Windows, listen, spectra
+from stems.confidence import Clustered
 from stems.errors import Cancelled, OptionError
 from stems.layout import channels_first
 from stems.masking import apply_masks
@@ -146,8 +147,12 @@ class Separator:
         sensitivity: float = 1.0,
         progress: Progress | None = None,
         cancelled: Callable[[], bool] | None = None,
+        observe: Callable[[Clustered], None] | None = None,
     ) -> Iterator[Block]:
         """Separates audio of any length in bounded memory; the arguments are those of a call.
+
+        Args:
+            observe: called once, before the first block, with what the clustering found in the song.
 
         Yields:
             Blocks in order, which together are as long as the song.
@@ -162,7 +167,7 @@ class Separator:
             )
         if not 8000 <= sample_rate <= 192000:
             raise OptionError(f"The sample rate must be from 8000 to 192000 Hz, not {sample_rate:g}.")
-        return self._blocks(song, self.model.grid(sample_rate), wanted, sensitivity, progress, cancelled)
+        return self._blocks(song, self.model.grid(sample_rate), wanted, sensitivity, progress, cancelled, observe)
 
     @torch.inference_mode()
     def _blocks(
@@ -173,6 +178,7 @@ class Separator:
         sensitivity: float,
         progress: Progress | None,
         cancelled: Callable[[], bool] | None,
+        observe: Callable[[Clustered], None] | None,
     ) -> Iterator[Block]:
         total = grid.frames(song.samples)
 
@@ -196,7 +202,11 @@ class Separator:
         )
         try:
             kappa = float(self.model.sensitivity) * sensitivity
-            centroids = self.find_centroids(heard, grid, kappa)
+            found = self.find_clusters(heard, grid, kappa, -(-total // LANDMARKS))
+            centroids = found.centroids
+            if observe is not None:
+                observe(found)
+            del found  # which is as large as some seconds of song
             add = OverlapAdd(grid)
             start = -(OVERLAP - 1) * grid.hop
             all_stems = len(wanted) == len(self.stems)
@@ -216,22 +226,34 @@ class Separator:
         finally:
             heard.contexts.close()
 
-    def find_centroids(self, heard: Heard, grid: Grid, kappa: float) -> Tensor:
-        """The centroids of a song, (stems, dimensions), from the loudest bands of its landmarks."""
+    def find_clusters(self, heard: Heard, grid: Grid, kappa: float, spacing: int) -> Clustered:
+        """The centroids of a song, from the loudest bands of its landmarks, which lie `spacing` frames apart."""
         power = self.model.design.bands.powers(heard.landmark_levels, grid)
         powers, bands = power.topk(max(1, round(CLUSTERED_SHARE * power.shape[1])), dim=1)
+        weights = self.model.weigh(powers)
         embeddings = torch.cat(
             [
                 self._embed_some(heard.landmarks[first : first + BLOCK_FRAMES], bands[first : first + BLOCK_FRAMES])
                 for first in range(0, len(bands), BLOCK_FRAMES)
             ]
         )
-        return self.model.centroids(embeddings, self.model.weigh(powers).flatten(), kappa)
+        return Clustered(
+            stems=self.stems,
+            anchors=self.model.anchors,
+            centroids=self.model.centroids(embeddings.flatten(0, 1), weights.flatten(), kappa),
+            sensitivity=kappa,
+            seconds=(torch.arange(len(bands)) * spacing - (OVERLAP / 2 - 1)) * grid.frame_seconds,
+            contexts=heard.landmarks,
+            powers=power,
+            loudest=bands,
+            embeddings=embeddings,
+            weights=weights,
+        )
 
     def _embed_some(self, context: Tensor, bands: Tensor) -> Tensor:
-        """Embeddings of the given bands: (frames, size), (frames, some) -> (frames * some, dimensions)."""
+        """Embeddings of the given bands: (frames, size), (frames, some) -> (frames, some, dimensions)."""
         embeddings = self.model.network.embed(context)
-        return embeddings.gather(1, bands[..., None].expand(-1, -1, embeddings.shape[-1])).flatten(0, 1)
+        return embeddings.gather(1, bands[..., None].expand(-1, -1, embeddings.shape[-1]))
 
     def _windows(self, grid: Grid) -> Windows:
         if self.window_seconds == float("inf"):
