@@ -17,10 +17,7 @@ from pathlib import Path
 from measure import describe_machine, measure, stems_command, table
 from songs import make_song
 
-INSTALL = {
-    "htdemucs": "torch==2.9.1 torchaudio==2.9.1 soundfile && pip install --no-deps demucs julius einops",
-    "openunmix": "torch==2.9.1 torchaudio==2.9.1 soundfile openunmix",
-}
+INSTALL = "pip install torch==2.9.1 torchaudio==2.9.1 demucs openunmix soundfile"
 
 
 @dataclass(frozen=True)
@@ -51,7 +48,7 @@ def competitor_entry(name: str, model: str, python: str, song: Path, seconds: fl
     found = subprocess.run([python, "-c", f"import {package}, soundfile"], capture_output=True, text=True)
     if found.returncode != 0:
         reason = found.stderr.strip().splitlines()[-1]
-        print(f"{name} is left out ({reason}). In a virtual environment of its own: pip install {INSTALL[model]}")
+        print(f"{name} is left out ({reason}). In a virtual environment of its own: {INSTALL}")
         return None
     cost = measure([python, Path(__file__).with_name("competitors.py"), model, song, folder])
     return Entry(name, seconds, float(cost.output.split()[-1]), cost.processor_seconds, cost.peak_mb)
@@ -90,16 +87,8 @@ def main() -> None:
         ]
         for entry in done
     ]
-    head = [
-        f"songs of {length:.0f} s",
-        "taken",
-        "processors",
-        "real time",
-        "batch is faster",
-        "one is faster",
-        "peak memory",
-    ]
-    print(table(head, rows))
+    columns = ["taken", "processors", "real time", "batch is faster", "one is faster", "peak memory"]
+    print(table([f"songs of {length:.0f} s", *columns], rows))
 
 
 if __name__ == "__main__":
