@@ -60,9 +60,10 @@ class Stream:
             raise AudioError(f"A stream has 1 or 2 channels, not {channels}: mix it down to mono or stereo.")
         self.model = on_cpu(model if isinstance(model, Model) else Model.load(model))
         if self.model.design.network.bidirectional:
+            name = "" if isinstance(model, Model) else f" {str(model)!r}"
             raise ModelError(
-                f"The model{'' if isinstance(model, Model) else f' {str(model)!r}'} hears the future (it is bidirectional), "
-                "so it cannot run live: give one trained with `bidirectional = false`, such as openband-live."
+                f"The model{name} hears the future (it is bidirectional), so it cannot run live: give one trained "
+                "with `bidirectional = false`, such as openband-live."
             )
         self.sample_rate = sample_rate
         self.channels = channels

@@ -10,6 +10,7 @@ import typer
 from stems import __version__
 from stems.cli.export import export
 from stems.cli.info import info, models, presets
+from stems.cli.live import live
 from stems.cli.plugin import plugin
 from stems.cli.split import split
 from stems.cli.train import train
@@ -39,7 +40,7 @@ def _root(
 ) -> None: ...
 
 
-for command in (split, export, plugin, presets, models, info, train):
+for command in (split, live, export, plugin, presets, models, info, train):
     app.command()(command)
 
 
