@@ -74,3 +74,21 @@ def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for name, audio in made_song(rng, 44100).items():
             soundfile.write(place / f"{name}.wav", audio, 44100)
     return folder
+
+
+@pytest.fixture(scope="session")
+def small_live_model() -> Model:
+    """A model like `openband-live`, small, of untrained weights that cut clearly."""
+    import torch
+
+    from stems.model import Design, Model
+    from stems.network import NetworkShape
+    from stems.spectrum import Bands
+
+    torch.manual_seed(1)
+    network = NetworkShape(bands=64, dimensions=8, layers=2, units=24, bidirectional=False)
+    model = Model(Design(bands=Bands(count=64, reference_window=2048), network=network), {"name": "small-live"})
+    with torch.no_grad():
+        for weights in model.network.parameters():
+            weights *= 3
+    return model.eval()
