@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -76,7 +78,7 @@ def test_no_iterations_give_the_anchors() -> None:
 def test_the_pull_draws_centroids_to_their_anchors() -> None:
     embeddings, weights, anchors = separable(4)
     near = [cosines(cluster(embeddings, weights, anchors, 20.0, pull), anchors) for pull in (0.0, 0.1, 1.0, 1e6)]
-    for weaker, stronger in zip(near[:-1], near[1:], strict=True):
+    for weaker, stronger in pairwise(near):
         assert (weaker < stronger).all()
     assert near[-1].min() > 1 - 1e-6
 

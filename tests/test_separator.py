@@ -248,7 +248,8 @@ def test_some_stems_equal_those_of_all(separator: Separator, wanted: tuple[str, 
 
 def test_one_stem_may_be_named_alone(separator: Separator) -> None:
     audio = noise(2, 10_000)
-    assert np.array_equal(separator(audio, 8_000, stems="bass")["bass"], separator(audio, 8_000, stems=["bass"])["bass"])
+    alone, listed = (separator(audio, 8_000, stems=stems) for stems in ("bass", ["bass"]))
+    assert np.array_equal(alone["bass"], listed["bass"])
 
 
 def test_higher_sensitivity_cuts_harder(separator: Separator) -> None:
@@ -311,7 +312,9 @@ def test_a_nan_anywhere_is_refused(separator: Separator) -> None:
         separator(audio, 8_000)
 
 
-def test_a_path_gives_what_its_samples_give(separator: Separator, music: tuple[np.ndarray, int], tmp_path: Path) -> None:
+def test_a_path_gives_what_its_samples_give(
+    separator: Separator, music: tuple[np.ndarray, int], tmp_path: Path
+) -> None:
     import soundfile
 
     audio, rate = music[0][:, :50_000], music[1]
@@ -320,7 +323,7 @@ def test_a_path_gives_what_its_samples_give(separator: Separator, music: tuple[n
     expected = separator(soundfile.read(tmp_path / "song.flac", dtype="float32")[0].T, rate)
     for name in NAMES:
         assert np.abs(with_path[name] - expected[name]).max() < 1e-6
-    with pytest.raises(AudioError, match="nosuch.wav does not exist"):
+    with pytest.raises(AudioError, match=r"nosuch\.wav does not exist"):
         separator(str(tmp_path / "nosuch.wav"))
 
 
