@@ -26,7 +26,6 @@ class Clustered:
         powers: of all bands of each landmark, (landmarks, bands).
         loudest: numbers of the bands that were clustered, (landmarks, cells).
         embeddings: of these cells, (landmarks, cells, dimensions).
-        weights: how much each of them counted, (landmarks, cells).
     """
 
     stems: tuple[str, ...]
@@ -38,22 +37,19 @@ class Clustered:
     powers: Tensor
     loudest: Tensor
     embeddings: Tensor
-    weights: Tensor
-
-    @property
-    def shares(self) -> Tensor:
-        """Of each stem in each of the loudest cells, (landmarks, cells, stems)."""
-        return assign(self.embeddings, self.centroids, self.sensitivity)
 
 
 @dataclass(frozen=True)
 class Confidence:
-    """How clearly a song, or a second of it, falls into stems: 0 not at all, 1 perfectly.
+    """How clearly a song, or a part of it, falls into stems: from 0, not at all, to 1.
+
+    All figures are means over the loudest cells, each of which counts for a stem by the power that the stem gets
+    there. They are NaN for a stem that gets next to nothing.
 
     Attributes:
-        posterior: of each stem, see `certainty`; NaN for a stem that does not sound.
-        silhouette: of each stem, see `silhouette`; NaN for a stem that owns no cell.
-        song: the posterior of all stems together, each counted by how much of the song it gets.
+        posterior: of each stem, 0 to 1, see `certainty`.
+        silhouette: of each stem, -1 to 1, see `silhouette`.
+        song: the posterior of all stems together.
     """
 
     posterior: dict[str, float]
@@ -71,22 +67,23 @@ def certainty(shares: Tensor) -> Tensor:
 
 
 def silhouette(embeddings: Tensor, centroids: Tensor) -> Tensor:
-    """The simplified silhouette on the sphere: how much nearer the own centroid is than the next.
+    """The simplified silhouette on the sphere: how much nearer to each centroid than to the nearest other one.
 
-    Rousseeuw's silhouette (1987) compares mean distances to all points of two clusters; with distances to their
-    centroids instead it ranks clusterings alike and needs no pairs of points (Hruschka et al. 2004).
+    Rousseeuw's silhouette (1987) compares mean distances to all points of two clusters; distances to the centroids
+    take their place here, which need no pairs of points (Hruschka et al. 2004).
 
     Args:
         embeddings: (..., dimensions), of unit length.
-        centroids: (clusters, dimensions), of unit length.
+        centroids: (stems, dimensions), of unit length.
 
     Returns:
-        (...), from 0, as far from one as from the other, to 1, on a centroid.
+        (..., stems): 1 on a stem's own centroid, 0 half-way to another, -1 on another.
     """
-    distances = 1 - embeddings @ centroids.T
-    nearest = distances.topk(2, dim=-1, largest=False).values.clamp(min=0)
-    own, other = nearest[..., 0], nearest[..., 1]
-    return (other - own) / other.clamp(min=torch.finfo(other.dtype).tiny)
+    own = (1 - embeddings @ centroids.T).clamp(min=0)
+    two, nearest = own.topk(2, dim=-1, largest=False)
+    is_nearest = torch.arange(len(centroids), device=own.device) == nearest[..., :1]
+    other = torch.where(is_nearest, two[..., 1:], two[..., :1])
+    return (other - own) / torch.maximum(other, own).clamp(min=torch.finfo(own.dtype).tiny)
 
 
 def confidence(found: Clustered) -> Confidence:
@@ -101,22 +98,23 @@ def confidence_over_time(found: Clustered, step_seconds: float = 1.0) -> list[Co
 
 
 def _confidence(found: Clustered, landmarks: slice | Tensor) -> Confidence:
-    shares, weights = found.shares[landmarks].double(), found.weights[landmarks].double()
-    clear = silhouette(found.embeddings[landmarks].double(), found.centroids.double())
-    owned = torch.nn.functional.one_hot(shares.argmax(-1), shares.shape[-1])
-    given = (weights[..., None] * shares).flatten(0, 1)
-    certain = _means(certainty(shares).flatten(0, 1), given)
-    separate = _means(clear.flatten()[:, None], (weights[..., None] * owned).flatten(0, 1))
-    song = _means(certainty(shares).flatten()[:, None], given.flatten()[:, None])
+    embeddings = found.embeddings[landmarks].double().flatten(0, 1)
+    powers = found.powers[landmarks].gather(1, found.loudest[landmarks]).double().flatten()
+    centroids = found.centroids.double()
+    shares = assign(embeddings, centroids, found.sensitivity)
+    given = powers[:, None] * shares  # power, because the distortion of a stem is measured in it
+    certain = certainty(shares)
+    posterior = _means(certain, given).clamp(min=0)
+    separate = _means(silhouette(embeddings, centroids), given)
     return Confidence(
-        dict(zip(found.stems, certain.clamp(min=0).tolist(), strict=True)),
+        dict(zip(found.stems, posterior.tolist(), strict=True)),
         dict(zip(found.stems, separate.tolist(), strict=True)),
-        float(song),
+        float(_means(certain.flatten(), given.flatten())),
     )
 
 
 def _means(figures: Tensor, weights: Tensor) -> Tensor:
-    """Means over cells, (cells, some) -> (some,); NaN where there is next to no weight."""
+    """Means over cells; NaN where there is next to no weight."""
     sums = weights.sum(0)
     means = (figures * weights).sum(0) / sums
     return means.where(sums > BARELY_THERE * weights.sum(), torch.nan)

@@ -247,7 +247,6 @@ class Separator:
             powers=power,
             loudest=bands,
             embeddings=embeddings,
-            weights=weights,
         )
 
     def _embed_some(self, context: Tensor, bands: Tensor) -> Tensor:
