@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,6 +20,9 @@ from stems.audio import READABLE_SUFFIXES, AudioFormat, Song, open_song, output_
 from stems.errors import Cancelled, OptionError, StemsError
 from stems.presets import Preset
 from stems.writing import StemFiles
+
+if TYPE_CHECKING:
+    from stems.confidence import Clustered, Confidence
 
 NAME_FIELDS = ("track", "stem", "ext")
 HIDDEN_REST = "\0rest"  # completes the sum where a preset leaves stems out; never written
@@ -71,6 +74,7 @@ class Result:
     seconds: float = 0.0  # of audio
     elapsed: float = 0.0  # seconds of work
     error: str = ""
+    confidence: Confidence | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -80,6 +84,7 @@ class Result:
             "outputs": {name: str(path) for name, path in self.outputs.items()},
             "seconds": round(self.seconds, 3),
             "elapsed": round(self.elapsed, 3),
+            **(self.confidence.as_json() if self.confidence else {}),
             **({"error": self.error} if self.error else {}),
         }
 
@@ -276,11 +281,21 @@ def _write(
     cancelled: Callable[[], bool],
 ) -> None:
     from stems.chains import outputs
+    from stems.confidence import confidence
+
+    def observe(found: Clustered) -> None:
+        result.confidence = confidence(found)
 
     preset, rate = settings.preset, song.format.sample_rate
     form = output_format(song.format, settings.container, settings.bit_depth)
     blocks = separator.separate(
-        song, rate, preset.stems, settings.sensitivity, lambda share: progress(share, result.seconds), cancelled
+        song,
+        rate,
+        preset.stems,
+        settings.sensitivity,
+        lambda share: progress(share, result.seconds),
+        cancelled,
+        observe,
     )
     with ExitStack() as stack:
         if not preset.divides:  # there is nothing to add up to

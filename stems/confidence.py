@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isnan
 
 import torch
 from torch import Tensor
@@ -55,6 +56,14 @@ class Confidence:
     posterior: dict[str, float]
     silhouette: dict[str, float]
     song: float
+
+    def as_json(self) -> dict[str, dict[str, float | None]]:
+        """Plain data, with None for NaN, which JSON lacks."""
+        figures = {"confidence": {"song": self.song, **self.posterior}, "silhouette": self.silhouette}
+        return {
+            measure: {name: None if isnan(figure) else round(figure, 4) for name, figure in named.items()}
+            for measure, named in figures.items()
+        }
 
 
 def certainty(shares: Tensor) -> Tensor:
