@@ -42,6 +42,7 @@ class Settings:
         model: name or path.
         device: "auto", "cpu", "cuda" or "mps".
         overwrite: split songs whose stems are there already.
+        daw: formats of `stems.daw` in which each song is handed on.
     """
 
     preset: Preset
@@ -53,6 +54,7 @@ class Settings:
     model: str = "openband"
     device: str = "auto"
     overwrite: bool = False
+    daw: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,7 @@ class Result:
     song: Path
     status: str = "done"  # or "skipped", "failed", "cancelled"; of a preview "would split", "would skip", "failed"
     outputs: dict[str, Path] = field(default_factory=dict)
+    exports: list[Path] = field(default_factory=list)
     seconds: float = 0.0  # of audio
     elapsed: float = 0.0  # seconds of work
     error: str = ""
@@ -82,6 +85,7 @@ class Result:
             "song": str(self.song),
             "status": self.status,
             "outputs": {name: str(path) for name, path in self.outputs.items()},
+            **({"exports": [str(path) for path in self.exports]} if self.exports else {}),
             "seconds": round(self.seconds, 3),
             "elapsed": round(self.elapsed, 3),
             **(self.confidence.as_json() if self.confidence else {}),
@@ -153,43 +157,29 @@ def _songs_of(given: str, out: Path) -> list[tuple[Path, Path]]:
     """Songs, each with the folder from which its place is told."""
     path = Path(given)
     if os.path.isdir(path):
-        return [(song, path) for song in _songs_in(path, out)]
-    if os.path.lexists(path) or not glob.has_magic(given):
+        root, found = path, list(path.rglob("*"))
+    elif os.path.lexists(path) or not glob.has_magic(given):
         return [(path, path.parent)]  # a missing file fails by itself, so that the rest of the batch is done
-    root = Path(*takewhile(lambda part: not glob.has_magic(part), path.parts))
-    matches = [Path(match) for match in sorted(glob.glob(given, recursive=True))]
-    folders = [match for match in matches if match.is_dir()]
-    songs = [match for match in matches if not match.is_dir() and not _is_result(match, root, out)]
-    if "**" not in given:  # which finds the songs in folders by itself
-        songs += [song for folder in folders for song in _songs_in(folder, out)]
-    if not songs:
-        raise OptionError(f"No song matches {given!r}.")
-    return [(song, root) for song in songs]
-
-
-def _songs_in(folder: Path, out: Path) -> list[Path]:
-    if out.resolve() == folder.resolve():
+    else:
+        root = Path(*takewhile(lambda part: not glob.has_magic(part), path.parts))
+        found = [Path(match) for match in glob.glob(given, recursive=True)]
+        found += [below for match in found if match.is_dir() for below in match.rglob("*")]
+    results = out.resolve()
+    if results == root.resolve() and (path == root or "**" in given):
         raise OptionError(
             f"--out {out} is where the songs are, so that stems would be taken for songs: "
             f"name another folder, such as {out / 'separated'}."
         )
-    songs = [
+    if root.resolve() in results.parents:
+        found = [song for song in found if results not in song.resolve().parents]
+    songs = {
         song
-        for song in sorted(folder.rglob("*"))
-        if song.suffix.lower() in READABLE_SUFFIXES
-        and not song.name.startswith(".")
-        and not song.is_dir()
-        and not _is_result(song, folder, out)
-    ]
+        for song in found
+        if song.suffix.lower() in READABLE_SUFFIXES and song.name[0] != "." and not song.is_dir()
+    }
     if not songs:
-        raise OptionError(f"{folder} holds no songs ({', '.join(sorted(READABLE_SUFFIXES))}).")
-    return songs
-
-
-def _is_result(song: Path, folder: Path, out: Path) -> bool:
-    """Whether a song that was found in a folder lies in the --out folder inside it."""
-    results = out.resolve()
-    return folder.resolve() in results.parents and results in song.resolve().parents
+        raise OptionError(f"{given} holds no songs ({', '.join(sorted(READABLE_SUFFIXES))}).")
+    return [(song, root) for song in sorted(songs)]
 
 
 def _check_apart(tasks: Sequence[Task], settings: Settings) -> None:
@@ -242,7 +232,8 @@ def split_song(
             result.status = "skipped"
         else:
             result.seconds = song.seconds
-            _write(song, result, settings, separator, progress, cancelled)
+            _write(song, task, result, settings, separator, progress, cancelled)
+        _export(task, result, settings)
     result.elapsed = perf_counter() - begun
     return result
 
@@ -272,8 +263,24 @@ def _look(song: Song, task: Task, settings: Settings, result: Result) -> bool:
     return len(there) == len(result.outputs) and not settings.overwrite
 
 
+def _export(task: Task, result: Result, settings: Settings) -> None:
+    """Hands the outputs to DAWs; what an earlier run has exported is left alone with its stems."""
+    if not settings.daw:
+        return
+    from stems.daw import destinations, export, formats_named
+    from stems.daw.session import session_of
+
+    folder, formats = next(iter(result.outputs.values())).parent, formats_named(settings.daw)
+    if result.status == "skipped":
+        formats = [form for form, path in destinations(task.track, folder, formats).items() if not path.exists()]
+    if formats:
+        session = session_of(result.outputs, task.track, task.song)
+        result.exports = export(session, folder, formats, overwrite=True)
+
+
 def _write(
     song: Song,
+    task: Task,
     result: Result,
     settings: Settings,
     separator: Any,
@@ -282,6 +289,8 @@ def _write(
 ) -> None:
     from stems.chains import outputs
     from stems.confidence import confidence
+    from stems.daw.broadcast_wav import write_notes
+    from stems.daw.tags import song_notes
 
     def observe(found: Clustered) -> None:
         result.confidence = confidence(found)
@@ -297,17 +306,23 @@ def _write(
         cancelled,
         observe,
     )
+    notes = song_notes(song.path)
+
+    def finish(stem: str, path: Path) -> None:
+        if form.container == "wav":
+            write_notes(path, notes, f"{stem} of {task.track}")
+
     with ExitStack() as stack:
         if not preset.divides:  # there is nothing to add up to
             alone = {
-                name: stack.enter_context(StemFiles({name: path}, form, song.samples))
+                name: stack.enter_context(StemFiles({name: path}, form, song.samples, finish))
                 for name, path in result.outputs.items()
             }
             for named in outputs(blocks, preset, rate, song.samples):
                 for name, audio in named.items():
                     alone[name].write(audio, {name: audio})
             return
-        files = stack.enter_context(StemFiles(result.outputs, form, song.samples))
+        files = stack.enter_context(StemFiles(result.outputs, form, song.samples, finish))
         mixture_file = stack.enter_context(open_song(song.path))  # compressed songs are only read forward
         whole = set(preset.stems) == set(separator.stems)
         done = 0

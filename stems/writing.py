@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -35,14 +35,22 @@ class StemFiles:
         paths: where to write each stem; stems without a path are not written.
         format: format of all stems.
         samples_expected: length of the song. A wav file that would pass 4 GiB becomes RF64.
+        finish: called with each stem's name and its complete file, to add to it, before any file gets its name.
 
     Raises:
         AudioError: a folder or file cannot be written, or fewer or more samples came than expected.
         OptionError: the container cannot hold that much.
     """
 
-    def __init__(self, paths: Mapping[str, Path], format: AudioFormat, samples_expected: int) -> None:
+    def __init__(
+        self,
+        paths: Mapping[str, Path],
+        format: AudioFormat,
+        samples_expected: int,
+        finish: Callable[[str, Path], None] = lambda stem, path: None,
+    ) -> None:
         self.paths = dict(paths)
+        self.finish = finish
         self.format = format
         self.samples_expected = samples_expected
         self.samples_written = 0
@@ -151,6 +159,8 @@ class StemFiles:
                 file.close()
             if not self._is_ours(stem):
                 raise AudioError(f"{self.paths[stem]} is being written by another run: wait until that has ended.")
+        for stem, partial in self._partial.items():
+            self.finish(stem, partial)
         for stem, partial in self._partial.items():
             try:
                 os.replace(partial, self.paths[stem])

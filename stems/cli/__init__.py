@@ -14,6 +14,7 @@ from stems.cli.live import live
 from stems.cli.plugin import plugin
 from stems.cli.split import split
 from stems.cli.train import train
+from stems.cli.watch import watch
 from stems.errors import StemsError
 
 app = typer.Typer(
@@ -40,7 +41,7 @@ def _root(
 ) -> None: ...
 
 
-for command in (split, live, export, plugin, presets, models, info, train):
+for command in (split, watch, live, export, plugin, presets, models, info, train):
     app.command()(command)
 
 

@@ -75,11 +75,15 @@ def split(
     overwrite: Annotated[
         bool, typer.Option("--overwrite/--skip-existing", help="Split songs again whose files are there already.")
     ] = False,
+    daw: Annotated[
+        str | None, typer.Option(help="Also write projects for DAWs, separated by commas: see `stems export --help`.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be written.")] = False,
     json_lines: Annotated[bool, typer.Option("--json", help="One line of JSON for each song, and no more.")] = False,
 ) -> None:
     """Split songs into stems that line up with them to the sample and add up to them."""
     from stems.batch import Settings, check_format, check_name, cores, plan
+    from stems.daw import formats_named
     from stems.model import find_model
 
     settings = Settings(
@@ -92,6 +96,7 @@ def split(
         model=model,
         device=device.value,
         overwrite=overwrite,
+        daw=tuple(form.name for form in formats_named(daw)) if daw else (),
     )
     check_name(name, settings.preset)
     check_format(settings.container, settings.bit_depth)

@@ -66,12 +66,17 @@ def export(session: Session, folder: Path, formats: Sequence[Format], overwrite:
     Raises:
         ExportError: something with that name is there already and `overwrite` is not set, or a format fails.
     """
-    from stems.daw.destination import file_name
-
-    destinations = {format: folder / file_name(session.name, format.suffix) for format in formats}
-    for destination in destinations.values():
+    places = destinations(session.name, folder, formats)
+    for destination in places.values():
         if destination.exists() and not overwrite:
             raise ExportError(f"{destination} exists already; move it away or say --overwrite.")
-    for format, destination in destinations.items():
+    for format, destination in places.items():
         format.write(session, destination)
-    return list(destinations.values())
+    return list(places.values())
+
+
+def destinations(name: str, folder: Path, formats: Sequence[Format]) -> dict[Format, Path]:
+    """Return where the files of a session of this name go."""
+    from stems.daw.destination import file_name
+
+    return {format: folder / file_name(name, format.suffix) for format in formats}
