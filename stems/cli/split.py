@@ -84,7 +84,7 @@ def split(
     """Split songs into stems that line up with them to the sample and add up to them."""
     from stems.batch import Settings, check_format, check_name, cores, plan
     from stems.daw import formats_named
-    from stems.model import find_model
+    from stems.model import find_model, read_card
 
     settings = Settings(
         preset=_preset(preset, stems, two_stems),
@@ -103,7 +103,7 @@ def split(
     if os.path.exists(out) and not os.path.isdir(out):
         raise OptionError(f"--out {out} is a file: name a folder.")
     tasks = plan(songs, settings)
-    find_model(model)
+    read_card(find_model(model))
     if dry_run:
         results = _say_plan(tasks, settings, json_lines)
     else:
