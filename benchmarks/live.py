@@ -1,0 +1,116 @@
+"""Latency, real-time factor and time of a block in real time on one core, next to the full-song model's.
+
+    python benchmarks/live.py [--model openband-live] [--seconds 20] [--paced]
+
+Blocks come as fast as they are done, or with `--paced` when an audio interface would deliver them, which is slower:
+in between, other programs take the caches. Without a model, one of random weights and of the design of
+`recipes/openband-live.toml` is used, which takes the same time. A block is late when it takes longer than it sounds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import soundfile
+import torch
+from measure import describe_machine, table
+from songs import EXAMPLE
+
+from stems import Isolate, Model, Separator
+from stems.model import Design
+from stems.network import NetworkShape
+from stems.spectrum import Bands
+
+BLOCKS = (64, 128, 256, 512, 1024, 2048, 4096)  # samples
+ALLOWED_FACTOR = 0.25  # at blocks of 512
+
+
+def live_model(name: str | None) -> Model:
+    """The model of a name or path, or one of random weights."""
+    if name:
+        return Model.load(name)
+    network = NetworkShape(bands=160, layers=2, units=384, bidirectional=False)
+    return Model(Design(bands=Bands(count=160, reference_window=2048), network=network)).eval()
+
+
+def blocks(audio: np.ndarray, size: int, seconds: float, rate: int) -> Iterator[np.ndarray]:
+    """Blocks of the audio, over and over, for that many seconds."""
+    for number in range(int(seconds * rate / size)):
+        start = number * size % (audio.shape[1] - size)
+        yield audio[:, start : start + size]
+
+
+def row(name: str, model: Model, audio: np.ndarray, rate: int, size: int, options: argparse.Namespace) -> list[str]:
+    """One line of the table."""
+    isolate, taken, used = Isolate("vocals", live_model=model), [], 0.0
+    for warm_up in blocks(audio, size, 1.0, rate):
+        isolate.process(warm_up, rate, reset=False)
+    due = time.perf_counter()
+    for block in blocks(audio, size, options.seconds, rate):
+        due += size / rate
+        started, processor = time.perf_counter(), time.thread_time()
+        isolate.process(block, rate, reset=False)
+        used += time.thread_time() - processor
+        taken.append(time.perf_counter() - started)
+        if options.paced:
+            time.sleep(max(0.0, due - time.perf_counter()))
+    sounds, milliseconds = size / rate, 1000 * np.array(taken)
+    late = np.mean(milliseconds > 1000 * sounds)
+    return [
+        name,
+        f"{size}",
+        f"{1000 * isolate.latency_samples / rate:.1f} ms",
+        f"{1000 * sounds:.1f} ms",
+        *(f"{np.percentile(milliseconds, share):.2f} ms" for share in (50, 95, 99, 100)),
+        f"{100 * late:.1f} %",
+        f"{milliseconds.mean() / 1000 / sounds:.3f}",
+        f"{used / len(taken) / sounds:.3f}",
+    ]
+
+
+def full_song_row(audio: np.ndarray, rate: int) -> list[str]:
+    """The line of the full-song model, which has to hear the whole song first."""
+    separator = Separator()
+    separator(audio[:, :rate], rate)
+    seconds = audio.shape[1] / rate
+    started, processor = time.perf_counter(), time.thread_time()
+    separator(audio, rate, stems=["vocals"])
+    taken, used = time.perf_counter() - started, time.thread_time() - processor
+    blanks = ["-"] * 5
+    return [
+        "full song",
+        "-",
+        "the song",
+        f"{seconds:.0f} s",
+        *blanks,
+        f"{taken / seconds:.3f}",
+        f"{used / seconds:.3f}",
+    ]
+
+
+def main() -> None:
+    """Prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", help="name or path of a live model (one of random weights)")
+    parser.add_argument("--seconds", type=float, default=20, help="of audio for each line (20)")
+    parser.add_argument("--paced", action="store_true", help="deliver blocks as an audio interface would")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    model = live_model(options.model)
+    samples, rate = soundfile.read(EXAMPLE, dtype="float32", always_2d=True)
+    music = np.ascontiguousarray(samples.T)
+    print(describe_machine())
+    rows = [row("music", model, music, rate, size, options) for size in BLOCKS]
+    rows.append(row("silence", model, np.zeros_like(music), rate, 512, options))
+    rows.append(row("denormals", model, music * np.float32(1e-39), rate, 512, options))
+    rows.append(full_song_row(music, rate))
+    heads = ["input", "block", "latency", "sounds", "median", "95 %", "99 %", "longest", "late", "factor", "processor"]
+    print(table(heads, rows))
+    print(f"The factor is the time taken per time of audio; {ALLOWED_FACTOR} is allowed at blocks of 512.")
+
+
+if __name__ == "__main__":
+    main()
