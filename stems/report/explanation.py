@@ -1,0 +1,160 @@
+"""The sections of a page that explain a separation: cells, masks, confidence, embeddings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from html import escape
+from math import isnan
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from stems.confidence import Clustered, confidence, confidence_over_time
+from stems.daw.colours import colour_of
+from stems.model import Model
+from stems.report import figures
+from stems.report.page import embedded, section
+from stems.spectrum import REFERENCE_RATE
+
+WIDEST = 1400  # columns of a picture
+CELLS_SHOWN = 2500  # on the map
+FRAMES_AT_ONCE = 256
+TICKS_HZ = (100, 300, 600, 1200, 2500, 5000, 10000)
+SCALE = "".join(f'<span style="bottom: {100 * (0.03 + at) / 1.06:.1f}%">{at:g}</span>' for at in (0, 0.5, 1))
+HALF_WAY = '<path class="guide" d="M0,0.5h1000"/>'
+
+Array = NDArray[np.floating]
+
+
+def cells(found: Clustered, model: Model, sample_rate: float, duration: float) -> Iterator[str]:
+    """The song's spectrogram, coloured by stem, then the masks; Hz, seconds."""
+    grid = model.grid(sample_rate)
+    inside = (found.seconds >= 0) & (found.seconds <= duration)
+    powers, shares = _columns(found.powers[inside].cpu().numpy(), _shares(found, model)[inside.numpy()])
+    levels = 10 * np.log10(powers / model.design.bands.widths(grid).numpy() + 1e-12)
+    axis = _frequencies(model)
+    colours = [colour_of(name) for name in found.stems]
+
+    def lane(content: bytes, name: str) -> str:
+        return f'<div class="lane"><img src="{embedded(content, "image/png")}" alt="{escape(name)}"></div>'
+
+    yield section(
+        "What belongs to which stem",
+        "The whole song, low notes at the bottom. A colour shows the stem that gets most of a cell, a mixed colour "
+        "where stems share it; the stronger the colour, the louder.",
+        f'<div class="row">{axis}{lane(figures.spectrogram(levels, shares, colours), "spectrogram")}</div>',
+        "song",
+    )
+    rows = [
+        f'<div class="row"><div class="name" style="--colour: {colour}"><i></i><b>{escape(name)}</b></div>'
+        f"{lane(figures.mask(levels, shares[..., index], colour), f'mask of {name}')}</div>"
+        for index, (name, colour) in enumerate(zip(found.stems, colours, strict=True))
+    ]
+    yield section(
+        "Masks",
+        "How much of each cell a stem gets, from nothing to all of it. Pale areas over a wide range are sound that the "
+        "model could not tell apart: there stems bleed into each other.",
+        "\n".join(rows),
+        "masks",
+    )
+
+
+@torch.inference_mode()
+def _shares(found: Clustered, model: Model) -> Array:
+    """Of each stem in all cells of the landmarks, (landmarks, bands, stems)."""
+    return np.concatenate(
+        [
+            model.shares(model.network.embed(some), found.centroids, found.sensitivity).cpu().numpy()
+            for some in found.contexts.chunk(max(1, len(found.contexts) // FRAMES_AT_ONCE))
+        ]
+    )
+
+
+def _columns(powers: Array, shares: Array) -> tuple[Array, Array]:
+    """Means over neighbouring landmarks, where there are more than a picture shows; shares count by power."""
+    firsts = np.arange(0, len(powers), -(-len(powers) // WIDEST))
+    weights = powers + 1e-20
+    sums = np.add.reduceat(weights, firsts)
+    counts = np.diff(np.append(firsts, len(powers)))
+    return sums / counts[:, None], np.add.reduceat(shares * weights[..., None], firsts) / sums[..., None]
+
+
+def _frequencies(model: Model) -> str:
+    """The axis of a picture of all bands."""
+    bands = model.design.bands
+    hz = bands.edges * REFERENCE_RATE / bands.reference_window
+    places = np.interp(TICKS_HZ, hz, np.arange(len(hz))) / bands.count
+    ticks = [
+        f'<span style="bottom: {100 * place:.2f}%">{f"{tick / 1000:g} k" if tick >= 1000 else f"{tick} "}Hz</span>'
+        for tick, place in zip(TICKS_HZ, places, strict=True)
+    ]
+    return f'<div class="axis">{"".join(ticks)}</div>'
+
+
+def over_time(found: Clustered, duration: float) -> str:
+    """The confidence of each stem over the seconds of a song."""
+    steps = confidence_over_time(found)
+    seconds = np.minimum(np.arange(len(steps)) + 0.5, duration)
+    lines, legend = [], []
+    for name in found.stems:
+        path = figures.line(seconds, np.array([step.posterior[name] for step in steps]), duration)
+        lines.append(f'<path style="--colour: {colour_of(name)}" d="{path}"/>')
+        legend.append(f'<div style="--colour: {colour_of(name)}"><i></i>{escape(name)}</div>')
+    return section(
+        "Confidence over time",
+        "How certain the model was, second by second: at the top every cell of a stem is that stem's alone, at the "
+        "bottom all stems share it evenly. A stem that does not sound for a while falls, for what it gets is bleed.",
+        f'<div class="row"><div class="axis"><div class="legend">{"".join(legend)}</div>{SCALE}</div><div class="lane">'
+        f'<svg viewBox="0 -0.03 1000 1.06" preserveAspectRatio="none">{HALF_WAY}{"".join(lines)}</svg></div></div>',
+        "chart",
+    )
+
+
+def map_of(found: Clustered) -> str:
+    """The embeddings in a plane, with anchors and centroids, beside the confidence of the whole song."""
+    whole = confidence(found)
+    embeddings = found.embeddings.flatten(0, 1).cpu().numpy()
+    centroids, anchors = found.centroids.cpu().numpy(), found.anchors.detach().cpu().numpy()
+    owners = (embeddings @ centroids.T).argmax(1)
+    middle, axes = figures.plane(embeddings)
+    chosen = np.sort(np.random.default_rng(0).permutation(len(embeddings))[:CELLS_SHOWN])
+    dots, homes, starts = ((points - middle) @ axes for points in (embeddings[chosen], centroids, anchors))
+    drawn = []
+    for index, name in enumerate(found.stems):
+        path = "".join(f"M{x:.3f},{-y:.3f}h0" for x, y in dots[owners[chosen] == index])
+        drawn.append(f'<path class="cells" style="--colour: {colour_of(name)}" d="{path}"/>')
+    for name, (x, y), (u, v) in zip(found.stems, homes, starts, strict=True):
+        y, v = -y, -v
+        drawn.append(
+            f'<g style="--colour: {colour_of(name)}"><title>{escape(name)}</title>'
+            f'<path class="pull" d="M{u:.3f},{v:.3f}L{x:.3f},{y:.3f}"/>'
+            f'<path class="anchor" d="M{u:.3f},{v - 0.032:.3f}l.032,.032l-.032,.032l-.032,-.032Z"/>'
+            f'<circle class="centroid" cx="{x:.3f}" cy="{y:.3f}" r=".03"/></g>'
+        )
+    reach = 1.08 * max(float(np.abs(points).max()) for points in (dots, homes, starts))
+    rows = [
+        f'<tr style="--colour: {colour_of(name)}"><td class="name"><i></i>{escape(name)}</td>'
+        f"<td>{_figure(whole.posterior[name])}</td><td>{_figure(whole.silhouette[name])}</td></tr>"
+        for name in found.stems
+    ]
+    table = (
+        "<table><thead><tr><th>stem</th><th>confidence</th><th>silhouette</th></tr></thead>"
+        f"<tbody>{''.join(rows)}</tbody></table>"
+    )
+    note = (
+        "Confidence is how far a stem's cells are from being shared evenly (0) to being its own (1), silhouette how "
+        "much nearer they lie to its own centroid than to the next (-1 to 1). Louder cells count more."
+    )
+    return section(
+        "How the song was clustered",
+        "Each dot is a loud cell of the song where the network put it, seen in the plane in which the cells are spread "
+        "most. Clusters start at the anchors that the model learned (diamonds) and come to rest at the centroids of "
+        "this song (discs). The further the colours are apart, the cleaner the stems.",
+        f'<div class="map"><svg viewBox="{-reach:.3f} {-reach:.3f} {2 * reach:.3f} {2 * reach:.3f}">{"".join(drawn)}'
+        f'</svg><div>{table}<p class="note">{note}</p></div></div>',
+    )
+
+
+def _figure(value: float) -> str:
+    return "none" if isnan(value) else f"{value:.2f}"
