@@ -8,10 +8,12 @@ from typing import Annotated
 import typer
 
 from stems import __version__
+from stems.cli.evaluate import evaluate
 from stems.cli.export import export
 from stems.cli.info import info, models, presets
 from stems.cli.live import live
 from stems.cli.plugin import plugin
+from stems.cli.report import report
 from stems.cli.split import split
 from stems.cli.train import train
 from stems.cli.watch import watch
@@ -41,7 +43,7 @@ def _root(
 ) -> None: ...
 
 
-for command in (split, watch, live, export, plugin, presets, models, info, train):
+for command in (split, watch, live, export, plugin, presets, models, info, report, train, evaluate):
     app.command()(command)
 
 
