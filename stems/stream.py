@@ -13,8 +13,9 @@ from torch import Tensor
 from stems.clustering import assign, pulled, weighted_sums
 from stems.errors import AudioError, ModelError, OptionError
 from stems.layout import MOST_CHANNELS
+from stems.live_network import LiveNetwork
 from stems.model import Model
-from stems.network import CENTRE_DB, SPREAD_DB
+from stems.network import CENTRE_DB
 from stems.spectrum import FLOOR_DB, Grid, OverlapAdd, analyse, energy
 
 LOUDNESS_SECONDS = 5.0  # that the running loudness covers, as long as the excerpts of training
@@ -68,13 +69,13 @@ class Stream:
         self.sample_rate = sample_rate
         self.channels = channels
         self.grid = grid = self.model.grid(sample_rate)
-        bands, network = self.model.design.bands, self.model.network
+        bands = self.model.design.bands
         with torch.inference_mode():
             self._band_of_bin = bands.of_bins(grid)
             self._widths = bands.widths(grid).float()
             self._means = bands.sums(torch.eye(grid.bins), grid) / self._widths  # (bins, bands)
             self._kappa = float(self.model.sensitivity)
-            self._weights = [[weight.detach() for weight in layer] for layer in network.recurrent.all_weights]
+            self._network = LiveNetwork(self.model.network)
         self.reset()
 
     @property
@@ -89,9 +90,9 @@ class Stream:
 
     def reset(self) -> None:
         """Forgets all that was heard."""
-        grid, units = self.grid, self.model.network.shape.units
+        grid = self.grid
         with torch.inference_mode():
-            self._state = [(torch.zeros(1, units), torch.zeros(1, units)) for _ in self._weights]
+            self._network.reset()
             self._centroids = RunningCentroids(self.model, grid, self._widths)
         self._loudness = RunningLoudness(math.ceil(LOUDNESS_SECONDS / grid.frame_seconds))
         self._add = OverlapAdd(grid)
@@ -163,29 +164,11 @@ class Stream:
         left, right = spectra[0], spectra[-1]
         power = energy(torch.stack([(left + right) / 2, (left - right) / 2])) @ self._means  # (2, frames, bands)
         power *= self._loudness.gains(audio[:, self.grid.window - self.grid.hop :], self.grid.hop)
-        embeddings = self.model.network.embed(self._contexts(10 * torch.log10(power + 10 ** (FLOOR_DB / 10))))
+        embeddings = self._network(10 * torch.log10(power + 10 ** (FLOOR_DB / 10)))
         shares = self._centroids.follow(embeddings, 2 * power.sum(0) * self._widths, kappa)
         masks = (gains @ shares).permute(1, 0, 2)
         masks = masks.gather(-1, self._band_of_bin.expand(*masks.shape[:2], -1))  # (mixes, frames, bins)
         return self._add(masks[:, None] * spectra)
-
-    def _contexts(self, levels: Tensor) -> Tensor:
-        """What the recurrent layers make of the next frames: (2, frames, bands) in dB -> (frames, units).
-
-        This is `EmbeddingNetwork.context`, but frame by frame: torch's LSTM sets itself up anew at each call,
-        which takes ten times as long as a frame.
-        """
-        network = self.model.network
-        features = ((levels - CENTRE_DB) / SPREAD_DB).transpose(0, 1).flatten(1)
-        features = features * network.scale + network.shift
-        contexts = []
-        for frame in range(len(features)):
-            output = features[frame : frame + 1]
-            for layer, weights in enumerate(self._weights):
-                output, cell = torch.lstm_cell(output, self._state[layer], *weights)
-                self._state[layer] = (output, cell)
-            contexts.append(output)
-        return torch.cat(contexts)
 
 
 class RunningLoudness:

@@ -220,7 +220,7 @@ def test_parameters_may_be_set_from_another_thread(models: dict[str, Model]) -> 
         turn = 0
         while running:
             turn += 1
-            remix.vocals_db, remix.bass_db, remix.sensitivity = -turn % 60, -math.inf if turn % 2 else 0, 1 + turn % 9
+            remix.vocals_db, remix.bass_db, remix.sensitivity = -(turn % 60), -math.inf if turn % 2 else 0, 1 + turn % 9
 
     thread = threading.Thread(target=turn_knobs)
     thread.start()

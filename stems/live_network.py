@@ -1,0 +1,68 @@
+"""The embedding network as a stream runs it: frame by frame, with a memory of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from stems.network import CENTRE_DB, SPREAD_DB, EmbeddingNetwork
+
+Layer = Callable[[Tensor], Tensor]
+
+
+class LiveNetwork:
+    """What `EmbeddingNetwork` computes, several times as fast where frames come one by one.
+
+    torch's LSTM sets itself up anew at each call, which takes longer than a frame, so its equations are written
+    out here.
+
+    Args:
+        network: a unidirectional one, on the CPU.
+    """
+
+    def __init__(self, network: EmbeddingNetwork) -> None:
+        self.network = network
+        self._recurrent = [
+            packed(torch.cat([from_below, from_before], 1), bias_below + bias_before)
+            for from_below, from_before, bias_below, bias_before in network.recurrent.all_weights
+        ]
+        self._embedding = packed(network.embedding.weight, network.embedding.bias)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forgets all frames."""
+        silence = torch.zeros(1, self.network.shape.units)
+        self._outputs, self._cells = [silence] * len(self._recurrent), [silence] * len(self._recurrent)
+
+    def __call__(self, levels: Tensor) -> Tensor:
+        """Embeds the next frames: (2, frames, bands) in dB -> (frames, bands, dimensions), of unit length."""
+        network = self.network
+        features = ((levels - CENTRE_DB) / SPREAD_DB).transpose(0, 1).flatten(1)
+        features = features * network.scale + network.shift
+        contexts = torch.cat([self._step(features[frame : frame + 1]) for frame in range(len(features))])
+        embeddings = self._embedding(contexts).view(len(features), network.shape.bands, network.shape.dimensions)
+        return functional.normalize(embeddings, dim=-1)
+
+    def _step(self, below: Tensor) -> Tensor:
+        for number, layer in enumerate(self._recurrent):
+            gates = layer(torch.cat([below, self._outputs[number]], 1))
+            take, keep, new, give = gates.chunk(4, 1)
+            cell = torch.addcmul(keep.sigmoid() * self._cells[number], take.sigmoid(), new.tanh())
+            below = give.sigmoid() * cell.tanh()
+            self._outputs[number], self._cells[number] = below, cell
+        return below
+
+
+def packed(weight: Tensor, bias: Tensor) -> Layer:
+    """A linear layer that keeps its weights in half precision, as the files of models do, where the CPU can.
+
+    Every frame reads all weights once, so the size of the weights is what its time depends on.
+    """
+    if torch.backends.quantized.engine not in ("x86", "fbgemm"):
+        return partial(functional.linear, weight=weight.detach(), bias=bias.detach())
+    content = torch.ops.quantized.linear_prepack_fp16(weight.detach(), bias.detach())
+    return lambda vectors: torch.ops.quantized.linear_dynamic_fp16(vectors, content)
