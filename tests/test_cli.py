@@ -54,11 +54,16 @@ def split(stems: Run, small_weights: Path) -> Run:
 
 
 def song(
-    path: str | Path, seconds: float = 0.7, rate: int = 8_000, channels: int = 2, subtype: str | None = "PCM_16"
+    path: str | Path,
+    seconds: float = 0.7,
+    rate: int = 8_000,
+    channels: int = 2,
+    subtype: str | None = "PCM_16",
+    level: float = 0.5,
 ) -> np.ndarray:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    audio = np.random.default_rng(1).uniform(-0.5, 0.5, (int(seconds * rate), channels))
+    audio = np.random.default_rng(1).uniform(-level, level, (int(seconds * rate), channels))
     soundfile.write(path, audio, rate, subtype=subtype)
     return audio
 
@@ -78,7 +83,7 @@ def integers(path: str | Path) -> np.ndarray:
 def test_stems_null_against_the_song_exactly(
     here: Path, split: Run, container: str, depth: int, rate: int, channels: int
 ) -> None:
-    song(f"song.{container}", 0.6, rate, channels, f"PCM_{depth}")
+    song(f"song.{container}", 0.6, rate, channels, f"PCM_{depth}", level=1.0)
     code, said, _ = split(f"song.{container}")
     assert (code, said.splitlines()[-1]) == (0, "1 done.")
     assert written() == sorted(f"song/{name}.{container}" for name in NAMES)
