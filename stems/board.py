@@ -201,7 +201,6 @@ class Native(Processor):
         return processed.reshape(channels, -1)
 
     def forget(self) -> None:
-        self._primed.clear()
         self._kind = None
         self._board.reset()
 

@@ -78,7 +78,8 @@ class Processor(ABC):
 
         Raises:
             TypeError: where the audio is not of float32 or float64.
-            AudioError: where its shape is not that of audio.
+            AudioError: where its shape is not that of audio, or a whole signal to be separated holds NaN. In a
+                stream, a block that does is silence.
         """
         if buffer_size < 1:
             raise ParameterError(f"buffer_size must be at least 1 sample, not {buffer_size}.")

@@ -38,8 +38,7 @@ class Stream:
     music is separated like loud music.
 
     A block that holds NaN, infinite or absurdly large samples is taken as silence and comes out as silence.
-    A frame of one hop costs well under a millisecond on one core, where torch with many threads only loses
-    time: a host should call `torch.set_num_threads(1)`.
+    A frame is too little work to be shared among cores, so a host may well call `torch.set_num_threads(1)`.
 
     Args:
         model: name of a shipped model, path of a `.safetensors` file, or a `Model`; it must be unidirectional.
