@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from measure import describe_machine, measure, stems_command, table
+from measure import Cost, describe_machine, measure, stems_command, table
 
 HEAVY = ("torch", "musdb", "museval", "matplotlib")
 
@@ -27,12 +27,16 @@ def main() -> None:
         "import stems": [sys.executable, "-c", "import stems"],
         "stems --help": [stems_command(), "--help"],
     }
-    seconds: dict[str, list[float]] = {name: [] for name in commands}
+    costs: dict[str, list[Cost]] = {name: [] for name in commands}
     for _ in range(options.runs):  # in turns, so that a busy moment of the machine meets all of them
         for name, command in commands.items():
-            seconds[name].append(measure(command).seconds)
-    rows = [[name, f"{statistics.median(taken):.3f} s", f"{min(taken):.3f} s"] for name, taken in seconds.items()]
-    print(table(["command", "median", "best"], rows))
+            costs[name].append(measure(command))
+    rows = []
+    for name, runs in costs.items():
+        taken = [cost.seconds for cost in runs]
+        processors = statistics.median(cost.processor_seconds for cost in runs)
+        rows.append([name, f"{statistics.median(taken):.3f} s", f"{min(taken):.3f} s", f"{processors:.3f} s"])
+    print(table(["command", "median", "best", "processors"], rows))
     code = f"import sys, stems, stems.cli; print([name for name in {HEAVY} if name in sys.modules])"
     print("Heavy packages that are loaded:", measure([sys.executable, "-c", code]).output.strip())
 
