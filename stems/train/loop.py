@@ -92,7 +92,7 @@ def train(
         shutil.copyfile(recipe_path, places.run / "recipe.toml")
 
     mixer = Mixer(recipe, places.data, places.cache, places.musdb)
-    validation = Validation(recipe, places.data, places.cache) if rank == 0 else None
+    validation = Validation(recipe, places.data, places.cache, places.musdb) if rank == 0 else None
     batches = _batches(mixer, progress.step, schedule, rank, ranks, workers)
 
     begun = saved = logged = time.monotonic()
@@ -115,7 +115,8 @@ def train(
         since += 1
 
         now = time.monotonic()
-        last = progress.step == schedule.steps or (minutes is not None and now - begun >= minutes * 60)
+        out_of_time = minutes is not None and now - begun >= minutes * 60
+        last = progress.step == schedule.steps or _any(out_of_time, ranks, device)
         if rank == 0 and (last or now - saved >= schedule.checkpoint_minutes * 60):
             progress.minutes += (now - saved) / 60
             saved = now
@@ -125,6 +126,8 @@ def train(
             _keep(places.run, recipe, entry, progress, model, average, optimiser)
             report(entry)
             sums, since, logged = torch.zeros(2), 0, time.monotonic()
+    if ranks > 1:
+        distributed.destroy_process_group()
     return places.run / "model.safetensors"
 
 
@@ -178,6 +181,15 @@ def _average_gradients(model: Model, ranks: int) -> None:
             if parameter.grad is not None:
                 distributed.all_reduce(parameter.grad)
                 parameter.grad /= ranks
+
+
+def _any(here: bool, ranks: int, device: str) -> bool:
+    """Whether it is so in any process; all must stop at the same step."""
+    if ranks == 1:
+        return here
+    flag = torch.tensor(float(here), device=device)
+    distributed.all_reduce(flag)
+    return bool(flag > 0)
 
 
 def _entry(recipe: Recipe, progress: Progress, means: Tensor, steps: int, seconds: float) -> dict[str, Any]:

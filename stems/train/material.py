@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -137,14 +138,30 @@ def find_recordings(folder: Path, cache: Path) -> list[Recording]:
     return found
 
 
-def musdb_tracks(root: Path, subset: str, cache: Path) -> list[Track]:
-    """Songs of MUSDB18 (`.stem.mp4`) or MUSDB18-HQ (wav folders), read through the musdb package."""
-    import musdb
+def musdb_tracks(root: Path, split: str, cache: Path) -> list[Track]:
+    """Songs of MUSDB18 (`.stem.mp4`) or MUSDB18-HQ (wav folders), read through the musdb package.
 
+    Args:
+        split: "train" or "valid", of the training subset, as musdb divides it.
+
+    Raises:
+        RecipeError: if the folder has no training subset, or musdb or ffmpeg is not installed.
+    """
     is_wav = not any(root.rglob("*.stem.mp4"))
-    database = musdb.DB(root=str(root), is_wav=is_wav, subsets=[subset])
-    if not database.tracks:
-        raise RecipeError(f"{root} holds no tracks of MUSDB18's subset {subset!r} (.stem.mp4 files or wav folders).")
+    if not is_wav and shutil.which("ffmpeg") is None:
+        raise RecipeError(
+            f"{root} holds .stem.mp4 files, which musdb reads with ffmpeg: install it (apt-get install ffmpeg, "
+            "brew install ffmpeg, or https://ffmpeg.org), or use MUSDB18-HQ."
+        )
+    try:
+        import musdb
+    except ImportError as error:
+        raise RecipeError("MUSDB18 is read by musdb: pip install 'openband-stems[train]'.") from error
+    if not (root / "train").is_dir():
+        raise RecipeError(
+            f"{root} holds no MUSDB18: it should have a folder train with .stem.mp4 files or wav folders."
+        )
+    database = musdb.DB(root=str(root), is_wav=is_wav, subsets=["train"], split=split)
     tracks = []
     for song in database.tracks:
         stems = {}

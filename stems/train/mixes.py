@@ -42,7 +42,10 @@ class Mixer:
         if data.musdb:
             if musdb_root is None:
                 raise RecipeError(f"The recipe {recipe.name!r} trains on MUSDB18: give its folder with --musdb PATH.")
-            self.songs.append((data.musdb, musdb_tracks(musdb_root, "train", cache)))
+            songs = musdb_tracks(musdb_root, "train", cache)
+            if not songs:
+                raise RecipeError(f"{musdb_root} holds no songs of MUSDB18's training subset.")
+            self.songs.append((data.musdb, songs))
         if not self.songs:
             raise RecipeError(f"The recipe {recipe.name!r} names no songs: fill [data.songs].")
         self.voices = [(weight, find_recordings(folder / name, cache)) for name, weight in data.voices.items()]

@@ -12,7 +12,7 @@ from stems.model import STEMS, Model
 from stems.spectrum import Grid
 from stems.train.augment import loudness
 from stems.train.cells import Cells, cells_of
-from stems.train.material import Track, find_tracks
+from stems.train.material import Track, find_tracks, musdb_tracks
 from stems.train.mixes import Mix
 from stems.train.objective import audible, embed, framewise_sdr, points
 from stems.train.recipe import Recipe
@@ -22,13 +22,19 @@ EXCERPTS = 16  # in a folder, at the most
 
 
 class Validation:
-    """Excerpts of the recipe's validation songs, analysed once; call it with a model for its scores."""
+    """Excerpts of the recipe's validation songs, analysed once; call it with a model for its scores.
 
-    def __init__(self, recipe: Recipe, folder: Path, cache: Path) -> None:
+    A recipe that trains on MUSDB18 is validated on the songs that musdb keeps for that.
+    """
+
+    def __init__(self, recipe: Recipe, folder: Path, cache: Path, musdb_root: Path | None = None) -> None:
         self.grid = Grid(44100, recipe.bands.reference_window)
         self.songs: dict[str, list[list[Cells]]] = {}
-        for name in recipe.data.validation:
-            tracks = find_tracks(folder / name, cache)[:EXCERPTS]
+        found = {name: find_tracks(folder / name, cache) for name in recipe.data.validation}
+        if recipe.data.musdb and musdb_root is not None and (tracks := musdb_tracks(musdb_root, "valid", cache)):
+            found["musdb"] = tracks
+        for name, tracks in found.items():
+            tracks = tracks[:EXCERPTS]
             self.songs[name] = [
                 [cells_of(mix, recipe.bands, self.grid) for mix in _excerpts(track, max(1, EXCERPTS // len(tracks)))]
                 for track in tracks

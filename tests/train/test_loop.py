@@ -1,4 +1,7 @@
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -79,3 +82,21 @@ def test_the_learning_rate_rises_then_falls():
         rates[0] == pytest.approx(0.01) and max(rates) == pytest.approx(1.0) and rates[-1] == pytest.approx(0.1, 1e-3)
     )
     assert rates.index(max(rates)) in range(98, 103)
+
+
+def test_two_processes_share_a_run(material, tmp_path):
+    path = recipe(tmp_path, 3)
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--"]
+    command += [Path(sys.executable).parent / "stems", "train", path, "--data", material, "--workers", "0"]
+    command += ["--run", tmp_path / "run", "--cache", tmp_path / "cache"]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    assert done.returncode == 0, done.stderr
+    (entry,) = [json.loads(line) for line in (tmp_path / "run/log.jsonl").read_text().splitlines()]
+    assert entry["step"] == 3
+
+    # Half the batch in each of two processes is the whole batch in one: the same mixes, the same mean gradient.
+    whole = tmp_path / "whole.toml"
+    whole.write_text(path.read_text().replace("batch = 4", "batch = 8"))
+    alone = train(whole, places(tmp_path / "alone", material, tmp_path), workers=0)
+    for name, tensor in load_file(alone).items():
+        torch.testing.assert_close(load_file(tmp_path / "run/model.safetensors")[name], tensor, rtol=5e-2, atol=5e-3)

@@ -5,7 +5,7 @@ import pytest
 import soundfile
 
 from stems.errors import RecipeError
-from stems.train.material import find_recordings, find_tracks, musdb_tracks, recording
+from stems.train.material import find_recordings, find_tracks, recording
 
 
 def test_a_recording_is_decoded_once_and_read_anywhere(tmp_path):
@@ -71,36 +71,3 @@ def test_empty_folders_and_broken_files_are_named(tmp_path):
     (tmp_path / "broken.wav").write_bytes(b"not audio at all")
     with pytest.raises(RecipeError, match=r"broken\.wav cannot be decoded"):
         find_recordings(tmp_path, tmp_path / "cache")[0].samples()
-
-
-def test_musdb_hq_folders_are_read(material, tmp_path):
-    source = find_tracks(material / "songs", tmp_path / "cache")[0]
-    place = tmp_path / "musdb" / "train" / "Band - Song"
-    place.mkdir(parents=True)
-    total = 0
-    for name, stem in source.stems.items():
-        audio = stem.excerpt(0, 44100).T
-        total = total + audio
-        soundfile.write(place / f"{name}.wav", audio, 44100)
-    soundfile.write(place / "mixture.wav", total, 44100)
-    (track,) = musdb_tracks(tmp_path / "musdb", "train", tmp_path / "cache")
-    assert track.name == "Band - Song" and set(track.stems) == {"drums", "bass", "vocals", "other"}
-    np.testing.assert_allclose(
-        track.stems["vocals"].excerpt(0, 1000), source.stems["vocals"].excerpt(0, 1000), atol=1e-4
-    )
-
-
-def test_the_excerpt_of_musdb18_that_stempeg_ships_is_read(tmp_path):
-    stempeg = pytest.importorskip("stempeg")
-    import shutil
-
-    if shutil.which("ffmpeg") is None:
-        pytest.skip("musdb reads .stem.mp4 files with ffmpeg")
-    place = tmp_path / "musdb" / "train"
-    place.mkdir(parents=True)
-    shutil.copy(stempeg.example_stem_path(), place)
-    (track,) = musdb_tracks(tmp_path / "musdb", "train", tmp_path / "cache")
-    stems, _ = stempeg.read_stems(stempeg.example_stem_path())
-    assert set(track.stems) == {"drums", "bass", "vocals", "other"}
-    for index, name in ((1, "drums"), (2, "bass"), (3, "other"), (4, "vocals")):
-        np.testing.assert_allclose(track.stems[name].excerpt(0, 20000), stems[index][:20000].T, atol=1e-3)
