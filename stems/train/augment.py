@@ -138,6 +138,16 @@ def doubles(rng: np.random.Generator, audio: np.ndarray) -> np.ndarray:
     return at_level(out, rng.uniform(-12, -2))
 
 
+def narrower(rng: np.random.Generator, parts: np.ndarray) -> np.ndarray:
+    """Takes some or all of the width out of a third of songs, since many are nearly mono: (..., 2, samples)."""
+    if rng.random() > 0.35:
+        return parts
+    middle = parts.mean(-2, keepdims=True)
+    width = 0.0 if rng.random() < 0.4 else rng.uniform(0, 0.7)
+    narrow: np.ndarray = middle + (parts - middle) * np.float32(width)
+    return narrow
+
+
 def master(rng: np.random.Generator, mixture: np.ndarray) -> np.ndarray:
     """What is lost between the mix and the listener; the stems stay as they were."""
     if rng.random() < 0.08:

@@ -48,6 +48,8 @@ class Cells:
 def cells_of(mix: Mix, bands: Bands, grid: Grid, frames: np.ndarray | None = None) -> Cells:
     """The cells of a mix, as a batch of one; only `frames` of it count, or all."""
     mixture = analyse(torch.from_numpy(np.ascontiguousarray(mix.mixture)), grid)
+    top = grid.bins if mix.top_hz is None else round(mix.top_hz * grid.window / grid.sample_rate)
+    mixture[..., top:] = 0
     levels = bands.levels(mixture, grid)
     only = torch.arange(levels.shape[1]) if frames is None else torch.from_numpy(frames)
     mixture = mixture[:, only]
@@ -56,6 +58,7 @@ def cells_of(mix: Mix, bands: Bands, grid: Grid, frames: np.ndarray | None = Non
     for index, audio in enumerate(mix.parts):
         if audio.any():
             part = analyse(torch.from_numpy(np.ascontiguousarray(audio)), grid, only)
+            part[..., top:] = 0
             cross[index] = bands.sums(_product(mixture, part), grid)
             energy[index] = bands.sums(_product(part, part), grid)
     return Cells(

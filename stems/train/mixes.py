@@ -25,11 +25,13 @@ class Mix:
         mixture: (2, samples).
         parts: (4, 2, samples); where stems cannot be told apart, their sum stands at the first of them.
         groups: (4, 4) of 0 and 1: `groups[p, s]` tells that stem `s` is in part `p`.
+        top_hz: nothing is to be heard above it, as in songs from low bit rates or sample rates.
     """
 
     mixture: np.ndarray
     parts: np.ndarray
     groups: np.ndarray
+    top_hz: float | None = None
 
 
 class Mixer:
@@ -147,9 +149,9 @@ class Mixer:
         level = augment.loudness(parts.sum(0))
         if level > 1e-4:
             parts = parts * np.float32(0.1 / level * 10 ** (rng.normal(0, 3) / 20))
-        if rng.random() < 0.05:
-            parts = np.broadcast_to(parts.mean(2 - 1, keepdims=True), parts.shape)  # a mono song
-        return Mix(augment.master(rng, parts.sum(0)), parts, groups)
+        parts = augment.narrower(rng, parts)
+        top_hz = float(rng.uniform(9000, 17000)) if rng.random() < 0.2 else None
+        return Mix(augment.master(rng, parts.sum(0)), parts, groups, top_hz)
 
 
 def merge(groups: np.ndarray, stems: tuple[int, ...]) -> np.ndarray:

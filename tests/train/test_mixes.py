@@ -39,6 +39,11 @@ def test_mixes_are_finite_and_of_the_length_of_the_frames(mixer):
         assert np.isfinite(mix.parts).all() and mix.mixture.dtype == np.float32
 
 
+def test_a_part_of_the_mixes_is_mono(mixer):
+    sides = [np.abs(mix.parts[:, 0] - mix.parts[:, 1]).max() for mix in map(mixer, range(40))]
+    assert 0.02 < np.mean(np.array(sides) < 1e-6) < 0.4
+
+
 def test_every_stem_is_silent_at_times_and_sounds_mostly(mixer):
     sounds = np.array([mixer(number).parts.any((1, 2)) for number in range(60)])
     assert (sounds.mean(0) > 0.5).all()

@@ -42,6 +42,14 @@ def test_chosen_frames_are_the_same_as_in_the_whole(mix):
     torch.testing.assert_close(some.levels, whole.levels)
 
 
+def test_nothing_is_left_above_the_top(mix):
+    mix.top_hz = 5000.0
+    cells = cells_of(mix, BANDS, GRID)
+    below = torch.from_numpy(BANDS.edges[1:]) * 44100 / 4096 < 5000
+    assert (cells.power[..., ~below][..., 1:] < 1e-6).all() and (cells.energy[..., ~below][..., 1:] == 0).all()
+    assert (cells.power[..., below] > 0).all()
+
+
 def test_the_low_rank_form_is_the_affinity_loss(mix):
     cells = cells_of(mix, BANDS, GRID, np.arange(4))
     cells = Cells.stack([cells, dataclasses.replace(cells, energy=cells.energy.flip(1))])
