@@ -21,6 +21,7 @@ def train(
     device: Annotated[str, typer.Option(help="cpu, cuda or mps.")] = "cpu",
     workers: Annotated[int, typer.Option(min=0, help="Processes that make mixes.")] = 1,
     threads: Annotated[int | None, typer.Option(min=1, help="Cores that the network uses.")] = None,
+    start: Annotated[str | None, typer.Option(help="Start a new run from the weights of this model.")] = None,
     minutes: Annotated[float | None, typer.Option(min=0.0, help="Stop after this time.")] = None,
 ) -> None:
     """Train a recipe, or go on with a run that was stopped."""
@@ -36,7 +37,7 @@ def train(
     if threads is not None:
         torch.set_num_threads(threads)
     places = Places(run or Path("runs") / recipe.stem, data, cache, musdb)
-    path = train_recipe(recipe, places, device, workers, minutes, _report)
+    path = train_recipe(recipe, places, device, workers, minutes, start, _report)
     typer.echo(f"The model is {path}.")
 
 

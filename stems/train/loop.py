@@ -66,6 +66,7 @@ def train(
     device: str = "cpu",
     workers: int = 1,
     minutes: float | None = None,
+    start: str | Path | None = None,
     report: Callable[[dict[str, Any]], None] = lambda entry: None,
 ) -> Path:
     """Trains a recipe, or goes on with it, and returns the path of the averaged model.
@@ -76,6 +77,7 @@ def train(
         device: "cpu", "cuda" or "mps".
         workers: processes that make mixes ahead of the network.
         minutes: stop after this time; the run can be resumed.
+        start: a model of the same design, by name or path, whose weights a new run starts from.
         report: called with every entry of the log.
     """
     recipe = read_recipe(recipe_path)
@@ -85,6 +87,8 @@ def train(
     model = Model(recipe.design, {"name": recipe.name, "about": recipe.about, "licence": recipe.licence})
     model.to(device).train()
     optimiser = torch.optim.Adam(model.parameters(), schedule.learning_rate)
+    if start is not None:
+        model.load_state_dict(Model.load(start).state_dict())
     average = copy.deepcopy(model)
     places.run.mkdir(parents=True, exist_ok=True)
     progress = read_checkpoint(places.run, recipe, model, average, optimiser) or Progress()

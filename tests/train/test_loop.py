@@ -55,6 +55,17 @@ def test_a_checkpoint_of_another_design_is_refused(material, tmp_path):
         train(recipe(tmp_path, 1, units=24), places(tmp_path / "run", material, tmp_path), workers=0)
 
 
+def test_a_new_run_starts_from_another_model(material, tmp_path):
+    first = train(recipe(tmp_path, 30), places(tmp_path / "first", material, tmp_path), workers=0)
+    path = recipe(tmp_path, 1)
+    again = train(path, places(tmp_path / "again", material, tmp_path), workers=0, start=first)
+    fresh = train(path, places(tmp_path / "fresh", material, tmp_path), workers=0)
+    name = "network.embedding.weight"
+    weights = load_file(first)[name].float()
+    change = (load_file(again)[name] - weights).norm() / weights.norm()
+    assert change < 0.1 < (load_file(fresh)[name] - weights).norm() / weights.norm()
+
+
 def test_a_damaged_checkpoint_is_refused(material, tmp_path):
     train(recipe(tmp_path, 1), places(tmp_path / "run", material, tmp_path), workers=0)
     checkpoint = tmp_path / "run/checkpoint.safetensors"
