@@ -11,10 +11,11 @@ import dataclasses
 import tempfile
 from pathlib import Path
 
+from stems.card import STEMS
 from stems.evaluate.results import load_method, sdr_by_stem, share_of_the_way, summarise
 from stems.evaluate.scoring import baseline_estimator, model_estimator, score_track
 from stems.evaluate.tracks import song_tracks
-from stems.model import STEMS, Model
+from stems.model import Model
 
 BASELINES = {"mixture": "mixture", "ideal binary mask": "ibm", "ideal ratio mask": "irm"}
 

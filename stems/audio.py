@@ -27,12 +27,24 @@ BIT_DEPTHS = {"16": "int16", "24": "int24", "32": "int32", "float": "float32"}
 """What a user asks for, and the encoding that it means; `float` is 32-bit float."""
 
 _CONTAINERS = {
-    "WAV": "wav", "WAVEX": "wav", "RF64": "wav", "W64": "wav", "CAF": "wav",
-    "AIFF": "aiff", "FLAC": "flac", "OGG": "ogg", "MP3": "mp3",
+    "WAV": "wav",
+    "WAVEX": "wav",
+    "RF64": "wav",
+    "W64": "wav",
+    "CAF": "wav",
+    "AIFF": "aiff",
+    "FLAC": "flac",
+    "OGG": "ogg",
+    "MP3": "mp3",
 }
 _ENCODINGS = {
-    "PCM_S8": "int8", "PCM_U8": "int8", "PCM_16": "int16", "PCM_24": "int24", "PCM_32": "int32",
-    "FLOAT": "float32", "DOUBLE": "float64",
+    "PCM_S8": "int8",
+    "PCM_U8": "int8",
+    "PCM_16": "int16",
+    "PCM_24": "int24",
+    "PCM_32": "int32",
+    "FLOAT": "float32",
+    "DOUBLE": "float64",
 }
 _BITS = {"int8": 8, "int16": 16, "int24": 24, "int32": 32, "float32": 32, "float64": 64, "lossy": 0}
 _ENCODINGS_OF_CONTAINER = {

@@ -17,14 +17,11 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 from torch.nn import functional
 
+from stems.card import FORMAT, STEMS, find_model, read_card
 from stems.clustering import assign, cluster
 from stems.errors import ModelError
 from stems.network import EmbeddingNetwork, NetworkShape
 from stems.spectrum import Bands, Grid
-
-STEMS = ("drums", "bass", "vocals", "other")
-SHIPPED = Path(__file__).parent / "weights"
-FORMAT = "stems-model/1"
 
 
 @dataclass(frozen=True)
@@ -150,39 +147,6 @@ class Model(nn.Module):
             reason = " ".join(str(error).split())
             raise ModelError(f"{path} does not fit its card {path.with_suffix('.json').name}: {reason}") from error
         return model.eval()
-
-
-def shipped_models() -> dict[str, Path]:
-    """The models inside the package, by name."""
-    return {path.stem: path for path in sorted(SHIPPED.glob("*.safetensors"))}
-
-
-def find_model(name_or_path: str | os.PathLike[str]) -> Path:
-    """The weights of a shipped model's name or of a path; raises ModelError where there are none."""
-    shipped = shipped_models()
-    if str(name_or_path) in shipped:
-        return shipped[str(name_or_path)]
-    path = Path(name_or_path)
-    if not path.is_file():
-        raise ModelError(
-            f"There is no model {str(name_or_path)!r}: give the path of a .safetensors file, or one of "
-            f"{', '.join(shipped) or 'the shipped ones'}."
-        )
-    return path
-
-
-def read_card(path: Path) -> dict[str, Any]:
-    """The card beside a model's weights; raises ModelError if it is missing or not one of ours."""
-    card_path = path.with_suffix(".json")
-    try:
-        card = json.loads(card_path.read_text())
-    except FileNotFoundError:
-        raise ModelError(f"{path} has no card: {card_path.name} must lie beside it.") from None
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{card_path} is not a model card: {error}.") from error
-    if not isinstance(card, dict) or card.get("format") != FORMAT:
-        raise ModelError(f"{card_path} is not the card of a stems model (its format should be {FORMAT!r}).")
-    return card
 
 
 def design_from(data: Any) -> Design:

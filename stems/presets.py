@@ -9,14 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from stems.card import STEMS
 from stems.errors import PresetError
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
-
-STEMS = ("drums", "bass", "vocals", "other")
 
 
 @dataclass(frozen=True)

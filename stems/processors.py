@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from stems.card import find_model, read_card
 from stems.errors import AudioError, OptionError
 from stems.layout import MOST_CHANNELS
-from stems.model import Model, find_model, read_card
+from stems.model import Model
 from stems.separator import HIGHEST_SENSITIVITY, LOWEST_SENSITIVITY, Separator
 from stems.spectrum import REFERENCE_RATE
 from stems.stream import Stream

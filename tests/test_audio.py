@@ -18,7 +18,12 @@ from stems.errors import AudioError, OptionError
 
 RATES = (8_000, 22_050, 44_100, 48_000, 96_000, 192_000)
 SUBTYPES = {
-    "int8": "PCM_U8", "int16": "PCM_16", "int24": "PCM_24", "int32": "PCM_32", "float32": "FLOAT", "float64": "DOUBLE",
+    "int8": "PCM_U8",
+    "int16": "PCM_16",
+    "int24": "PCM_24",
+    "int32": "PCM_32",
+    "float32": "FLOAT",
+    "float64": "DOUBLE",
 }
 PCM_FILES = [
     *((container, encoding) for container in ("WAV", "AIFF", "RF64", "CAF") for encoding in list(SUBTYPES)[1:]),
@@ -254,9 +259,7 @@ def test_a_file_that_is_cut_while_it_is_read_is_refused(tmp_path: Path) -> None:
 def test_an_mp3_whose_length_cannot_be_known_is_refused(tmp_path: Path) -> None:
     loud_then_silent = np.zeros((44_100 * 25, 1))
     loud_then_silent[: 44_100 * 3] = np.random.default_rng(0).uniform(-0.9, 0.9, (44_100 * 3, 1))
-    path = write(
-        tmp_path / "song.mp3", loud_then_silent, format="MP3", compression_level=0.2, bitrate_mode="VARIABLE"
-    )
+    path = write(tmp_path / "song.mp3", loud_then_silent, format="MP3", compression_level=0.2, bitrate_mode="VARIABLE")
     content = path.read_bytes()
     with_header = content.find(b"Xing")
     second_frame = content.find(content[:2], with_header)

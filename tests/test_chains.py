@@ -31,9 +31,7 @@ def in_blocks(stems: dict[str, np.ndarray], seed: int, longest: int) -> Iterator
         start += count
 
 
-def run(
-    stems: dict[str, np.ndarray], preset: Preset, rate: int = RATE, longest: int = 9_000
-) -> dict[str, np.ndarray]:
+def run(stems: dict[str, np.ndarray], preset: Preset, rate: int = RATE, longest: int = 9_000) -> dict[str, np.ndarray]:
     samples = next(iter(stems.values())).shape[1]
     pieces = list(outputs(in_blocks(stems, samples, longest), preset, rate, samples))
     return {name: np.concatenate([piece[name] for piece in pieces], 1) for name in preset.outputs}
@@ -74,7 +72,7 @@ def test_every_plugin_gives_in_blocks_what_it_gives_for_the_whole(name: str, cha
     if name == "GSMFullRateCompressor":  # has no two runs alike
         assert abs(lag(found["vocals"], whole)) <= 12
     else:
-        assert np.abs(found["vocals"] - whole)[:, : -PIECE_AT_THE_END].max() < 1e-4 * np.abs(whole).max()
+        assert np.abs(found["vocals"] - whole)[:, :-PIECE_AT_THE_END].max() < 1e-4 * np.abs(whole).max()
 
 
 @pytest.mark.parametrize(

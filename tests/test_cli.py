@@ -138,9 +138,7 @@ def test_only_the_stems_asked_for_are_written(here: Path, split: Run) -> None:
         ("drumless", ["drumless", "drums"]), ("bassless", ["bass", "bassless"]), ("remix", ["remix"]),
     ],
 )  # fmt: skip
-def test_presets_write_their_outputs_as_long_as_the_song(
-    here: Path, split: Run, preset: str, files: list[str]
-) -> None:
+def test_presets_write_their_outputs_as_long_as_the_song(here: Path, split: Run, preset: str, files: list[str]) -> None:
     song("song.wav", 1.3, 44_100)
     assert split("song.wav", "--preset", preset)[0] == 0
     assert written() == [f"song/{file}.wav" for file in files]

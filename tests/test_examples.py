@@ -23,7 +23,7 @@ def shipped(tmp_path: Path, small_model: Model, small_live_model: Model, monkeyp
     """Small models in place of the shipped ones."""
     small_model.save(tmp_path / "weights" / "openband.safetensors")
     small_live_model.save(tmp_path / "weights" / "openband-live.safetensors")
-    monkeypatch.setattr("stems.model.SHIPPED", tmp_path / "weights")
+    monkeypatch.setattr("stems.card.SHIPPED", tmp_path / "weights")
 
 
 def test_there_are_examples() -> None:

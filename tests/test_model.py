@@ -15,8 +15,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from stems.card import FORMAT, find_model, read_card, shipped_models
 from stems.errors import ModelError
-from stems.model import FORMAT, Design, Model, design_from, find_model, read_card, shipped_models
+from stems.model import Design, Model, design_from
 from stems.network import NetworkShape
 from stems.spectrum import FLOOR_DB, Bands
 

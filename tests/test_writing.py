@@ -202,8 +202,13 @@ def test_only_stems_with_a_path_are_written_and_they_are_the_same(tmp_path: Path
 def test_a_song_of_any_format_nulls_against_its_stems(tmp_path: Path) -> None:
     samples = np.random.default_rng(0).uniform(-1, 1, (5000, 2))
     for name, encoder in {
-        "8.wav": {"subtype": "PCM_U8"}, "16.wav": {"subtype": "PCM_16"}, "24.flac": {"subtype": "PCM_24"},
-        "32.aiff": {"subtype": "PCM_32"}, "float.wav": {"subtype": "FLOAT"}, "lossy.mp3": {}, "lossy.ogg": {},
+        "8.wav": {"subtype": "PCM_U8"},
+        "16.wav": {"subtype": "PCM_16"},
+        "24.flac": {"subtype": "PCM_24"},
+        "32.aiff": {"subtype": "PCM_32"},
+        "float.wav": {"subtype": "FLOAT"},
+        "lossy.mp3": {},
+        "lossy.ogg": {},
     }.items():
         soundfile.write(tmp_path / name, samples, 44_100, **encoder)
         with open_song(tmp_path / name) as song:
@@ -225,15 +230,17 @@ def test_wav_files_become_rf64_when_they_would_pass_four_gib(tmp_path: Path, mon
 
 def test_a_wav_of_three_hours_states_its_size_in_64_bits(tmp_path: Path) -> None:
     three_hours = 3 * 3600 * 192_000
-    with pytest.raises(KeyboardInterrupt), StemFiles(
-        {"drums": tmp_path / "drums.wav"}, AudioFormat("wav", "int24", 192_000, 2), three_hours
-    ) as files:
+    with (
+        pytest.raises(KeyboardInterrupt),
+        StemFiles({"drums": tmp_path / "drums.wav"}, AudioFormat("wav", "int24", 192_000, 2), three_hours) as files,
+    ):
         files.write(np.zeros((2, 20_000)), split(np.zeros((2, 20_000))))
         (partial,) = tmp_path.iterdir()
         assert partial.read_bytes().startswith(b"RF64")
         raise KeyboardInterrupt
-    with pytest.raises(OptionError, match="choose wav or flac"), StemFiles(
-        {"drums": tmp_path / "drums.aiff"}, AudioFormat("aiff", "int24", 192_000, 2), three_hours
+    with (
+        pytest.raises(OptionError, match="choose wav or flac"),
+        StemFiles({"drums": tmp_path / "drums.aiff"}, AudioFormat("aiff", "int24", 192_000, 2), three_hours),
     ):
         pass
     assert not list(tmp_path.iterdir())
@@ -246,9 +253,10 @@ def test_an_exception_in_the_middle_leaves_nothing(
 ) -> None:
     format = output_format(AudioFormat("wav", "int16", 44_100, 2), container)
     mixture = mixture_of(format, 20_000, 0.5)
-    with pytest.raises(exception), StemFiles(
-        {stem: tmp_path / "a" / "b" / f"{stem}.{container}" for stem in NAMES}, format, 40_000
-    ) as files:
+    with (
+        pytest.raises(exception),
+        StemFiles({stem: tmp_path / "a" / "b" / f"{stem}.{container}" for stem in NAMES}, format, 40_000) as files,
+    ):
         files.write(mixture, split(mixture))
         assert len(list((tmp_path / "a" / "b").iterdir())) == 4
         raise exception
@@ -284,18 +292,20 @@ def test_stems_get_their_names_only_when_all_are_complete(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("written", [0, 99, 101])
 def test_stems_of_another_length_than_the_song_are_not_kept(tmp_path: Path, written: int) -> None:
-    with pytest.raises(AudioError, match="100"), StemFiles(
-        {"drums": tmp_path / "stems" / "drums.wav"}, AudioFormat("wav", "int16", 44_100, 2), 100
-    ) as files:
+    with (
+        pytest.raises(AudioError, match="100"),
+        StemFiles({"drums": tmp_path / "stems" / "drums.wav"}, AudioFormat("wav", "int16", 44_100, 2), 100) as files,
+    ):
         files.write(np.zeros((2, written)), split(np.zeros((2, written))))
     assert not list(tmp_path.iterdir())
 
 
 def refused(path: Path) -> str:
     """The one sentence by which a stem that cannot be written is refused."""
-    with pytest.raises(AudioError) as refusal, StemFiles(
-        {"drums": path}, AudioFormat("wav", "int16", 44_100, 2), 200_000
-    ) as files:
+    with (
+        pytest.raises(AudioError) as refusal,
+        StemFiles({"drums": path}, AudioFormat("wav", "int16", 44_100, 2), 200_000) as files,
+    ):
         silence = np.zeros((2, 100_000))
         files.write(silence, split(silence))
         files.write(silence, split(silence))

@@ -63,7 +63,7 @@ def evaluate(
     tracks = _tracks(musdb, subset.value, songs, reference, estimates)
     shared = {name: baseline_estimator(name) for name in dict.fromkeys(baseline.replace(",", " ").split())}
     if estimates is None and model != "none":
-        from stems.model import find_model
+        from stems.card import find_model
 
         find_model(model)  # before any work: it may not be there
         shared[Path(model).stem] = model_estimator(model)

@@ -22,7 +22,7 @@ def presets() -> None:
 
 def models() -> None:
     """List the models that ship with stems."""
-    from stems.model import read_card, shipped_models
+    from stems.card import read_card, shipped_models
 
     for name, path in shipped_models().items():
         card = read_card(path)
@@ -37,7 +37,7 @@ def info(
     import torch
 
     import stems
-    from stems.model import find_model, read_card
+    from stems.card import find_model, read_card
     from stems.separator import choose_device
 
     path = find_model(model)

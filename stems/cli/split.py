@@ -83,8 +83,8 @@ def split(
 ) -> None:
     """Split songs into stems that line up with them to the sample and add up to them."""
     from stems.batch import Settings, check_format, check_name, cores, plan
+    from stems.card import find_model, read_card
     from stems.daw import formats_named
-    from stems.model import find_model, read_card
 
     settings = Settings(
         preset=_preset(preset, stems, two_stems),

@@ -14,8 +14,8 @@ from typing import TypeVar
 
 import numpy as np
 
+from stems.card import STEMS
 from stems.errors import RecipeError
-from stems.model import STEMS
 from stems.spectrum import REFERENCE_RATE
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff")

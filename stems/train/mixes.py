@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from stems.card import STEMS
 from stems.errors import RecipeError
-from stems.model import STEMS
 from stems.spectrum import Grid
 from stems.train import augment
 from stems.train.material import Recording, Track, draw, find_recordings, find_tracks, musdb_tracks

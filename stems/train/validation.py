@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stems.model import STEMS, Model
+from stems.card import STEMS
+from stems.model import Model
 from stems.spectrum import Grid
 from stems.train.augment import loudness
 from stems.train.cells import Cells, cells_of

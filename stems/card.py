@@ -1,0 +1,47 @@
+"""Models on disk and the cards beside them, which can be read without loading a model."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from stems.errors import ModelError
+
+STEMS = ("drums", "bass", "vocals", "other")
+SHIPPED = Path(__file__).parent / "weights"
+FORMAT = "stems-model/1"
+
+
+def shipped_models() -> dict[str, Path]:
+    """The models inside the package, by name."""
+    return {path.stem: path for path in sorted(SHIPPED.glob("*.safetensors"))}
+
+
+def find_model(name_or_path: str | os.PathLike[str]) -> Path:
+    """The weights of a shipped model's name or of a path; raises ModelError where there are none."""
+    shipped = shipped_models()
+    if str(name_or_path) in shipped:
+        return shipped[str(name_or_path)]
+    path = Path(name_or_path)
+    if not path.is_file():
+        raise ModelError(
+            f"There is no model {str(name_or_path)!r}: give the path of a .safetensors file, or one of "
+            f"{', '.join(shipped) or 'the shipped ones'}."
+        )
+    return path
+
+
+def read_card(path: Path) -> dict[str, Any]:
+    """The card beside a model's weights; raises ModelError if it is missing or not one of ours."""
+    card_path = path.with_suffix(".json")
+    try:
+        card = json.loads(card_path.read_text())
+    except FileNotFoundError:
+        raise ModelError(f"{path} has no card: {card_path.name} must lie beside it.") from None
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{card_path} is not a model card: {error}.") from error
+    if not isinstance(card, dict) or card.get("format") != FORMAT:
+        raise ModelError(f"{card_path} is not the card of a stems model (its format should be {FORMAT!r}).")
+    return card
