@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import made_song
+from made_songs import made_song
 from pedalboard import (
     Chain,
     Chorus,

@@ -11,7 +11,7 @@ import numpy as np
 import pedalboard
 import pytest
 import torch
-from conftest import made_song
+from made_songs import made_song
 from pedalboard_native._internal import AddLatency
 
 import stems

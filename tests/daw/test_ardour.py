@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 import soundfile
-from conftest import ODD_NAMES
+from split_songs import ODD_NAMES
 
 from stems.daw import ardour
 from stems.daw.colours import PALETTE

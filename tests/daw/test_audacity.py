@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import ODD_NAMES
+from split_songs import ODD_NAMES
 
 from stems.daw import audacity
 from stems.daw.session import Marker, session_in

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import soundfile
-from conftest import ODD_NAMES
+from split_songs import ODD_NAMES
 
 from stems.daw import dawproject
 from stems.daw.session import Marker, session_in

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from conftest import ODD_NAMES, Split
+from split_songs import ODD_NAMES, Split
 
 from stems.daw import reaper
 from stems.daw.colours import PALETTE

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import soundfile
-from conftest import ODD_NAMES
+from split_songs import ODD_NAMES
 
 from stems.daw import stem_mp4
 from stems.daw.colours import PALETTE
