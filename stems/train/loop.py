@@ -71,6 +71,8 @@ def train(
 ) -> Path:
     """Trains a recipe, or goes on with it, and returns the path of the averaged model.
 
+    Beside it lies `best.safetensors`, the one that scored best in validation.
+
     Several processes started by `torchrun` share the work: each makes its own mixes, and gradients are averaged.
 
     Args:
@@ -210,6 +212,17 @@ def _entry(recipe: Recipe, progress: Progress, means: Tensor, steps: int, second
     }
 
 
+def mean_score(entry: dict[str, Any]) -> float:
+    """Mean over validation folders and stems of an entry's scores, dB; minus infinity where there are none."""
+    scores = [score for stems in entry["sdr"].values() for score in stems.values() if not math.isnan(score)]
+    return sum(scores) / len(scores) if scores else -math.inf
+
+
+def _log(run: Path) -> list[dict[str, Any]]:
+    path = run / "log.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
 def _keep(
     run: Path,
     recipe: Recipe,
@@ -224,6 +237,8 @@ def _keep(
     average.card["training"] = {"steps": progress.step, "hours": round(progress.minutes / 60, 2)}
     average.card["validation_sdr_db"] = entry["sdr"]
     average.save(run / "model.safetensors")
+    if mean_score(entry) >= max((mean_score(earlier) for earlier in _log(run)), default=-math.inf):
+        average.save(run / "best.safetensors")
     entry["sensitivity"] = round(float(average.sensitivity.detach()), 3)
     with open(run / "log.jsonl", "a") as log:
         log.write(json.dumps(entry) + "\n")

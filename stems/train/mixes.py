@@ -131,7 +131,7 @@ class Mixer:
         out = augment.voice(rng, out)
         level, backing_level = augment.loudness(out), augment.loudness(backing)
         if level > 1e-4 and backing_level > 1e-4:
-            out = out * np.float32(backing_level / level * 10 ** (rng.normal(-2.5, 4.0) / 20))
+            out = out * np.float32(backing_level / level * 10 ** (rng.normal(-5.0, 4.5) / 20))
         return out if rng.random() < 0.5 else out[::-1]
 
     def _excerpt(self, rng: np.random.Generator, recording: Recording) -> np.ndarray:

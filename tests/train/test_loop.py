@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 from stems.errors import ModelError
 from stems.model import Model
-from stems.train.loop import Places, rate_at, train
+from stems.train.loop import Places, mean_score, rate_at, train
 from stems.train.recipe import Schedule
 
 RECIPES = Path(__file__).parents[2] / "recipes"
@@ -43,6 +43,7 @@ def test_a_run_leaves_recipe_log_curves_checkpoint_and_card(material, tmp_path):
     left = {file.name for file in (tmp_path / "run").iterdir()}
     assert left == {
         "recipe.toml", "log.jsonl", "curves.png", "checkpoint.safetensors", "model.safetensors", "model.json",
+        "best.safetensors", "best.json",
     }  # fmt: skip
     model = Model.load(path)
     assert model.card["training"]["steps"] == 3 and model.card["licence"] == "CC0-1.0"
@@ -84,6 +85,15 @@ def test_training_learns(material, tmp_path):
     before = Validation(read_recipe(recipe(tmp_path, 1)), material, tmp_path / "cache")(untrained)["songs"]
     after = entry["sdr"]["songs"]
     assert sum(after.values()) / 4 > sum(before.values()) / 4 + 4
+
+
+def test_the_best_model_is_the_one_of_the_best_entry(material, tmp_path):
+    path, where = recipe(tmp_path, 1000), places(tmp_path / "run", material, tmp_path)
+    for _ in range(4):
+        train(path, where, workers=0, minutes=1e-9)
+    log = [json.loads(line) for line in (tmp_path / "run/log.jsonl").read_text().splitlines()]
+    best = max(log, key=mean_score)
+    assert Model.load(tmp_path / "run/best.safetensors").card["training"]["steps"] == best["step"]
 
 
 def test_the_learning_rate_rises_then_falls():
