@@ -8,6 +8,7 @@ the share of the way from the mixture to the ideal binary mask.
 
 import argparse
 import dataclasses
+import json
 import tempfile
 from pathlib import Path
 
@@ -36,6 +37,7 @@ def main() -> None:
     parser.add_argument("--songs", type=Path, action="append", required=True, help="folder of songs with stems")
     parser.add_argument("--model", default="openband")
     parser.add_argument("--masks", help="a model of openband-masks.toml, trained as long")
+    parser.add_argument("--json", type=Path, help="also write the scores of the k-means row here, for a card")
     parser.add_argument("--out", type=Path, default=Path("evaluation"))
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
@@ -49,11 +51,20 @@ def main() -> None:
             for track in song_tracks(songs):
                 score_track(track, methods, out)
             print(table(songs.name, out, list(methods)))
+        if options.json:
+            options.json.write_text(
+                json.dumps({songs.name: medians(options.out / songs.name, "k-means") for songs in options.songs})
+            )
+
+
+def medians(out: Path, method: str) -> dict[str, float]:
+    """SDR by stem in dB."""
+    return {stem: round(sdr, 2) for stem, sdr in sdr_by_stem(summarise(method, load_method(out / method))).items()}
 
 
 def table(title: str, out: Path, methods: list[str]) -> str:
     """SDR by method and stem as Markdown, with the share of the way for what is neither mixture nor ideal."""
-    sdr = {method: sdr_by_stem(summarise(method, load_method(out, method))) for method in methods}
+    sdr = {method: medians(out, method) for method in methods}
     lines = [f"### {title}", "", "| | " + " | ".join(STEMS) + " |", "|---|" + "---|" * len(STEMS)]
     for method in methods:
         cells = []
