@@ -208,12 +208,14 @@ def test_windows_agree_with_the_whole_song_and_most_where_they_meet(music: tuple
     for frame in range(first, grid.frames(audio.shape[1]) - windows.margin, windows.stride):
         meeting[(frame - 3) * grid.hop : (frame + windows.fade) * grid.hop] = True
     assert 0.1 < meeting.mean() < 0.5
+    errors = np.zeros_like(audio)
     for name in NAMES:
         error = cut[name] - whole[name]
         assert 0 < np.square(error).sum() < 1e-3 * np.square(whole[name]).sum(), name  # 30 dB
-        at_borders, elsewhere = (np.square(error[:, part]).mean() for part in (meeting, ~meeting))
-        unheard = 1e-6 * np.square(audio).mean()
-        assert at_borders <= max(elsewhere, unheard), name
+        errors = errors + np.square(error)
+    # Of all stems together: a single one may differ more where it happens to be loud.
+    at_borders, elsewhere = (errors[:, part].mean() for part in (meeting, ~meeting))
+    assert at_borders <= elsewhere
 
 
 def test_progress_goes_from_0_to_1(separator: Separator) -> None:
