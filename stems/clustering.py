@@ -1,9 +1,9 @@
-"""Anchored spherical k-means over the embeddings of a song."""
+"""Spherical k-means over the embeddings of a song, from anchors or from seeds that the song itself gives."""
 
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 from torch.nn import functional
 
 
@@ -79,3 +79,59 @@ def cluster(
         shares = assign(embeddings, centroids, sensitivity)
         centroids = update(embeddings, weights, shares, anchors, pull)
     return centroids
+
+
+@torch.no_grad()
+def find_seeds(
+    embeddings: Tensor,
+    weights: Tensor,
+    clusters: int,
+    sensitivity: float | Tensor,
+    starts: int = 8,
+    iterations: int = 5,
+) -> Tensor:
+    """Where clusters that have no anchors start: the best of several short runs of k-means.
+
+    Draws are the same at every call, so that a song is always clustered alike.
+
+    Args:
+        embeddings: (..., points, dimensions), of unit length.
+        weights: (..., points); how much each point counts.
+        clusters: how many are wanted.
+        sensitivity: see `assign`.
+        starts: runs of k-means, each from seeds of its own.
+        iterations: of a run.
+
+    Returns:
+        (..., clusters, dimensions), of unit length, the cluster of most weight first.
+    """
+    random = Generator().manual_seed(0)
+    best, best_fit = None, None
+    for _ in range(starts):
+        seeds = _distant(embeddings, weights, clusters, random)
+        found = cluster(embeddings, weights, seeds, sensitivity, 0.0, iterations)
+        fit = ((found @ embeddings.transpose(-1, -2)).amax(-2) * weights).sum(-1)
+        if best is None or best_fit is None:
+            best, best_fit = found, fit
+        best = torch.where((fit > best_fit)[..., None, None], found, best)
+        best_fit = torch.maximum(fit, best_fit)
+    assert best is not None
+    sizes = (assign(embeddings, best, sensitivity) * weights[..., None]).sum(-2)
+    return best.gather(-2, sizes.argsort(-1, descending=True)[..., None].expand_as(best))
+
+
+def _distant(embeddings: Tensor, weights: Tensor, clusters: int, random: Generator) -> Tensor:
+    """Points drawn as k-means++ does: the likelier, the more they weigh and the farther they are from those before.
+
+    (Arthur & Vassilvitskii, "k-means++: the advantages of careful seeding", SODA 2007.)
+    """
+    farness = torch.ones_like(weights)
+    seeds: list[Tensor] = []
+    for _ in range(clusters):
+        # Whoever comes first in a race at these rates is drawn with a chance in proportion to its rate.
+        times = torch.empty(weights.shape).exponential_(generator=random).to(weights)
+        drawn = (weights * farness / times.clamp(min=1e-12)).argmax(-1)[..., None, None]
+        seeds.append(embeddings.gather(-2, drawn.expand(*drawn.shape[:-1], embeddings.shape[-1])))
+        cosines = (embeddings @ seeds[-1].transpose(-1, -2))[..., 0]
+        farness = torch.minimum(farness, (1 - cosines).clamp(min=0))
+    return torch.cat(seeds, -2)

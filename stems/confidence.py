@@ -19,7 +19,7 @@ class Clustered:
 
     Attributes:
         stems: names of the clusters, in the order of the centroids.
-        anchors: (stems, dimensions), where the clusters started.
+        anchors: (stems, dimensions), where the clusters started; seeds, in a model without anchors.
         centroids: (stems, dimensions), where they came to rest.
         sensitivity: with which cells are assigned, see `stems.clustering.assign`.
         seconds: of the middle of each landmark, (landmarks,).

@@ -84,7 +84,7 @@ class Separator:
 
     @property
     def stems(self) -> tuple[str, ...]:
-        """Names of the stems, in the order of the anchors."""
+        """Names of the stems, in the order of the clusters."""
         return self.model.design.stems
 
     def __call__(
@@ -230,17 +230,18 @@ class Separator:
         """The centroids of a song, from the loudest bands of its landmarks, which lie `spacing` frames apart."""
         power = self.model.design.bands.powers(heard.landmark_levels, grid)
         powers, bands = power.topk(max(1, round(CLUSTERED_SHARE * power.shape[1])), dim=1)
-        weights = self.model.weigh(powers)
+        weights = self.model.weigh(powers).flatten()
         embeddings = torch.cat(
             [
                 self._embed_some(heard.landmarks[first : first + BLOCK_FRAMES], bands[first : first + BLOCK_FRAMES])
                 for first in range(0, len(bands), BLOCK_FRAMES)
             ]
         )
+        starts = self.model.starts(embeddings.flatten(0, 1), weights, kappa)
         return Clustered(
             stems=self.stems,
-            anchors=self.model.anchors,
-            centroids=self.model.centroids(embeddings.flatten(0, 1), weights.flatten(), kappa),
+            anchors=starts,
+            centroids=self.model.centroids(embeddings.flatten(0, 1), weights, kappa, starts=starts),
             sensitivity=kappa,
             seconds=(torch.arange(len(bands)) * spacing - (OVERLAP / 2 - 1)) * grid.frame_seconds,
             contexts=heard.landmarks,

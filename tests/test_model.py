@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 
 from stems.card import FORMAT, find_model, read_card, shipped_models
 from stems.errors import ModelError
-from stems.model import Design, Model, design_from
+from stems.model import Clustering, Design, Model, design_from
 from stems.network import NetworkShape
 from stems.spectrum import FLOOR_DB, Bands
 
@@ -220,3 +220,24 @@ def test_shipped_models_load_and_their_cards_say_what_they_are(name: str) -> Non
 def test_a_design_survives_json() -> None:
     design = Design(stems=("voice", "rest"), bands=Bands(count=96), network=NetworkShape(bands=96))
     assert design_from(json.loads(json.dumps(asdict(design)))) == design
+
+
+def test_a_model_without_anchors_starts_at_seeds_of_each_song(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = NetworkShape(bands=96, dimensions=6, layers=1, units=16)
+    design = Design(("voice-1", "voice-2"), Bands(count=96), network, Clustering(pull=0.0, anchored=False))
+    Model(design, {"name": "voices"}).save(tmp_path / "voices.safetensors")
+    model = Model.load(tmp_path / "voices.safetensors")
+    assert (
+        model.design == design
+        and read_card(tmp_path / "voices.safetensors")["design"]["clustering"]["anchored"] is False
+    )
+    with torch.inference_mode():
+        embeddings = model.network(levels()).flatten(1, 2)
+        weights = torch.ones(embeddings.shape[:2])
+        found = model.centroids(embeddings, weights)
+        assert found.shape == (1, 2, 6)
+        swapped = model.centroids(embeddings, weights, starts=found.flip(1))
+        assert torch.allclose(swapped, model.centroids(embeddings, weights, starts=found).flip(1))
+    with pytest.raises(ModelError, match="voices has no anchors"):
+        _ = model.anchors
