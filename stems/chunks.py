@@ -128,13 +128,15 @@ class Heard:
 
     Attributes:
         contexts: of every frame, to be read once from the start.
-        landmarks: contexts of evenly spread frames, (landmarks, size).
-        landmark_levels: their levels, (2, landmarks, bands) in dB.
+        kept: numbers of the frames that were kept.
+        kept_contexts: their contexts, (kept, size).
+        kept_levels: their levels, (2, kept, bands) in dB.
     """
 
     contexts: Contexts
-    landmarks: Tensor
-    landmark_levels: Tensor
+    kept: Tensor
+    kept_contexts: Tensor
+    kept_levels: Tensor
 
 
 def listen(
@@ -144,7 +146,7 @@ def listen(
     gain: float,
     windows: Windows,
     batch: int,
-    landmarks: int,
+    keep: Tensor,
     report: Callable[[int], None] = lambda frames: None,
 ) -> Heard:
     """Runs the recurrent layers over a song.
@@ -153,25 +155,28 @@ def listen(
         gain: brings the song to the level that the network knows.
         windows: their length bounds the memory; a song shorter than one is seen whole.
         batch: windows that are seen at once.
-        landmarks: most frames that are kept as landmarks.
+        keep: numbers of the frames that are kept, in order, each once.
         report: called with the number of frames that are done.
     """
     device = next(model.parameters()).device
     total = grid.frames(song.samples)
     windows = windows if total > windows.length else Windows(total, 0, 0)
-    spacing = -(-total // landmarks)
-    kept = -(-total // spacing)
     contexts = Contexts(model.network.context_size)
     # Made once at full size: many small tensors that stay would fragment the memory between the large ones that go.
-    landmark_contexts = torch.empty(kept, contexts.size, device=device)
-    landmark_levels = torch.empty(2, kept, model.design.bands.count, device=device)
+    kept_contexts = torch.empty(len(keep), contexts.size, device=device)
+    kept_levels = torch.empty(2, len(keep), model.design.bands.count, device=device)
+
+    def among(first: int, count: int) -> tuple[slice, Tensor]:
+        """Which of the kept frames are in a piece, and where in it they lie."""
+        begin, end = torch.searchsorted(keep, torch.tensor([first, first + count])).tolist()
+        return slice(begin, end), (keep[begin:end] - first).to(device)
 
     def levels() -> Iterator[Tensor]:
         first = 0
         for _, piece in spectra(song, grid, 256, device):
             found = model.design.bands.levels(piece * gain, grid)
-            chosen = found[:, -first % spacing :: spacing]
-            landmark_levels[:, -(-first // spacing) :][:, : chosen.shape[1]] = chosen
+            places, chosen = among(first, found.shape[1])
+            kept_levels[:, places] = found[:, chosen]
             first += found.shape[1]
             yield found
 
@@ -188,9 +193,9 @@ def listen(
     done = 0
     for piece in windows.join(seen(), total):
         contexts.append(piece)
-        chosen = piece[-done % spacing :: spacing]
-        landmark_contexts[-(-done // spacing) :][: chosen.shape[0]] = chosen
+        places, chosen = among(done, piece.shape[0])
+        kept_contexts[places] = piece[chosen]
         done += piece.shape[0]
         report(done)
     contexts.rewind()
-    return Heard(contexts, landmark_contexts, landmark_levels)
+    return Heard(contexts, keep, kept_contexts, kept_levels)

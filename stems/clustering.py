@@ -7,19 +7,25 @@ from torch import Generator, Tensor
 from torch.nn import functional
 
 
-def assign(embeddings: Tensor, centroids: Tensor, sensitivity: float | Tensor) -> Tensor:
-    """Shares of every embedding in every cluster: `softmax(sensitivity * cosine)`.
+def assign(
+    embeddings: Tensor, centroids: Tensor, sensitivity: float | Tensor, log_priors: Tensor | None = None
+) -> Tensor:
+    """Shares of every embedding in every cluster: `softmax(sensitivity * cosine + log_prior)`.
 
     Args:
         embeddings: (..., points, dimensions), of unit length.
         centroids: (..., clusters, dimensions), of unit length.
         sensitivity: low shares softly, high cuts hard (kappa of a von Mises-Fisher mixture).
+        log_priors: (clusters,), how likely each cluster is before a point is seen; all alike by default.
 
     Returns:
         (..., points, clusters), which sum to one over the clusters.
     """
     cosines = centroids @ embeddings.transpose(-1, -2)  # with the few clusters first, softmax is ten times as fast
-    return torch.softmax(sensitivity * cosines, dim=-2).transpose(-1, -2)
+    logits = sensitivity * cosines
+    if log_priors is not None:
+        logits = logits + log_priors[:, None]
+    return torch.softmax(logits, dim=-2).transpose(-1, -2)
 
 
 def update(embeddings: Tensor, weights: Tensor, shares: Tensor, anchors: Tensor, pull: float) -> Tensor:
@@ -58,6 +64,7 @@ def cluster(
     sensitivity: float | Tensor,
     pull: float = 0.05,
     iterations: int = 10,
+    log_priors: Tensor | None = None,
 ) -> Tensor:
     """Centroids of a song, found by soft spherical k-means that starts from the anchors.
 
@@ -70,13 +77,14 @@ def cluster(
         sensitivity: see `assign`.
         pull: see `update`; 0 lets the centroids go anywhere.
         iterations: 0 returns the anchors.
+        log_priors: see `assign`.
 
     Returns:
         (..., clusters, dimensions), of unit length.
     """
     centroids = anchors
     for _ in range(iterations):
-        shares = assign(embeddings, centroids, sensitivity)
+        shares = assign(embeddings, centroids, sensitivity, log_priors)
         centroids = update(embeddings, weights, shares, anchors, pull)
     return centroids
 

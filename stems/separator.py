@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from stems.chunks import Heard, Readable, Windows, listen, spectra
 from stems.confidence import Clustered
 from stems.errors import Cancelled, OptionError
+from stems.guidance import Grouped, further, hinted_frames, seeds
+from stems.hints import Hint, check_against, gather, own_stems
+from stems.landmarks import landmarks, loudest_cells, middles
 from stems.layout import channels_first
 from stems.masking import apply_masks
+from stems.methods import Start, method_named
 from stems.model import Model
 from stems.spectrum import OVERLAP, Grid, OverlapAdd
 
 BLOCK_FRAMES = 128  # that are separated at once; more of them no longer fit the processor's cache
 WINDOWS_AT_ONCE = 8
-LANDMARKS = 4096  # frames of a song, evenly spread, whose embeddings place its centroids
-CLUSTERED_SHARE = 0.2  # of the bands of a landmark: its loudest
 LOUDNESS_BLOCK = 2048  # samples
 KNOWN_LOUDNESS = 0.1  # root mean square of the songs in training
 LOWEST_SENSITIVITY, HIGHEST_SENSITIVITY = 0.1, 10.0
@@ -59,10 +60,14 @@ class Separator:
         device: "auto", "cpu", "cuda" or "mps".
         window_seconds: length of the overlapping windows; `inf` sees the song whole.
         margin_seconds: thrown away at either end of a window, at most a quarter of it.
+        hints: what is known of the song, such as "vocals=0:31-0:35.5", or TOML files of that, see `stems.hints`. One
+            that names a stem which the model does not know makes it a further stem.
+        method: of clustering, one of `stems.methods.METHODS`.
 
     Raises:
         ModelError: if the model cannot be loaded.
-        OptionError: if the device is not there, or the windows are too short for their margins.
+        OptionError: if the device is not there, the windows are too short for their margins, hints contradict each
+            other, or there is no such method.
     """
 
     def __init__(
@@ -71,6 +76,8 @@ class Separator:
         device: str = "auto",
         window_seconds: float = 30.0,
         margin_seconds: float = 2.5,
+        hints: Iterable[str | os.PathLike[str] | Hint] = (),
+        method: str = "soft",
     ) -> None:
         if not (margin_seconds >= 0 and window_seconds >= max(1.0, 4 * margin_seconds)):
             raise OptionError(
@@ -81,11 +88,13 @@ class Separator:
         self.model = (model if isinstance(model, Model) else Model.load(model)).to(self.device).eval()
         self.window_seconds = window_seconds
         self.margin_seconds = margin_seconds
+        self.hints = gather(hints, self.model.design.stems)
+        self.method = method_named(method)
 
     @property
     def stems(self) -> tuple[str, ...]:
-        """Names of the stems, in the order of the clusters."""
-        return self.model.design.stems
+        """Names of the stems, in the order of the clusters: those of the model, then those that only hints name."""
+        return self.model.design.stems + own_stems(self.hints, self.model.design.stems)
 
     def __call__(
         self,
@@ -113,7 +122,7 @@ class Separator:
 
         Raises:
             AudioError: where the audio cannot be separated as it is.
-            OptionError: where a stem is unknown or the sensitivity out of range.
+            OptionError: where a stem is unknown, the sensitivity out of range, or a hint outside of the song or silent.
             Cancelled: when `cancelled` says so.
         """
         if isinstance(audio, (str, os.PathLike)):
@@ -167,6 +176,7 @@ class Separator:
             )
         if not 8000 <= sample_rate <= 192000:
             raise OptionError(f"The sample rate must be from 8000 to 192000 Hz, not {sample_rate:g}.")
+        check_against(self.hints, song, sample_rate)
         return self._blocks(song, self.model.grid(sample_rate), wanted, sensitivity, progress, cancelled, observe)
 
     @torch.inference_mode()
@@ -197,13 +207,13 @@ class Separator:
             gain,
             self._windows(grid),
             WINDOWS_AT_ONCE,
-            LANDMARKS,
+            torch.from_numpy(np.union1d(landmarks(total), hinted_frames(self.hints, grid, total))),
             lambda done: report(LISTENING * done / total),
         )
         try:
             kappa = float(self.model.sensitivity) * sensitivity
-            found = self.find_clusters(heard, grid, kappa, -(-total // LANDMARKS))
-            centroids = found.centroids
+            found = self.find_clusters(heard, grid, kappa, total)
+            clusters = found.clusters
             if observe is not None:
                 observe(found)
             del found  # which is as large as some seconds of song
@@ -213,7 +223,7 @@ class Separator:
             masked = wanted[:-1] if all_stems else wanted
             for audio, mixture in spectra(song, grid, BLOCK_FRAMES, self.device):
                 context = heard.contexts.read(mixture.shape[1]).to(self.device)
-                shares = self.model.shares(self.model.network.embed(context), centroids, kappa)
+                shares = clusters.shares(self.model.network.embed(context))
                 cut = add(apply_masks(mixture, shares[..., masked], self.model.design.bands, grid))
                 if all_stems:  # the last is what the others leave
                     cut = torch.cat([cut, (audio - cut.sum(0))[None]])
@@ -226,34 +236,26 @@ class Separator:
         finally:
             heard.contexts.close()
 
-    def find_clusters(self, heard: Heard, grid: Grid, kappa: float, spacing: int) -> Clustered:
-        """The centroids of a song, from the loudest bands of its landmarks, which lie `spacing` frames apart."""
-        power = self.model.design.bands.powers(heard.landmark_levels, grid)
-        powers, bands = power.topk(max(1, round(CLUSTERED_SHARE * power.shape[1])), dim=1)
-        weights = self.model.weigh(powers).flatten()
-        embeddings = torch.cat(
-            [
-                self._embed_some(heard.landmarks[first : first + BLOCK_FRAMES], bands[first : first + BLOCK_FRAMES])
-                for first in range(0, len(bands), BLOCK_FRAMES)
-            ]
-        )
-        starts = self.model.starts(embeddings.flatten(0, 1), weights, kappa)
+    def find_clusters(self, heard: Heard, grid: Grid, kappa: float, total: int) -> Clustered:
+        """The clusters of a song of `total` frames, from the loudest cells of its landmarks."""
+        frames, settings = landmarks(total), self.model.design.clustering
+        cells = loudest_cells(heard, self.model, grid, frames)
+        known = self.model.starts(*cells.points, kappa)
+        hinted = seeds(self.hints, heard, self.model, grid, total, cells)
+        start = further(Start(known, kappa, None, settings.pull, settings.iterations), hinted)
+        clusters = self.method(*cells.points, start)
+        if hinted:
+            clusters = Grouped(clusters, (*range(len(known)), *(self.stems.index(stem) for stem in hinted)))
         return Clustered(
             stems=self.stems,
-            anchors=starts,
-            centroids=self.model.centroids(embeddings.flatten(0, 1), weights, kappa, starts=starts),
-            sensitivity=kappa,
-            seconds=(torch.arange(len(bands)) * spacing - (OVERLAP / 2 - 1)) * grid.frame_seconds,
-            contexts=heard.landmarks,
-            powers=power,
-            loudest=bands,
-            embeddings=embeddings,
+            anchors=start.directions[clusters.firsts] if isinstance(clusters, Grouped) else start.directions,
+            clusters=clusters,
+            seconds=middles(frames, grid),
+            contexts=cells.contexts,
+            powers=cells.powers,
+            loudest=cells.loudest,
+            embeddings=cells.embeddings,
         )
-
-    def _embed_some(self, context: Tensor, bands: Tensor) -> Tensor:
-        """Embeddings of the given bands: (frames, size), (frames, some) -> (frames, some, dimensions)."""
-        embeddings = self.model.network.embed(context)
-        return embeddings.gather(1, bands[..., None].expand(-1, -1, embeddings.shape[-1]))
 
     def _windows(self, grid: Grid) -> Windows:
         if self.window_seconds == float("inf"):

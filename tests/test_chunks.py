@@ -114,25 +114,26 @@ def test_contexts_come_back_in_order(monkeypatch: pytest.MonkeyPatch, kept_in_me
 
 
 @torch.inference_mode()
-@pytest.mark.parametrize("landmarks", [1, 7, 100, 10_000])
-def test_landmarks_are_evenly_spread_frames(small_model: Model, landmarks: int) -> None:
+@pytest.mark.parametrize("spacing", [1, 7, 100, 10_000])
+@pytest.mark.parametrize("more", [(), (0,), (1, 2, 3, 99, 100, 101, 257)])
+def test_frames_are_kept_as_they_were_heard(small_model: Model, spacing: int, more: tuple[int, ...]) -> None:
     grid, song = small_model.grid(8_000), noise(60_000)
     total = grid.frames(song.samples)
     done: list[int] = []
-    heard = listen(song, small_model, grid, 1.0, Windows(100, 10, 5), 2, landmarks, done.append)
+    keep = torch.tensor(sorted({*range(0, total, spacing), *more}))
+    heard = listen(song, small_model, grid, 1.0, Windows(100, 10, 5), 2, keep, done.append)
     contexts = heard.contexts.read(total)
     levels = small_model.design.bands.levels(torch.cat([piece for _, piece in spectra(song, grid, 64)], 1), grid)
-    spacing = -(-total // landmarks)
-    assert len(heard.landmarks) == len(range(0, total, spacing)) <= landmarks
-    assert torch.allclose(heard.landmarks, contexts[::spacing], atol=1e-3)
-    assert torch.allclose(heard.landmark_levels, levels[:, ::spacing], atol=1e-3)
+    assert torch.equal(heard.kept, keep)
+    assert torch.allclose(heard.kept_contexts, contexts[keep], atol=1e-3)
+    assert torch.allclose(heard.kept_levels, levels[:, keep], atol=1e-3)
     assert done == sorted(done) and done[-1] == total
 
 
 @torch.inference_mode()
 def test_a_song_shorter_than_a_window_is_heard_whole(small_model: Model) -> None:
     grid, song = small_model.grid(8_000), noise(8_000)
-    heard = listen(song, small_model, grid, 1.0, Windows(1000, 100, 50), 8, 100)
+    heard = listen(song, small_model, grid, 1.0, Windows(1000, 100, 50), 8, torch.arange(1))
     levels = small_model.design.bands.levels(next(spectra(song, grid, 1000))[1], grid)
     whole, _ = small_model.network.context(levels[None])
     assert torch.allclose(heard.contexts.read(levels.shape[1]), whole[0], atol=1e-3)
@@ -141,7 +142,7 @@ def test_a_song_shorter_than_a_window_is_heard_whole(small_model: Model) -> None
 @torch.inference_mode()
 def test_silence_is_heard_as_the_lowest_level(small_model: Model) -> None:
     grid, song = small_model.grid(8_000), Array(np.zeros((1, 8_000), np.float32))
-    assert (listen(song, small_model, grid, 1.0, Windows(30, 5, 2), 8, 100).landmark_levels == FLOOR_DB).all()
+    assert (listen(song, small_model, grid, 1.0, Windows(30, 5, 2), 8, torch.arange(9)).kept_levels == FLOOR_DB).all()
 
 
 MEMORY = """

@@ -65,7 +65,7 @@ def _shares(found: Clustered, model: Model) -> Array:
     """Of each stem in all cells of the landmarks, (landmarks, bands, stems)."""
     return np.concatenate(
         [
-            model.shares(model.network.embed(some), found.centroids, found.sensitivity).cpu().numpy()
+            found.clusters.shares(model.network.embed(some)).cpu().numpy()
             for some in found.contexts.chunk(max(1, len(found.contexts) // FRAMES_AT_ONCE))
         ]
     )
