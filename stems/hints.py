@@ -73,7 +73,7 @@ class Hint:
                 f"The hint {text!r} names a stem that cannot be part of a file's name: call it otherwise."
             )
         start, end = _seconds(found["start"]), _seconds(found["end"])
-        if end - start < SHORTEST_SECONDS:
+        if round(end - start, 3) < SHORTEST_SECONDS:
             raise OptionError(f"The hint {text!r} spans less than {SHORTEST_SECONDS:g} s: end it later.")
         if found["unit"] is None:
             return cls(name, start, end)
@@ -106,7 +106,7 @@ def _seconds(text: str) -> float:
     total = 0.0
     for part in text.split(":"):
         total = 60 * total + float(part)
-    return total
+    return round(total, 3)  # so that texts and seconds are the same hints
 
 
 def gather(given: Iterable[str | os.PathLike[str] | Hint], known: Sequence[str]) -> tuple[Hint, ...]:

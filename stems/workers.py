@@ -40,7 +40,8 @@ def split_all(
     """
     from stems.separator import Separator
 
-    separator = Separator(settings.model, settings.device)  # here even if only workers need one: it may raise
+    # Here even if only workers need one: it may raise.
+    separator = Separator(settings.model, settings.device, hints=settings.hints)
     if jobs > 1 and len(tasks) > 1:
         return _split_in_processes(tasks, settings, min(jobs, len(tasks)), on_progress, on_result)
     results = []
@@ -103,7 +104,7 @@ def _start(settings: Settings, threads: int, news: Any, stop: Any) -> None:
     from stems.separator import Separator
 
     torch.set_num_threads(threads)
-    separator = Separator(settings.model, settings.device)
+    separator = Separator(settings.model, settings.device, hints=settings.hints)
     _worker.update(settings=settings, separator=separator, news=news, stop=stop)
 
 
