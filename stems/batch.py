@@ -81,6 +81,7 @@ class Result:
     elapsed: float = 0.0  # seconds of work
     error: str = ""
     confidence: Confidence | None = None
+    resembles: dict[str, dict[str, float]] = field(default_factory=dict)  # see `stems.blind.Anonymous`
 
     def as_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -92,6 +93,7 @@ class Result:
             "seconds": round(self.seconds, 3),
             "elapsed": round(self.elapsed, 3),
             **(self.confidence.as_json() if self.confidence else {}),
+            **({"resembles": self.resembles} if self.resembles else {}),
             **({"error": self.error} if self.error else {}),
         }
 
@@ -214,7 +216,7 @@ def hints_path(task: Task, settings: Settings) -> Path:
 def preview(task: Task, settings: Settings) -> Result:
     """What `split_song` would make of a song, as far as its header tells."""
     result = Result(task.song, "would split")
-    with _failures_in(result), open_song(task.song) as song:
+    with failures_in(result), open_song(task.song) as song:
         if _look(song, task, settings, result):
             result.status = "would skip"
     return result
@@ -236,7 +238,7 @@ def split_song(
     """
     result = Result(task.song)
     begun = perf_counter()
-    with _failures_in(result), open_song(task.song) as song:
+    with failures_in(result), open_song(task.song) as song:
         if _look(song, task, settings, result):
             result.status = "skipped"
         else:
@@ -249,7 +251,7 @@ def split_song(
 
 
 @contextmanager
-def _failures_in(result: Result) -> Iterator[None]:
+def failures_in(result: Result) -> Iterator[None]:
     """Turns whatever goes wrong with a song into a result, so that the rest of the batch is done."""
     try:
         yield

@@ -166,10 +166,9 @@ class Separator:
         Yields:
             Blocks in order, which together are as long as the song.
         """
-        names = self.stems if stems is None else (stems,) if isinstance(stems, str) else tuple(stems)
-        if unknown := [name for name in names if name not in self.stems]:
+        names = (stems,) if isinstance(stems, str) else None if stems is None else tuple(stems)
+        if unknown := [name for name in names or () if name not in self.stems]:
             raise OptionError(f"There is no stem {unknown[0]!r}: choose from {', '.join(self.stems)}.")
-        wanted = [index for index, name in enumerate(self.stems) if name in names]
         if not LOWEST_SENSITIVITY <= sensitivity <= HIGHEST_SENSITIVITY:
             raise OptionError(
                 f"sensitivity must be from {LOWEST_SENSITIVITY:g} to {HIGHEST_SENSITIVITY:g}, not {sensitivity:g}."
@@ -177,14 +176,14 @@ class Separator:
         if not 8000 <= sample_rate <= 192000:
             raise OptionError(f"The sample rate must be from 8000 to 192000 Hz, not {sample_rate:g}.")
         check_against(self.hints, song, sample_rate)
-        return self._blocks(song, self.model.grid(sample_rate), wanted, sensitivity, progress, cancelled, observe)
+        return self._blocks(song, self.model.grid(sample_rate), names, sensitivity, progress, cancelled, observe)
 
     @torch.inference_mode()
     def _blocks(
         self,
         song: Readable,
         grid: Grid,
-        wanted: list[int],
+        names: tuple[str, ...] | None,
         sensitivity: float,
         progress: Progress | None,
         cancelled: Callable[[], bool] | None,
@@ -213,13 +212,14 @@ class Separator:
         try:
             kappa = float(self.model.sensitivity) * sensitivity
             found = self.find_clusters(heard, grid, kappa, total)
-            clusters = found.clusters
+            clusters, stems = found.clusters, found.stems
             if observe is not None:
                 observe(found)
             del found  # which is as large as some seconds of song
             add = OverlapAdd(grid)
             start = -(OVERLAP - 1) * grid.hop
-            all_stems = len(wanted) == len(self.stems)
+            wanted = [index for index, name in enumerate(stems) if names is None or name in names]
+            all_stems = len(wanted) == len(stems)
             masked = wanted[:-1] if all_stems else wanted
             for audio, mixture in spectra(song, grid, BLOCK_FRAMES, self.device):
                 context = heard.contexts.read(mixture.shape[1]).to(self.device)
@@ -230,7 +230,7 @@ class Separator:
                 first, last = max(0, -start), min(cut.shape[-1], song.samples - start)
                 if first < last:
                     arrays = cut[..., first:last].cpu().numpy()
-                    yield Block(start + first, {self.stems[i]: stem for i, stem in zip(wanted, arrays, strict=True)})
+                    yield Block(start + first, {stems[i]: stem for i, stem in zip(wanted, arrays, strict=True)})
                 start += cut.shape[-1]
                 report(LISTENING + (1 - LISTENING) * min(max(0, start) / song.samples, 1.0))
         finally:
@@ -244,10 +244,11 @@ class Separator:
         hinted = seeds(self.hints, heard, self.model, grid, total, cells)
         start = further(Start(known, kappa, None, settings.pull, settings.iterations), hinted)
         clusters = self.method(*cells.points, start)
+        stems = tuple(dict.fromkeys((*self.model.design.stems, *hinted)))
         if hinted:
-            clusters = Grouped(clusters, (*range(len(known)), *(self.stems.index(stem) for stem in hinted)))
+            clusters = Grouped(clusters, tuple(map(stems.index, (*self.model.design.stems, *hinted))))
         return Clustered(
-            stems=self.stems,
+            stems=stems,
             anchors=start.directions[clusters.firsts] if isinstance(clusters, Grouped) else start.directions,
             clusters=clusters,
             seconds=middles(frames, grid),
