@@ -12,7 +12,6 @@ from stems.chunks import Heard
 from stems.clustering import cluster, find_seeds
 from stems.confidence import Clustered, silhouette
 from stems.errors import OptionError
-from stems.guidance import Grouped
 from stems.methods import Clusters, Start
 from stems.model import Model
 from stems.separator import Separator
@@ -34,6 +33,26 @@ class Anonymous(Clustered):
     """
 
     resembles: dict[str, dict[str, float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Ordered:
+    """The clusters that a method found, in another order.
+
+    Attributes:
+        clusters: as found.
+        order: number of the cluster that comes first, second and so on, (clusters,).
+    """
+
+    clusters: Clusters
+    order: Tensor
+
+    @property
+    def centroids(self) -> Tensor:
+        return self.clusters.centroids[self.order]
+
+    def shares(self, embeddings: Tensor) -> Tensor:
+        return self.clusters.shares(embeddings)[..., self.order]
 
 
 class BlindSeparator(Separator):
@@ -79,7 +98,7 @@ class BlindSeparator(Separator):
         clusters = self.method(points, weights, Start(seeds, kappa, None, 0.0, ITERATIONS))
         ordered = by_energy(clusters, points, powers)
         values = {part.name: getattr(named, part.name) for part in fields(named)}
-        values |= {"stems": cluster_names(count), "anchors": seeds[ordered.firsts], "clusters": ordered}
+        values |= {"stems": cluster_names(count), "anchors": seeds[ordered.order], "clusters": ordered}
         alike = resemblance(ordered, named, powers) if self.model.design.clustering.anchored else {}
         return Anonymous(**values, resembles=alike)
 
@@ -89,10 +108,9 @@ def cluster_names(count: int) -> tuple[str, ...]:
     return tuple(f"cluster-{number}" for number in range(1, count + 1))
 
 
-def by_energy(clusters: Clusters, points: Tensor, powers: Tensor) -> Grouped:
+def by_energy(clusters: Clusters, points: Tensor, powers: Tensor) -> Ordered:
     """The same clusters, that of most energy first."""
-    energies = powers @ clusters.shares(points)
-    return Grouped(clusters, tuple(energies.argsort(descending=True).argsort().tolist()))
+    return Ordered(clusters, (powers @ clusters.shares(points)).argsort(descending=True))
 
 
 def count_clusters(points: Tensor, weights: Tensor, sensitivity: float) -> int:

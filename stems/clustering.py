@@ -28,7 +28,9 @@ def assign(
     return torch.softmax(logits, dim=-2).transpose(-1, -2)
 
 
-def update(embeddings: Tensor, weights: Tensor, shares: Tensor, anchors: Tensor, pull: float) -> Tensor:
+def update(
+    embeddings: Tensor, weights: Tensor, shares: Tensor, anchors: Tensor, pull: float, hinted: Tensor | None = None
+) -> Tensor:
     """New centroids: the weighted mean direction of each cluster's points, pulled towards its anchor.
 
     The pull is that of `pull` times an even part of all weight, all of it lying on the anchor. A stem that
@@ -39,12 +41,14 @@ def update(embeddings: Tensor, weights: Tensor, shares: Tensor, anchors: Tensor,
         weights: (..., points), at least 0.
         shares: (..., points, clusters), see `assign`.
         anchors: (..., clusters, dimensions).
+        hinted: (..., clusters, dimensions), what is added to the sum over each cluster, where all points weigh 1.
 
     Returns:
         (..., clusters, dimensions), of unit length.
     """
     weights = weights / weights.sum(-1, keepdim=True).clamp(min=1e-12)
-    return pulled(weighted_sums(embeddings, weights, shares), anchors, pull)
+    sums = weighted_sums(embeddings, weights, shares)
+    return pulled(sums if hinted is None else sums + hinted, anchors, pull)
 
 
 def weighted_sums(embeddings: Tensor, weights: Tensor, shares: Tensor) -> Tensor:
@@ -65,6 +69,7 @@ def cluster(
     pull: float = 0.05,
     iterations: int = 10,
     log_priors: Tensor | None = None,
+    hinted: Tensor | None = None,
 ) -> Tensor:
     """Centroids of a song, found by soft spherical k-means that starts from the anchors.
 
@@ -78,6 +83,7 @@ def cluster(
         pull: see `update`; 0 lets the centroids go anywhere.
         iterations: 0 returns the anchors.
         log_priors: see `assign`.
+        hinted: see `update`.
 
     Returns:
         (..., clusters, dimensions), of unit length.
@@ -85,7 +91,7 @@ def cluster(
     centroids = anchors
     for _ in range(iterations):
         shares = assign(embeddings, centroids, sensitivity, log_priors)
-        centroids = update(embeddings, weights, shares, anchors, pull)
+        centroids = update(embeddings, weights, shares, anchors, pull, hinted)
     return centroids
 
 

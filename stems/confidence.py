@@ -8,6 +8,7 @@ from math import isnan
 import torch
 from torch import Tensor
 
+from stems.guidance import Leaning
 from stems.methods import Clusters
 
 BARELY_THERE = 1e-6  # of all weight: a stem with less has no figure
@@ -26,6 +27,7 @@ class Clustered:
         powers: of all bands of each landmark, (landmarks, bands).
         loudest: numbers of the bands that were clustered, (landmarks, cells).
         embeddings: of these cells, (landmarks, cells, dimensions).
+        leanings: what hints change besides, see `stems.guidance`.
     """
 
     stems: tuple[str, ...]
@@ -36,6 +38,7 @@ class Clustered:
     powers: Tensor
     loudest: Tensor
     embeddings: Tensor
+    leanings: tuple[Leaning, ...] = ()
 
     @property
     def centroids(self) -> Tensor:

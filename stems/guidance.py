@@ -1,7 +1,8 @@
-"""What hints change in the clustering of a song: they add clusters, which start at what is special in their spans."""
+"""What hints change in the clustering of a song: where clusters lie, and how many there are."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -11,6 +12,7 @@ from torch import Generator, Tensor
 from torch.nn import functional
 
 from stems.chunks import Heard
+from stems.clustering import assign, cluster
 from stems.hints import Hint
 from stems.landmarks import Cells, loudest_cells, middles
 from stems.methods import Clusters, Start
@@ -18,85 +20,156 @@ from stems.model import Model
 from stems.spectrum import REFERENCE_RATE, Bands, Grid
 
 HINTED_FRAMES = 256  # of a hint, at most
+MOSTLY = 0.5  # share of a span that a hinted stem has at least
+HINT_WEIGHT = 2.0  # of a span that is all news, where the whole song weighs 1
+REACH_SECONDS = 2.0  # in which the bias of a span falls to a third
 NEARNESS = 8.0  # sharpness of the kernel by which cells of one kind are counted
 SAMPLED = 1500  # cells that stand for a span, and for the song, when kinds are counted
 LEAST_SPECIAL = 1e-3  # share of a span
+HIGHEST_BIAS = 50.0  # of log odds
+NO_BIAS = 1e-3
+
+Points = tuple[Tensor, Tensor]
+"""Embeddings of cells and their weights, (points, dimensions) and (points,)."""
 
 
 @dataclass(frozen=True)
-class Seed:
-    """Where a further cluster starts.
+class Leaning:
+    """By how much the assignment leans to a stem in the span and band of a hint, and near it.
 
     Attributes:
-        direction: (dimensions,), of unit length.
-        log_prior: of the cluster, see `stems.clustering.assign`.
+        hint: where.
+        index: number of the stem.
+        bias: on its log odds.
+        bands: (bands,), true inside of the hint's band.
     """
 
-    direction: Tensor
-    log_prior: Tensor
+    hint: Hint
+    index: int
+    bias: float
+    bands: Tensor
+
+    def biases(self, seconds: Tensor) -> Tensor:
+        """The bias in frames, of which the seconds of the middles are given: all of it in the span, less near it."""
+        distance = torch.maximum(self.hint.start - seconds, seconds - self.hint.end).clamp(min=0)
+        return self.bias * (-distance / REACH_SECONDS).exp()
 
 
-@dataclass(frozen=True)
-class Grouped:
-    """Clusters several of which may be one stem.
+def follow(hints: Sequence[tuple[Hint, Cells]], stems: Sequence[str], start: Start, song: Points) -> Start:
+    """A start that follows hints.
 
-    Attributes:
-        clusters: all of them.
-        owners: number of the stem of each, (clusters,); the first cluster of a stem stands for it.
+    A hint says that its span is mostly one stem. Where the clusters disagree, the least that makes it true is done:
+    the bias is found that gives the stem half of the span, and what each cell gains by it is added to the stem's
+    cluster. So a hint that the clusters agree with changes nothing.
+
+    A stem that is not among the clusters yet becomes a further one, which starts at what is special to its spans.
+
+    Args:
+        hints: each with the cells in its span.
+        stems: names of the clusters that `start` has, then of those to come.
+        song: the cells of the song.
     """
+    if not hints:
+        return start
+    known = start.directions
+    settled = cluster(*song, known, start.sensitivity, start.pull, start.iterations)
+    added = known.new_zeros(len(stems), known.shape[1])
+    log_priors = known.new_zeros(len(stems))
+    directions = torch.cat([known, torch.zeros_like(added[len(known) :])])
+    for index, stem in enumerate(stems):
+        cells = [cells.points for hint, cells in hints if hint.stem == stem]
+        if not cells:
+            continue
+        embeddings = torch.cat([points for points, _ in cells])
+        weights = torch.cat([weights / weights.sum().clamp(min=1e-12) / len(cells) for _, weights in cells])
+        if index < len(known):
+            before = assign(embeddings, settled, start.sensitivity)[:, index]
+            news = weights * (biased(before, least_bias(before, weights)) - before)
+        else:
+            news = weights * special((embeddings, weights), song)
+            around = news if news.sum() > LEAST_SPECIAL else weights
+            directions[index] = functional.normalize(around @ embeddings, dim=0)
+            log_priors[index] = news.sum().clamp(LEAST_SPECIAL, 1).log()
+        added[index] = HINT_WEIGHT * news @ embeddings
+    return replace(start, directions=directions, hinted=added, log_priors=log_priors)
 
-    clusters: Clusters
-    owners: tuple[int, ...]
 
-    @property
-    def firsts(self) -> list[int]:
-        """The number of the first cluster of each stem."""
-        return [self.owners.index(stem) for stem in range(max(self.owners) + 1)]
-
-    @property
-    def centroids(self) -> Tensor:
-        return self.clusters.centroids[self.firsts]
-
-    def shares(self, embeddings: Tensor) -> Tensor:
-        shares = self.clusters.shares(embeddings)
-        belongs = functional.one_hot(torch.tensor(self.owners, device=shares.device)).to(shares)
-        return shares @ belongs
+def leanings(
+    hints: Sequence[tuple[Hint, Cells]], stems: Sequence[str], clusters: Clusters, bands: Bands
+) -> tuple[Leaning, ...]:
+    """What is left to do for hints to be true, once the clusters have been found."""
+    found = []
+    for hint, cells in hints:
+        index = list(stems).index(hint.stem)
+        embeddings, weights = cells.points
+        bias = least_bias(clusters.shares(embeddings)[:, index], weights)
+        if bias > 0:
+            found.append(Leaning(hint, index, bias, bands_of(hint, bands)))
+    return tuple(found)
 
 
-def seeds(hints: Sequence[Hint], heard: Heard, model: Model, grid: Grid, total: int, song: Cells) -> dict[str, Seed]:
-    """A seed for each stem that hints name, in the order of their first hints.
+def lean(shares: Tensor, seconds: Tensor, leanings: Sequence[Leaning]) -> Tensor:
+    """Shares of stems in the cells of some frames, (frames, bands, stems), as hints on these seconds want them."""
+    for leaning in leanings:
+        biases = leaning.biases(seconds)
+        near = biases > NO_BIAS
+        if near.any():
+            odds = torch.ones_like(shares)
+            odds[..., leaning.index] = torch.where(near[:, None] & leaning.bands, biases[:, None], 0).exp()
+            shares = shares * odds
+            shares = shares / shares.sum(-1, keepdim=True)
+    return shares
+
+
+def least_bias(shares: Tensor, weights: Tensor) -> float:
+    """The least bias on the log odds of a cluster with which it has `MOSTLY` of all; 0 where it has that already.
+
+    Args:
+        shares: of the cluster in some cells, (points,).
+        weights: how much each counts, (points,).
+    """
+    weights = weights / weights.sum().clamp(min=1e-12)
+    if weights @ shares >= MOSTLY or weights @ biased(shares, HIGHEST_BIAS) < MOSTLY:
+        return 0.0
+    low, high = 0.0, HIGHEST_BIAS
+    while high - low > 0.01:
+        middle = (low + high) / 2
+        low, high = (low, middle) if weights @ biased(shares, middle) >= MOSTLY else (middle, high)
+    return high
+
+
+def biased(shares: Tensor, bias: float) -> Tensor:
+    """Shares of a cluster where its log odds are raised by a bias; any shape."""
+    raised = shares * math.exp(bias)
+    return raised / (raised + 1 - shares)
+
+
+def special(hinted: Points, song: Points) -> Tensor:
+    """The share of cells of each cell's kind that are in a span and not explained by the song as a whole, (points,)."""
+    there, everywhere = (_density(hinted[0], *points) for points in (hinted, song))
+    return (1 - everywhere / there.clamp(min=1e-12)).clamp(min=0)
+
+
+def _density(places: Tensor, cells: Tensor, weights: Tensor) -> Tensor:
+    """How densely cells lie around places, (places, dimensions) -> (places,)."""
+    chances = weights if weights.sum() > 0 else torch.ones_like(weights)
+    drawn = chances.multinomial(SAMPLED, True, generator=Generator(weights.device).manual_seed(0))
+    return (NEARNESS * (places @ cells[drawn].T - 1)).exp().mean(1)
+
+
+def hinted_cells(hints: Sequence[Hint], heard: Heard, model: Model, grid: Grid, total: int) -> list[tuple[Hint, Cells]]:
+    """Each hint with the loudest cells in its span and band.
 
     Args:
         hints: all inside of the song.
         heard: with the frames that `hinted_frames` gave kept.
         total: frames of the song.
-        song: the cells of its landmarks.
     """
-    found = {}
-    for stem in dict.fromkeys(hint.stem for hint in hints):
-        cells = [
-            loudest_cells(heard, model, grid, hinted_frames([hint], grid, total), bands_of(hint, model.design.bands))
-            for hint in hints
-            if hint.stem == stem
-        ]
-        embeddings = torch.cat([each.points[0] for each in cells])
-        weights = torch.cat(
-            [each.points[1] / each.weights.sum().clamp(min=1e-12) for each in cells]
-        )  # hints count alike
-        found[stem] = seed_of(embeddings, weights, *song.points)
-    return found
-
-
-def further(start: Start, found: dict[str, Seed]) -> Start:
-    """A start with a further cluster for each seed."""
-    if not found:
-        return start
-    directions, log_priors = start.directions, start.directions.new_zeros(len(start.directions))
-    return replace(
-        start,
-        directions=torch.stack([*directions, *(seed.direction for seed in found.values())]),
-        log_priors=torch.stack([*log_priors, *(seed.log_prior for seed in found.values())]),
-    )
+    bands = model.design.bands
+    return [
+        (hint, loudest_cells(heard, model, grid, hinted_frames([hint], grid, total), bands_of(hint, bands)))
+        for hint in hints
+    ]
 
 
 def hinted_frames(hints: Sequence[Hint], grid: Grid, total: int) -> Tensor:
@@ -113,33 +186,5 @@ def bands_of(hint: Hint, bands: Bands) -> Tensor:
     """Which bands touch the band of a hint, (bands,)."""
     edges = torch.from_numpy(bands.edges) * (REFERENCE_RATE / bands.reference_window)
     inside = (edges[1:] > hint.low_hz) & (edges[:-1] < hint.high_hz)
-    inside[-1] |= hint.high_hz > edges[-1]  # above 22.05 kHz bins belong to the last band
+    inside[-1] |= hint.high_hz > edges[-1]  # bins above 22.05 kHz belong to the last band
     return inside
-
-
-def seed_of(hinted: Tensor, hinted_weights: Tensor, song: Tensor, song_weights: Tensor) -> Seed:
-    """Where a cluster starts that holds what a hinted span has more of than the song.
-
-    Other stems sound in the span as well, and are what sounds elsewhere too. So a cell counts by the share of cells of
-    its kind that the song does not explain; how many these are is the prior of the cluster. A span that sounds as the
-    whole song does tells nothing, and changes next to nothing.
-
-    Args:
-        hinted: embeddings of the cells in the span, (cells, dimensions).
-        hinted_weights: how much each counts, (cells,).
-        song: embeddings of the cells of the song, (points, dimensions).
-        song_weights: how much each counts, (points,).
-    """
-    weights = hinted_weights / hinted_weights.sum().clamp(min=1e-12)
-    there, everywhere = (_density(hinted, *cells) for cells in ((hinted, hinted_weights), (song, song_weights)))
-    special = weights * (1 - everywhere / there.clamp(min=1e-12)).clamp(min=0)
-    share = special.sum().clamp(LEAST_SPECIAL, 1)
-    around = special if special.sum() > LEAST_SPECIAL else weights
-    return Seed(functional.normalize(around @ hinted, dim=0), share.log())
-
-
-def _density(places: Tensor, cells: Tensor, weights: Tensor) -> Tensor:
-    """How densely cells lie around places, (places, dimensions) -> (places,)."""
-    chances = weights if weights.sum() > 0 else torch.ones_like(weights)
-    drawn = chances.multinomial(SAMPLED, True, generator=Generator(weights.device).manual_seed(0))
-    return (NEARNESS * (places @ cells[drawn].T - 1)).exp().mean(1)

@@ -29,6 +29,7 @@ class Start:
         log_priors: (clusters,), see `stems.clustering.assign`.
         pull: towards the start, see `stems.clustering.update`.
         iterations: of k-means and of the mixture.
+        hinted: (clusters, dimensions), see `stems.clustering.update`.
     """
 
     directions: Tensor
@@ -36,6 +37,7 @@ class Start:
     log_priors: Tensor | None = None
     pull: float = 0.05
     iterations: int = 10
+    hinted: Tensor | None = None
 
 
 class Clusters(Protocol):
@@ -119,7 +121,14 @@ class Neighbours:
 def soft_kmeans(embeddings: Tensor, weights: Tensor, start: Start) -> Clusters:
     """Soft spherical k-means, see `stems.clustering.cluster`."""
     centroids = cluster(
-        embeddings, weights, start.directions, start.sensitivity, start.pull, start.iterations, start.log_priors
+        embeddings,
+        weights,
+        start.directions,
+        start.sensitivity,
+        start.pull,
+        start.iterations,
+        start.log_priors,
+        start.hinted,
     )
     return Soft(centroids, start.sensitivity, start.log_priors)
 
@@ -128,7 +137,8 @@ def hard_kmeans(embeddings: Tensor, weights: Tensor, start: Start) -> Clusters:
     """Spherical k-means that gives each cell to one cluster (Dhillon & Modha 2001); has no use for a sensitivity."""
     found = Hard(start.directions)
     for _ in range(start.iterations):
-        found = Hard(update(embeddings, weights, found.shares(embeddings), start.directions, start.pull))
+        shares = found.shares(embeddings)
+        found = Hard(update(embeddings, weights, shares, start.directions, start.pull, start.hinted))
     return found
 
 
@@ -138,13 +148,17 @@ def gaussian_mixture(embeddings: Tensor, weights: Tensor, start: Start) -> Clust
     The song itself gives the variance, and so what the sensitivity is to the other methods.
     """
     weights = (weights / weights.sum().clamp(min=1e-12))[:, None]
-    pull = start.pull / len(start.directions)
+    # The start, and what hints add, count as further points of the clusters.
+    added = start.pull / len(start.directions) * start.directions
+    if start.hinted is not None:
+        added = added + start.hinted
+    masses = added.norm(dim=-1)
     shares = assign(embeddings, start.directions, start.sensitivity, start.log_priors)
     found = None
     for _ in range(max(1, start.iterations)):
         weighted = shares * weights
-        sizes = weighted.sum(0) + pull
-        means = (weighted.T @ embeddings + pull * start.directions) / sizes.clamp(min=1e-12)[:, None]
+        sizes = weighted.sum(0) + masses
+        means = (weighted.T @ embeddings + added) / sizes.clamp(min=1e-12)[:, None]
         # Of points of unit length: the mean of |x - m|^2 is that of 1 - 2 x m + m^2, and the mean of x is m.
         spread = 1 - (sizes / sizes.sum() * means.square().sum(-1)).sum()
         variance = (spread / embeddings.shape[-1]).clamp(min=LEAST_VARIANCE)
@@ -157,7 +171,7 @@ def gaussian_mixture(embeddings: Tensor, weights: Tensor, start: Start) -> Clust
 def spectral(embeddings: Tensor, weights: Tensor, start: Start) -> Clusters:
     """Spectral clustering (Ng, Jordan & Weiss 2001) of a sample of the cells, extended to the others by affinity.
 
-    It does not start anywhere: its clusters take the names of the nearest starts.
+    It starts nowhere, and has no use for what hints add: its clusters take the names of the nearest starts.
     """
     from scipy.optimize import linear_sum_assignment
     from sklearn.cluster import SpectralClustering

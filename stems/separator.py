@@ -12,7 +12,7 @@ import torch
 from stems.chunks import Heard, Readable, Windows, listen, spectra
 from stems.confidence import Clustered
 from stems.errors import Cancelled, OptionError
-from stems.guidance import Grouped, further, hinted_frames, seeds
+from stems.guidance import follow, hinted_cells, hinted_frames, lean, leanings
 from stems.hints import Hint, check_against, gather, own_stems
 from stems.landmarks import landmarks, loudest_cells, middles
 from stems.layout import channels_first
@@ -212,18 +212,21 @@ class Separator:
         try:
             kappa = float(self.model.sensitivity) * sensitivity
             found = self.find_clusters(heard, grid, kappa, total)
-            clusters, stems = found.clusters, found.stems
+            clusters, stems, leaning = found.clusters, found.stems, found.leanings
             if observe is not None:
                 observe(found)
             del found  # which is as large as some seconds of song
             add = OverlapAdd(grid)
-            start = -(OVERLAP - 1) * grid.hop
+            start, frame = -(OVERLAP - 1) * grid.hop, 0
             wanted = [index for index, name in enumerate(stems) if names is None or name in names]
             all_stems = len(wanted) == len(stems)
             masked = wanted[:-1] if all_stems else wanted
             for audio, mixture in spectra(song, grid, BLOCK_FRAMES, self.device):
                 context = heard.contexts.read(mixture.shape[1]).to(self.device)
                 shares = clusters.shares(self.model.network.embed(context))
+                if leaning:
+                    shares = lean(shares, middles(torch.arange(frame, frame + len(context)), grid), leaning)
+                frame += len(context)
                 cut = add(apply_masks(mixture, shares[..., masked], self.model.design.bands, grid))
                 if all_stems:  # the last is what the others leave
                     cut = torch.cat([cut, (audio - cut.sum(0))[None]])
@@ -240,17 +243,16 @@ class Separator:
         """The clusters of a song of `total` frames, from the loudest cells of its landmarks."""
         frames, settings = landmarks(total), self.model.design.clustering
         cells = loudest_cells(heard, self.model, grid, frames)
-        known = self.model.starts(*cells.points, kappa)
-        hinted = seeds(self.hints, heard, self.model, grid, total, cells)
-        start = further(Start(known, kappa, None, settings.pull, settings.iterations), hinted)
+        stems = self.model.design.stems + own_stems(self.hints, self.model.design.stems)
+        hinted = hinted_cells(self.hints, heard, self.model, grid, total)
+        start = Start(self.model.starts(*cells.points, kappa), kappa, None, settings.pull, settings.iterations)
+        start = follow(hinted, stems, start, cells.points)
         clusters = self.method(*cells.points, start)
-        stems = tuple(dict.fromkeys((*self.model.design.stems, *hinted)))
-        if hinted:
-            clusters = Grouped(clusters, tuple(map(stems.index, (*self.model.design.stems, *hinted))))
         return Clustered(
             stems=stems,
-            anchors=start.directions[clusters.firsts] if isinstance(clusters, Grouped) else start.directions,
+            anchors=start.directions,
             clusters=clusters,
+            leanings=leanings(hinted, stems, clusters, self.model.design.bands),
             seconds=middles(frames, grid),
             contexts=cells.contexts,
             powers=cells.powers,
