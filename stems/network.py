@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+State = tuple[Tensor, Tensor]  # what an LSTM knows after a frame: its outputs and its cells
+
 CENTRE_DB, SPREAD_DB = -55.0, 20.0  # where the band levels of music lie when the song is at -20 dBFS
 
 
@@ -53,12 +55,11 @@ class EmbeddingNetwork(nn.Module):
             bidirectional=shape.bidirectional,
             dropout=shape.dropout,
         )
-        self.context_size = shape.units * (2 if shape.bidirectional else 1)
+        self.directions = 2 if shape.bidirectional else 1
+        self.context_size = shape.units * self.directions
         self.embedding = nn.Linear(self.context_size, shape.bands * shape.dimensions)
 
-    def context(
-        self, levels: Tensor, state: tuple[Tensor, Tensor] | None = None
-    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    def context(self, levels: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Runs the recurrent layers.
 
         Args:
@@ -68,10 +69,32 @@ class EmbeddingNetwork(nn.Module):
         Returns:
             (batch, frames, context_size), and the state after the last frame.
         """
-        features = (levels - CENTRE_DB) / SPREAD_DB
-        features = features.transpose(1, 2).flatten(2)  # (batch, frames, 2 * bands)
-        output, state = self.recurrent(features * self.scale + self.shift, state)
+        output, state = self.recurrent(self.features(levels), state)
         return output, state
+
+    def features(self, levels: Tensor) -> Tensor:
+        """What the recurrent layers are given: (batch, 2, frames, bands) in dB -> (batch, frames, 2 * bands)."""
+        return ((levels - CENTRE_DB) / SPREAD_DB).transpose(1, 2).flatten(2) * self.scale + self.shift
+
+    @torch.inference_mode()
+    def hear(self, layer: int, direction: int, frames: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """Runs one direction of one recurrent layer over a block of a song.
+
+        Args:
+            layer: number of the layer.
+            direction: 0 hears the frames forward, 1 backward.
+            frames: (frames, size), in order in time: features, or what all directions of the layer below gave.
+            state: the state that the block before, in the direction of hearing, returned.
+
+        Returns:
+            (frames, units), in order in time, and the state at the end of the block.
+        """
+        weights: list[Tensor] = [*self.recurrent.all_weights[layer * self.directions + direction]]
+        state = state or (frames.new_zeros(1, 1, self.shape.units), frames.new_zeros(1, 1, self.shape.units))
+        heard = frames.flip(0) if direction else frames
+        # Biases, one layer, no dropout, not in training, one direction, batch first.
+        output, hidden, cell = torch.lstm(heard[None], state, weights, True, 1, 0.0, False, False, True)
+        return output[0].flip(0) if direction else output[0], (hidden, cell)
 
     def embed(self, context: Tensor) -> Tensor:
         """(batch, frames, context_size) -> (batch, frames, bands, dimensions), each of unit length."""
