@@ -57,7 +57,7 @@ const player = {
     const wasPlaying = this.playing;
     if (wasPlaying) this.pause();
     this.position = Math.min(Math.max(seconds, 0), this.duration);
-    if (wasPlaying) this.play();
+    if (wasPlaying && this.position < this.duration) this.play();
     show();
   },
 
