@@ -12,8 +12,9 @@ import numpy as np
 from stems.daw.colours import colour_of
 from stems.evaluate.plots import SHOWN
 from stems.evaluate.prediction import ALL_STEMS, Prediction
+from stems.evaluate.published import published
 from stems.evaluate.results import Row
-from stems.evaluate.tables import CONFIDENCE_MEANING, MEANING, cells, prediction_cells
+from stems.evaluate.tables import CONFIDENCE_MEANING, cells, is_published, meaning, prediction_cells
 from stems.report.page import embedded, page, section
 
 FULL_NAMES = {
@@ -64,7 +65,13 @@ def _sections(rows: Sequence[Row], predictions: Sequence[Prediction], plots: Map
             f'<div class="charts">{"".join(_scatters(predictions))}</div>'
             f'{_table(prediction_cells(predictions), 3)}<p class="note">{escape(CONFIDENCE_MEANING)}</p>',
         )
-    yield section("All figures", MEANING, _table(cells(rows), 2))
+    yield section("All figures", " ".join(meaning(rows)), _table(cells(rows), 2) + _sources(rows))
+
+
+def _sources(rows: Sequence[Row]) -> str:
+    """Where the published results among these rows are from."""
+    systems = dict.fromkeys(row.method for row in rows if is_published(row))
+    return "".join(f'<p class="note">{escape(name)}: {escape(published()[name].source)}.</p>' for name in systems)
 
 
 def _overview(rows: Sequence[Row]) -> str:

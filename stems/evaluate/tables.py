@@ -23,9 +23,15 @@ CONFIDENCE_MEANING = (
 )
 
 
+PUBLISHED_MEANING = (
+    "Rows without a number of tracks are published results on the 50 test songs of MUSDB18, their way measured there; "
+    "stems/evaluate/published.csv says where each is from."
+)
+
+
 def as_text(rows: Sequence[Row], predictions: Sequence[Prediction] = ()) -> str:
     """Tables in columns, with what their figures mean below them."""
-    text = [*_columns(cells(rows), 2), "", MEANING, ""]
+    text = [*_columns(cells(rows), 2), "", *meaning(rows), ""]
     if predictions:
         text += ["", *_columns(prediction_cells(predictions), 3), "", CONFIDENCE_MEANING, ""]
     return "\n".join(text)
@@ -33,10 +39,20 @@ def as_text(rows: Sequence[Row], predictions: Sequence[Prediction] = ()) -> str:
 
 def as_markdown(rows: Sequence[Row], predictions: Sequence[Prediction] = ()) -> str:
     """Markdown tables, with what their figures mean below them."""
-    text = [*_markdown(cells(rows), 2), "", MEANING, ""]
+    text = [*_markdown(cells(rows), 2), "", *meaning(rows), ""]
     if predictions:
         text += ["", *_markdown(prediction_cells(predictions), 3), "", CONFIDENCE_MEANING, ""]
     return "\n".join(text)
+
+
+def meaning(rows: Sequence[Row]) -> list[str]:
+    """What the figures of these rows mean."""
+    return [MEANING, *([PUBLISHED_MEANING] if any(is_published(row) for row in rows) else [])]
+
+
+def is_published(row: Row) -> bool:
+    """Whether a row was read in a publication, not scored here."""
+    return not row.frames
 
 
 def _columns(lines: Sequence[Sequence[str]], names: int) -> list[str]:
@@ -65,7 +81,7 @@ def as_csv(rows: Sequence[Row]) -> str:
     for row in rows:
         figures = [row.scores.get(metric, "") for metric in metrics]
         way = "" if row.share is None else row.share
-        counts = [row.tracks, row.frames, row.frames_without_signal] if row.frames else ["", "", ""]
+        counts = ["", "", ""] if is_published(row) else [row.tracks, row.frames, row.frames_without_signal]
         writer.writerow([row.method, row.stem, *figures, way, *counts])
     return table.getvalue()
 
@@ -92,7 +108,8 @@ def cells(rows: Sequence[Row]) -> list[list[str]]:
     for row in rows:
         figures = [f"{row.scores[metric]:.2f}" if metric in row.scores else "" for metric in metrics]
         way = "" if row.share is None else f"{row.share:.0%}"
-        counts = [str(row.tracks), f"{row.frames_without_signal / row.frames:.0%}"] if row.frames else ["", ""]
+        silent = "" if is_published(row) else f"{row.frames_without_signal / row.frames:.0%}"
+        counts = ["" if is_published(row) else str(row.tracks), silent]
         lines.append([row.method, row.stem, *figures, way, *counts])
     return lines
 

@@ -135,3 +135,4 @@ player.ready = player.load().then(() => {
   show();
   requestAnimationFrame(follow);
 });
+player.ready.catch(() => { document.querySelector(".clock").textContent = "This browser cannot play the stems."; });
