@@ -46,8 +46,8 @@ def _sections(rows: Sequence[Row], predictions: Sequence[Prediction], plots: Map
         _overview(rows),
     )
     pictures = "".join(
-        f'<h3>{escape(metric)}: {FULL_NAMES[metric]}</h3><img class="plot" '
-        f'src="{embedded(path.read_bytes(), "image/png")}" alt="Box plot of {escape(metric)}">'
+        f'<h3>{escape(metric)}: {FULL_NAMES[metric]}</h3><div class="scores"><img class="plot" '
+        f'src="{embedded(path.read_bytes(), "image/png")}" alt="Box plot of {escape(metric)}"></div>'
         for metric, path in plots.items()
     )
     yield section(
