@@ -80,6 +80,8 @@ def write_report(
     files = {"scores.txt": text, "scores.csv": as_csv(rows), "scores.md": as_markdown(rows, found)}
     if found:
         files["confidence.csv"] = predictions_as_csv(found)
+    for earlier in ("confidence.csv", *(f"{metric}.png" for metric in METRICS)):
+        (folder / earlier).unlink(missing_ok=True)  # of other tracks or methods, it may be
     for name, content in files.items():
         temporary = folder / f".{name}.{os.getpid()}.part"
         temporary.write_text(content, encoding="utf-8")
