@@ -74,9 +74,10 @@ def test_stems_made_earlier_are_played_and_their_sum_is_looked_into(tmp_path, sm
         assert source.name == "Tune"
         assert list(source.stems) == ["drums", "vocals", "band"]
         whole = sum(soundfile.read(folder / f"{name}{suffix}")[0] for name in source.stems).T
-        np.testing.assert_allclose(source.song.read(0, source.song.samples), whole, atol=1e-6)
+        read = source.song.read(0, source.song.samples)
+        np.testing.assert_allclose(read, whole, atol=1e-6)
         by_sum = song_report(source, separator)
-    soundfile.write(tmp_path / "whole.wav", whole.T, RATE, subtype="FLOAT")
+    soundfile.write(tmp_path / "whole.wav", read.T, RATE, subtype="FLOAT")
     with open_source(folder, tmp_path / "whole.wav") as source:
         assert source.name == "whole"
         by_song = song_report(source, separator)
