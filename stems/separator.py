@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stems.chunks import Heard, Readable, Windows, listen, spectra
+from stems.chunks import Heard, Readable, listen, spectra
 from stems.confidence import Clustered
 from stems.errors import Cancelled, OptionError
 from stems.layout import channels_first
@@ -19,7 +19,6 @@ from stems.model import Model
 from stems.spectrum import OVERLAP, Grid, OverlapAdd
 
 BLOCK_FRAMES = 128  # that are separated at once; more of them no longer fit the processor's cache
-WINDOWS_AT_ONCE = 8
 LANDMARKS = 4096  # frames of a song, evenly spread, whose embeddings place its centroids
 CLUSTERED_SHARE = 0.2  # of the bands of a landmark: its loudest
 LOUDNESS_BLOCK = 2048  # samples
@@ -46,9 +45,8 @@ class Block:
 class Separator:
     """Splits songs into stems.
 
-    A song is heard twice. First the recurrent layers run over it, in windows that overlap, and k-means over
-    the embeddings of evenly spread frames finds the song's centroids. Then the audio is read again, and the
-    masks that the centroids give are applied block by block.
+    A song is read twice. First the recurrent layers hear it, and k-means over the embeddings of evenly spread
+    frames finds the song's centroids. Then the masks that the centroids give are applied block by block.
 
     Example:
         >>> separator = Separator()                                     # doctest: +SKIP
@@ -57,30 +55,15 @@ class Separator:
     Args:
         model: name of a shipped model, path of a `.safetensors` file, or a `Model`.
         device: "auto", "cpu", "cuda" or "mps".
-        window_seconds: length of the overlapping windows; `inf` sees the song whole.
-        margin_seconds: thrown away at either end of a window, at most a quarter of it.
 
     Raises:
         ModelError: if the model cannot be loaded.
-        OptionError: if the device is not there, or the windows are too short for their margins.
+        OptionError: if the device is not there.
     """
 
-    def __init__(
-        self,
-        model: str | os.PathLike[str] | Model = "openband",
-        device: str = "auto",
-        window_seconds: float = 30.0,
-        margin_seconds: float = 2.5,
-    ) -> None:
-        if not (margin_seconds >= 0 and window_seconds >= max(1.0, 4 * margin_seconds)):
-            raise OptionError(
-                f"Windows of {window_seconds:g} s are too short for margins of {margin_seconds:g} s: "
-                "make them at least four times as long, and 1 s."
-            )
+    def __init__(self, model: str | os.PathLike[str] | Model = "openband", device: str = "auto") -> None:
         self.device = choose_device(device)
         self.model = (model if isinstance(model, Model) else Model.load(model)).to(self.device).eval()
-        self.window_seconds = window_seconds
-        self.margin_seconds = margin_seconds
 
     @property
     def stems(self) -> tuple[str, ...]:
@@ -190,16 +173,7 @@ class Separator:
 
         report(0.0)
         gain = KNOWN_LOUDNESS / (loudness(song) or KNOWN_LOUDNESS)
-        heard = listen(
-            song,
-            self.model,
-            grid,
-            gain,
-            self._windows(grid),
-            WINDOWS_AT_ONCE,
-            LANDMARKS,
-            lambda done: report(LISTENING * done / total),
-        )
+        heard = listen(song, self.model, grid, gain, LANDMARKS, lambda share: report(LISTENING * share))
         try:
             kappa = float(self.model.sensitivity) * sensitivity
             found = self.find_clusters(heard, grid, kappa, -(-total // LANDMARKS))
@@ -208,11 +182,12 @@ class Separator:
                 observe(found)
             del found  # which is as large as some seconds of song
             add = OverlapAdd(grid)
-            start = -(OVERLAP - 1) * grid.hop
+            frame, start = 0, -(OVERLAP - 1) * grid.hop
             all_stems = len(wanted) == len(self.stems)
             masked = wanted[:-1] if all_stems else wanted
             for audio, mixture in spectra(song, grid, BLOCK_FRAMES, self.device):
-                context = heard.contexts.read(mixture.shape[1]).to(self.device)
+                context = heard.context(frame, mixture.shape[1]).to(self.device)
+                frame += mixture.shape[1]
                 shares = self.model.shares(self.model.network.embed(context), centroids, kappa)
                 cut = add(apply_masks(mixture, shares[..., masked], self.model.design.bands, grid))
                 if all_stems:  # the last is what the others leave
@@ -224,7 +199,7 @@ class Separator:
                 start += cut.shape[-1]
                 report(LISTENING + (1 - LISTENING) * min(max(0, start) / song.samples, 1.0))
         finally:
-            heard.contexts.close()
+            heard.close()
 
     def find_clusters(self, heard: Heard, grid: Grid, kappa: float, spacing: int) -> Clustered:
         """The centroids of a song, from the loudest bands of its landmarks, which lie `spacing` frames apart."""
@@ -253,12 +228,6 @@ class Separator:
         """Embeddings of the given bands: (frames, size), (frames, some) -> (frames, some, dimensions)."""
         embeddings = self.model.network.embed(context)
         return embeddings.gather(1, bands[..., None].expand(-1, -1, embeddings.shape[-1]))
-
-    def _windows(self, grid: Grid) -> Windows:
-        if self.window_seconds == float("inf"):
-            return Windows(2**62, 0, 0)
-        margin = round(self.margin_seconds / grid.frame_seconds)
-        return Windows(round(self.window_seconds / grid.frame_seconds), margin, max(1, margin // 2))
 
 
 def loudness(song: Readable) -> float:
