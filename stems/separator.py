@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from stems.chunks import Heard, Readable, Windows, listen, spectra
+from stems.chunks import Heard, Readable, listen, spectra
 from stems.confidence import Clustered
 from stems.errors import Cancelled, OptionError
 from stems.guidance import follow, hinted_cells, hinted_frames, lean, leanings
@@ -22,7 +22,6 @@ from stems.model import Model
 from stems.spectrum import OVERLAP, Grid, OverlapAdd
 
 BLOCK_FRAMES = 128  # that are separated at once; more of them no longer fit the processor's cache
-WINDOWS_AT_ONCE = 8
 LOUDNESS_BLOCK = 2048  # samples
 KNOWN_LOUDNESS = 0.1  # root mean square of the songs in training
 LOWEST_SENSITIVITY, HIGHEST_SENSITIVITY = 0.1, 10.0
@@ -47,9 +46,8 @@ class Block:
 class Separator:
     """Splits songs into stems.
 
-    A song is heard twice. First the recurrent layers run over it, in windows that overlap, and k-means over
-    the embeddings of evenly spread frames finds the song's centroids. Then the audio is read again, and the
-    masks that the centroids give are applied block by block.
+    A song is read twice. First the recurrent layers hear it, and k-means over the embeddings of evenly spread
+    frames finds the song's centroids. Then the masks that the centroids give are applied block by block.
 
     Example:
         >>> separator = Separator()                                     # doctest: +SKIP
@@ -58,36 +56,24 @@ class Separator:
     Args:
         model: name of a shipped model, path of a `.safetensors` file, or a `Model`.
         device: "auto", "cpu", "cuda" or "mps".
-        window_seconds: length of the overlapping windows; `inf` sees the song whole.
-        margin_seconds: thrown away at either end of a window, at most a quarter of it.
         hints: what is known of the song, such as "vocals=0:31-0:35.5", or TOML files of that, see `stems.hints`. One
             that names a stem which the model does not know makes it a further stem.
         method: of clustering, one of `stems.methods.METHODS`.
 
     Raises:
         ModelError: if the model cannot be loaded.
-        OptionError: if the device is not there, the windows are too short for their margins, hints contradict each
-            other, or there is no such method.
+        OptionError: if the device is not there, hints contradict each other, or there is no such method.
     """
 
     def __init__(
         self,
         model: str | os.PathLike[str] | Model = "openband",
         device: str = "auto",
-        window_seconds: float = 30.0,
-        margin_seconds: float = 2.5,
         hints: Iterable[str | os.PathLike[str] | Hint] = (),
         method: str = "soft",
     ) -> None:
-        if not (margin_seconds >= 0 and window_seconds >= max(1.0, 4 * margin_seconds)):
-            raise OptionError(
-                f"Windows of {window_seconds:g} s are too short for margins of {margin_seconds:g} s: "
-                "make them at least four times as long, and 1 s."
-            )
         self.device = choose_device(device)
         self.model = (model if isinstance(model, Model) else Model.load(model)).to(self.device).eval()
-        self.window_seconds = window_seconds
-        self.margin_seconds = margin_seconds
         self.hints = gather(hints, self.model.design.stems)
         self.method = method_named(method)
 
@@ -199,16 +185,8 @@ class Separator:
 
         report(0.0)
         gain = KNOWN_LOUDNESS / (loudness(song) or KNOWN_LOUDNESS)
-        heard = listen(
-            song,
-            self.model,
-            grid,
-            gain,
-            self._windows(grid),
-            WINDOWS_AT_ONCE,
-            torch.from_numpy(np.union1d(landmarks(total), hinted_frames(self.hints, grid, total))),
-            lambda done: report(LISTENING * done / total),
-        )
+        keep = torch.from_numpy(np.union1d(landmarks(total), hinted_frames(self.hints, grid, total)))
+        heard = listen(song, self.model, grid, gain, keep, lambda share: report(LISTENING * share))
         try:
             kappa = float(self.model.sensitivity) * sensitivity
             found = self.find_clusters(heard, grid, kappa, total)
@@ -217,16 +195,16 @@ class Separator:
                 observe(found)
             del found  # which is as large as some seconds of song
             add = OverlapAdd(grid)
-            start, frame = -(OVERLAP - 1) * grid.hop, 0
+            frame, start = 0, -(OVERLAP - 1) * grid.hop
             wanted = [index for index, name in enumerate(stems) if names is None or name in names]
             all_stems = len(wanted) == len(stems)
             masked = wanted[:-1] if all_stems else wanted
             for audio, mixture in spectra(song, grid, BLOCK_FRAMES, self.device):
-                context = heard.contexts.read(mixture.shape[1]).to(self.device)
+                context = heard.context(frame, mixture.shape[1]).to(self.device)
                 shares = clusters.shares(self.model.network.embed(context))
                 if leaning:
                     shares = lean(shares, middles(torch.arange(frame, frame + len(context)), grid), leaning)
-                frame += len(context)
+                frame += mixture.shape[1]
                 cut = add(apply_masks(mixture, shares[..., masked], self.model.design.bands, grid))
                 if all_stems:  # the last is what the others leave
                     cut = torch.cat([cut, (audio - cut.sum(0))[None]])
@@ -237,7 +215,7 @@ class Separator:
                 start += cut.shape[-1]
                 report(LISTENING + (1 - LISTENING) * min(max(0, start) / song.samples, 1.0))
         finally:
-            heard.contexts.close()
+            heard.close()
 
     def find_clusters(self, heard: Heard, grid: Grid, kappa: float, total: int) -> Clustered:
         """The clusters of a song of `total` frames, from the loudest cells of its landmarks."""
@@ -259,12 +237,6 @@ class Separator:
             loudest=cells.loudest,
             embeddings=cells.embeddings,
         )
-
-    def _windows(self, grid: Grid) -> Windows:
-        if self.window_seconds == float("inf"):
-            return Windows(2**62, 0, 0)
-        margin = round(self.margin_seconds / grid.frame_seconds)
-        return Windows(round(self.window_seconds / grid.frame_seconds), margin, max(1, margin // 2))
 
 
 def loudness(song: Readable) -> float:

@@ -396,6 +396,27 @@ def test_workers_end_with_the_process_that_was_killed(here: Path, small_weights:
     assert not left
 
 
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks for processes in /proc")
+def test_a_worker_that_dies_fails_its_song_and_another_takes_its_place(here: Path, small_weights: Path) -> None:
+    song("songs/a.wav", seconds=600)
+    song("songs/b.wav", seconds=600)
+    for name in "cdef":
+        song(f"songs/{name}.wav")
+    with start(small_weights, "songs", "--jobs", "2", "--json") as process:
+        wait_for_partial_files(process, songs=2)
+        for worker in [child for child in children(process.pid) if is_splitting(child)]:
+            os.kill(worker, signal.SIGKILL)
+        lines = [json.loads(line) for line in process.communicate()[0].splitlines()]
+    assert process.returncode == 1
+    status = {line["song"]: line["status"] for line in lines}
+    assert status == {f"songs/{name}.wav": "failed" if name in "ab" else "done" for name in "abcdef"}
+    assert sum("was not split because its worker died" in line.get("error", "") for line in lines) == 2
+
+
+def is_splitting(pid: int) -> bool:
+    return any(PARTIAL_SUFFIX in os.readlink(opened) for opened in Path(f"/proc/{pid}/fd").iterdir())
+
+
 def test_of_two_runs_at_once_one_fails_and_their_files_do_not_mix(here: Path) -> None:
     form, paths = AudioFormat("wav", "int16", 8_000, 1), {"vocals": Path("out/vocals.wav")}
     earlier_audio, later_audio = np.full((1, 200), 0.25), np.full((1, 100), 0.5)

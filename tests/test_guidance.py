@@ -153,7 +153,7 @@ def test_guided_stems_sum_to_the_mixture(small_model: Model, rate: int, channels
     random = np.random.default_rng(0)
     audio = (0.2 * random.uniform(-1, 1, (channels, int(2.3 * rate)))).astype(np.float32)
     separator = Separator(
-        small_model, window_seconds=1.0, margin_seconds=0.1, method=method,
+        small_model, method=method,
         hints=["bass=0.2-0.9@40-250Hz", "guitar=1-2", "guitar=0-0.4@300-2000Hz"],
     )  # fmt: skip
     found = separator(audio, rate)
