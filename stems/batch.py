@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from stems.confidence import Clustered, Confidence
 
 NAME_FIELDS = ("track", "stem", "ext")
+HINTS_NOTE = "# The hints that this song was split with.\n"
 HIDDEN_REST = "\0rest"  # completes the sum where a preset leaves stems out; never written
 
 
@@ -210,7 +211,8 @@ def output_paths(task: Task, settings: Settings, container: str) -> dict[str, Pa
 
 def hints_path(task: Task, settings: Settings) -> Path:
     """Where the hints that a song was split with are kept, beside its outputs."""
-    return settings.out / task.folder / settings.name.format(track=task.track, stem="hints", ext="toml")
+    ext = "toml" if "{stem" in settings.name else "hints.toml"
+    return settings.out / task.folder / settings.name.format(track=task.track, stem="hints", ext=ext)
 
 
 def preview(task: Task, settings: Settings) -> Result:
@@ -273,9 +275,14 @@ def _look(song: Song, task: Task, settings: Settings, result: Result) -> bool:
         if path.samefile(song.path):
             raise OptionError(f"{path} is the song itself, which its stems must not replace: choose another --out.")
     check_against(settings.hints, song, song.format.sample_rate)
-    kept = hints_path(task, settings)
-    same_hints = (kept.read_text(encoding="utf-8") if kept.is_file() else "") == as_toml(settings.hints)
+    same_hints = _kept_hints(hints_path(task, settings)) == as_toml(settings.hints)
     return len(there) == len(result.outputs) and same_hints and not settings.overwrite
+
+
+def _kept_hints(path: Path) -> str:
+    """What an earlier run has kept there; nothing where the file is not ours."""
+    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    return text.removeprefix(HINTS_NOTE) if text.startswith(HINTS_NOTE) else ""
 
 
 def _keep_hints(task: Task, settings: Settings) -> None:
@@ -284,10 +291,10 @@ def _keep_hints(task: Task, settings: Settings) -> None:
     if settings.hints:
         partial = path.with_name(f".{path.name}{PARTIAL_SUFFIX}")
         partial.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(as_toml(settings.hints), encoding="utf-8")
+        partial.write_text(HINTS_NOTE + as_toml(settings.hints), encoding="utf-8")
         partial.replace(path)
-    else:
-        path.unlink(missing_ok=True)
+    elif _kept_hints(path):
+        path.unlink()
 
 
 def _export(task: Task, result: Result, settings: Settings) -> None:

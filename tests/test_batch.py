@@ -243,6 +243,16 @@ def test_a_song_is_split_again_with_other_hints(here: Path, small_model: Model) 
     assert not Path("separated/a/hints.toml").exists()
 
 
+def test_files_that_only_look_like_kept_hints_are_left_alone(here: Path, separator: Separator) -> None:
+    song("a.wav")
+    mine = 'vocals = ["0:00-0:00.4"]\n'
+    for pattern, path in (("{track}.{ext}", "out/a.toml"), ("{stem}.{ext}", "out/hints.toml")):
+        Path("out").mkdir(exist_ok=True)
+        Path(path).write_text(mine)
+        assert run(separator, "a.wav", out=Path("out"), name=pattern, preset=only(("vocals",))) == "done"
+        assert Path(path).read_text() == mine
+
+
 def test_hints_are_about_one_song(here: Path) -> None:
     touch("m/a.wav", "m/b.wav")
     hints = gather(["vocals=0:01-0:02"], NAMES)
