@@ -198,7 +198,7 @@ def test_watching_splits_and_exports(
         os.utime(watched / "third.mp3", (3e9, 3e9))
         return stems.batch.Result(task.song, outputs={name: split.folder / f"{name}.wav" for name in split.stems})
 
-    monkeypatch.setattr(stems.separator, "Separator", lambda *_: None)
+    monkeypatch.setattr(stems.separator, "Separator", lambda *_, **__: None)
     monkeypatch.setattr(stems.batch, "split_song", split_song)
     watch_command(watched, daw="reaper", settle=0)
     assert tasks == [
