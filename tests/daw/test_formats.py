@@ -199,6 +199,8 @@ def test_watching_splits_and_exports(
         return stems.batch.Result(task.song, outputs={name: split.folder / f"{name}.wav" for name in split.stems})
 
     monkeypatch.setattr(stems.separator, "Separator", lambda *_, **__: None)
+    import stems.workers  # which imports what is replaced here, and would keep it
+
     monkeypatch.setattr(stems.batch, "split_song", split_song)
     watch_command(watched, daw="reaper", settle=0)
     assert tasks == [
