@@ -23,6 +23,7 @@ from stems.writing import StemFiles
 
 if TYPE_CHECKING:
     from stems.confidence import Clustered, Confidence
+    from stems.separator import Separator
 
 NAME_FIELDS = ("track", "stem", "ext")
 HIDDEN_REST = "\0rest"  # completes the sum where a preset leaves stems out; never written
@@ -330,6 +331,20 @@ def _write(
             rest = {} if whole else {HIDDEN_REST: mixture - np.sum(list(named.values()), 0)}
             files.write(mixture, {**named, **rest})
             done += count
+
+
+def load_separator(settings: Settings) -> Separator:
+    """What splits the songs of a batch.
+
+    Raises:
+        StemsError: if the model or the device cannot be had.
+    """
+    # Read once, when torch is loaded: threads that spin while they wait for each other make a song take many times as
+    # long where another program, such as a DAW, keeps a core busy.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    from stems.separator import Separator
+
+    return Separator(settings.model, settings.device)
 
 
 def cores() -> int:
