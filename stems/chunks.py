@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from stems.model import Model
-from stems.network import EmbeddingNetwork, State
+from stems.network import EmbeddingNetwork, RunningFeatures, State
 from stems.spectrum import OVERLAP, Grid, analyse
 
 BLOCK_FRAMES = 1024  # that a layer hears at once
@@ -82,22 +82,24 @@ class Heard:
     """What `listen` found.
 
     Attributes:
-        directions: the context of every frame, in one part for each direction of the last layer.
-        landmarks: contexts of evenly spread frames, (landmarks, size).
-        landmark_levels: their levels, (2, landmarks, bands) in dB.
+        parts: the context of every frame: what each direction of the last layer says, and what is kept of textures.
+        kept: numbers of the frames that were asked for.
+        kept_contexts: their contexts, (kept, size).
+        kept_levels: their levels, (2, kept, bands) in dB.
     """
 
-    directions: Sequence[Frames]
-    landmarks: Tensor
-    landmark_levels: Tensor
+    parts: Sequence[Frames]
+    kept: Tensor
+    kept_contexts: Tensor
+    kept_levels: Tensor
 
     def context(self, first: int, count: int) -> Tensor:
         """Contexts of `count` frames from frame `first` on, (frames, size)."""
-        return _side_by_side(self.directions, first, count)
+        return _side_by_side(self.parts, first, count)
 
     def close(self) -> None:
         """Forgets the contexts."""
-        for frames in self.directions:
+        for frames in self.parts:
             frames.close()
 
 
@@ -106,7 +108,7 @@ def listen(
     model: Model,
     grid: Grid,
     gain: float,
-    landmarks: int,
+    keep: Tensor,
     report: Callable[[float], None] = lambda share: None,
 ) -> Heard:
     """Runs the recurrent layers over a song.
@@ -117,29 +119,37 @@ def listen(
 
     Args:
         gain: brings the song to the level that the network knows.
-        landmarks: most frames that are kept as landmarks.
+        keep: numbers of the frames whose contexts and levels are kept, in order, each once.
         report: called with the share of the work that is done.
     """
     network, bands = model.network, model.design.bands
     device = next(model.parameters()).device
     total = grid.frames(song.samples)
-    spacing = -(-total // landmarks)
     # Made once at full size: many small tensors that stay would fragment the memory between the large ones that go.
-    landmark_levels = torch.empty(2, -(-total // spacing), bands.count, device=device)
-    landmark_contexts = torch.empty(landmark_levels.shape[1], network.context_size, device=device)
+    kept_levels = torch.empty(2, len(keep), bands.count, device=device)
+    kept_contexts = torch.empty(len(keep), network.context_size, device=device)
     work, done = (1 + network.shape.layers * network.directions) * total, 0
+
+    def among(first: int, count: int) -> tuple[slice, Tensor]:
+        """Which of the kept frames are in a piece, and where in it they lie."""
+        begin, end = torch.searchsorted(keep, torch.tensor([first, first + count])).tolist()
+        return slice(begin, end), keep[begin:end] - first
 
     def advance(frames: int) -> None:
         nonlocal done
         done += frames
         report(done / work)
 
-    below = [Frames(2 * bands.count)]
+    below, textures = [Frames(network.features_size)], Frames(network.kept_size)
+    running, written = RunningFeatures(network), 0
     for _, piece in spectra(song, grid, 256, device):
         levels = bands.levels(piece * gain, grid)
-        chosen = levels[:, -done % spacing :: spacing]
-        landmark_levels[:, -(-done // spacing) :][:, : chosen.shape[1]] = chosen
-        below[0].write(done, network.features(levels[None])[0])
+        places, chosen = among(done, levels.shape[1])
+        kept_levels[:, places] = levels[:, chosen.to(device)]
+        features, kept = running(levels, last=done + levels.shape[1] == total)
+        below[0].write(written, features)
+        textures.write(written, kept)
+        written += len(features)
         advance(levels.shape[1])
     threads = torch.get_num_threads()
     try:  # a frame is too little work to be shared among cores, but each direction can have its own
@@ -151,10 +161,10 @@ def listen(
                 below = above
     finally:
         torch.set_num_threads(threads)  # or threads to come would have one
-    heard = Heard(below, landmark_contexts, landmark_levels)
+    heard = Heard([*below, textures] if network.kept_size else below, keep, kept_contexts, kept_levels)
     for first in range(0, total, BLOCK_FRAMES):
-        chosen = heard.context(first, BLOCK_FRAMES)[-first % spacing :: spacing]
-        landmark_contexts[-(-first // spacing) :][: chosen.shape[0]] = chosen
+        places, chosen = among(first, BLOCK_FRAMES)
+        kept_contexts[places] = heard.context(first, BLOCK_FRAMES)[chosen].to(device)
     return heard
 
 

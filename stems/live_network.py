@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from stems.network import CENTRE_DB, SPREAD_DB, EmbeddingNetwork
+from stems.network import EmbeddingNetwork, RunningFeatures
 
 Layer = Callable[[Tensor], Tensor]
 
@@ -30,22 +30,21 @@ class LiveNetwork:
             packed(torch.cat([from_below, from_before], 1), bias_below + bias_before)
             for from_below, from_before, bias_below, bias_before in network.recurrent.all_weights
         ]
-        self._embedding = packed(network.embedding.weight, network.embedding.bias)
+        last = network.hints if network.texture else network.embedding
+        self._last = packed(last.weight, last.bias)
         self.reset()
 
     def reset(self) -> None:
         """Forgets all frames."""
         silence = torch.zeros(1, self.network.shape.units)
         self._outputs, self._cells = [silence] * len(self._recurrent), [silence] * len(self._recurrent)
+        self._features = RunningFeatures(self.network)
 
     def __call__(self, levels: Tensor) -> Tensor:
         """Embeds the next frames: (2, frames, bands) in dB -> (frames, bands, dimensions), of unit length."""
-        network = self.network
-        features = ((levels - CENTRE_DB) / SPREAD_DB).transpose(0, 1).flatten(1)
-        features = features * network.scale + network.shift
+        features, kept = self._features(levels)
         contexts = torch.cat([self._step(features[frame : frame + 1]) for frame in range(len(features))])
-        embeddings = self._embedding(contexts).view(len(features), network.shape.bands, network.shape.dimensions)
-        return functional.normalize(embeddings, dim=-1)
+        return self.network.place(self._last(contexts), kept)
 
     def _step(self, below: Tensor) -> Tensor:
         for number, layer in enumerate(self._recurrent):

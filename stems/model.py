@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from stems.card import FORMAT, STEMS, find_model, read_card
-from stems.clustering import assign, cluster
+from stems.clustering import assign, cluster, find_seeds
 from stems.errors import ModelError
 from stems.network import EmbeddingNetwork, NetworkShape
 from stems.spectrum import Bands, Grid
@@ -26,11 +26,20 @@ from stems.spectrum import Bands, Grid
 
 @dataclass(frozen=True)
 class Clustering:
-    """How the embeddings of a song are clustered; see `stems.clustering`."""
+    """How the embeddings of a song are clustered; see `stems.clustering`.
+
+    Args:
+        iterations: of k-means.
+        pull: towards the anchors, or towards the seeds where there are none.
+        weight_exponent: a cell of mixture power p weighs p ** (exponent / 2).
+        anchored: clusters start at learned anchors, one for each stem. If not, they start at seeds that each song
+            gives anew, and stems are told apart but not known by name: the one of most weight comes first.
+    """
 
     iterations: int = 10
     pull: float = 0.05
-    weight_exponent: float = 0.5  # a cell of mixture power p weighs p ** (exponent / 2)
+    weight_exponent: float = 0.5
+    anchored: bool = True
 
 
 @dataclass(frozen=True)
@@ -48,7 +57,6 @@ class Model(nn.Module):
 
     Attributes:
         design: sizes and settings.
-        anchors: (stems, dimensions), where the clusters of each song start.
         card: what the weights were trained on and what they score, as plain data.
     """
 
@@ -57,12 +65,20 @@ class Model(nn.Module):
         self.design = design or Design()
         self.card: dict[str, Any] = card or {}
         self.network = EmbeddingNetwork(self.design.network)
-        self.raw_anchors = nn.Parameter(torch.randn(len(self.design.stems), self.design.network.dimensions))
+        shape = (len(self.design.stems), self.design.network.dimensions)
+        self.raw_anchors = nn.Parameter(torch.randn(shape)) if self.design.clustering.anchored else None
         self.log_sensitivity = nn.Parameter(torch.tensor(math.log(8.0)))
 
     @property
     def anchors(self) -> Tensor:
-        """(stems, dimensions), of unit length."""
+        """Where the clusters of every song start, (stems, dimensions), of unit length.
+
+        Raises:
+            ModelError: if the model has none.
+        """
+        if self.raw_anchors is None:
+            name = self.card.get("name", "This model")
+            raise ModelError(f"{name} has no anchors, which this needs: choose a model that knows its stems by name.")
         return functional.normalize(self.raw_anchors, dim=-1)
 
     @property
@@ -78,20 +94,32 @@ class Model(nn.Module):
         """How much a cell of this power counts in the clustering; any shape."""
         return power.clamp(min=0) ** (self.design.clustering.weight_exponent / 2)
 
+    def starts(self, embeddings: Tensor, weights: Tensor, sensitivity: float | Tensor) -> Tensor:
+        """Where the clusters of a song start, (..., stems, dimensions): at the anchors, or at seeds of its own."""
+        if self.design.clustering.anchored:
+            return self.anchors
+        return find_seeds(embeddings, weights, len(self.design.stems), sensitivity)
+
     def centroids(
         self,
         embeddings: Tensor,
         weights: Tensor,
         sensitivity: float | Tensor | None = None,
         iterations: int | None = None,
+        starts: Tensor | None = None,
     ) -> Tensor:
-        """The centroids of a song: (..., points, dimensions), (..., points) -> (..., stems, dimensions)."""
+        """The centroids of a song: (..., points, dimensions), (..., points) -> (..., stems, dimensions).
+
+        Args:
+            starts: where the clusters start, if not where `starts` says.
+        """
         settings = self.design.clustering
+        sensitivity = self.sensitivity if sensitivity is None else sensitivity
         return cluster(
             embeddings,
             weights,
-            self.anchors,
-            self.sensitivity if sensitivity is None else sensitivity,
+            self.starts(embeddings, weights, sensitivity) if starts is None else starts,
+            sensitivity,
             settings.pull,
             settings.iterations if iterations is None else iterations,
         )

@@ -8,9 +8,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from stems.texture import RunningTexture, Texture
+
 State = tuple[Tensor, Tensor]  # what an LSTM knows after a frame: its outputs and its cells
 
 CENTRE_DB, SPREAD_DB = -55.0, 20.0  # where the band levels of music lie when the song is at -20 dBFS
+READING = 32  # units of the layer that reads texture by hints
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,11 @@ class NetworkShape:
         layers: recurrent layers.
         units: of each layer and direction.
         bidirectional: False for real time, where the future is not known.
-        dropout: between recurrent layers, in training only.
+        dropout: between and after recurrent layers, in training only.
+        channels: of the `stems.texture.Texture` before the recurrent layers; 0 leaves it out.
+        texture: numbers of it that are kept of each cell, beside what the recurrent layers say.
+        hints: numbers that the recurrent layers say of each cell, for its texture to be read by.
+        reach: frames before and after that each convolution of the texture looks at, see there.
     """
 
     bands: int = 192
@@ -32,49 +39,64 @@ class NetworkShape:
     units: int = 256
     bidirectional: bool = True
     dropout: float = 0.0
+    channels: int = 0
+    texture: int = 4
+    hints: int = 8
+    reach: int = 2
 
 
 class EmbeddingNetwork(nn.Module):
     """Levels of a mixture -> embeddings (Hershey et al. 2015, arXiv 1508.04306).
 
-    The work falls into two halves, because what the recurrent layers know of a frame (`context`) is small
-    enough to be kept for a whole song, and the embeddings (`embed`) are not.
+    The work falls into two halves, because what is known of a frame after the recurrent layers (`context`) is small
+    enough to be kept for a whole song, and the embeddings (`embed`) are not. A context is what the recurrent layers
+    say of the frame and, in a network that looks at textures, what its cells look like.
     """
 
     def __init__(self, shape: NetworkShape) -> None:
         super().__init__()
         self.shape = shape
-        features = 2 * shape.bands
-        self.scale = nn.Parameter(torch.ones(features))
-        self.shift = nn.Parameter(torch.zeros(features))
+        self.directions = 2 if shape.bidirectional else 1
+        self.recurrent_size = shape.units * self.directions
+        self.scale = nn.Parameter(torch.ones(2 * shape.bands))
+        self.shift = nn.Parameter(torch.zeros(2 * shape.bands))
+        self.texture = (
+            Texture(shape.bands, shape.channels, shape.texture, shape.reach, not shape.bidirectional)
+            if shape.channels
+            else None
+        )
+        self.kept_size = self.texture.kept_size if self.texture else 0
+        self.features_size = 2 * shape.bands + (self.texture.pooled_size if self.texture else 0)
+        self.context_size = self.recurrent_size + self.kept_size
         self.recurrent = nn.LSTM(
-            features,
+            self.features_size,
             shape.units,
             shape.layers,
             batch_first=True,
             bidirectional=shape.bidirectional,
             dropout=shape.dropout,
         )
-        self.directions = 2 if shape.bidirectional else 1
-        self.context_size = shape.units * self.directions
-        self.embedding = nn.Linear(self.context_size, shape.bands * shape.dimensions)
+        self.dropout = nn.Dropout(shape.dropout)
+        if self.texture:
+            self.hints = nn.Linear(self.recurrent_size, shape.bands * shape.hints)
+            self.reading = nn.Linear(shape.hints + shape.texture, READING)
+            self.embedding = nn.Linear(READING, shape.dimensions)
+        else:
+            self.embedding = nn.Linear(self.recurrent_size, shape.bands * shape.dimensions)
 
-    def context(self, levels: Tensor, state: State | None = None) -> tuple[Tensor, State]:
-        """Runs the recurrent layers.
+    def context(self, levels: Tensor) -> Tensor:
+        """Levels of mid and side in dB, (batch, 2, frames, bands) -> (batch, frames, context_size)."""
+        scaled = (levels - CENTRE_DB) / SPREAD_DB
+        features, kept = self.line_up(scaled), None
+        if self.texture:
+            kept, pooled = self.texture(scaled)
+            features = torch.cat([features, pooled], -1)
+        said = self.dropout(self.recurrent(features)[0])
+        return said if kept is None else torch.cat([said, kept], -1)
 
-        Args:
-            levels: (batch, 2, frames, bands), dB, of mid and side.
-            state: the recurrent state that an earlier call returned.
-
-        Returns:
-            (batch, frames, context_size), and the state after the last frame.
-        """
-        output, state = self.recurrent(self.features(levels), state)
-        return output, state
-
-    def features(self, levels: Tensor) -> Tensor:
-        """What the recurrent layers are given: (batch, 2, frames, bands) in dB -> (batch, frames, 2 * bands)."""
-        return ((levels - CENTRE_DB) / SPREAD_DB).transpose(1, 2).flatten(2) * self.scale + self.shift
+    def line_up(self, scaled: Tensor) -> Tensor:
+        """(..., 2, frames, bands) -> (..., frames, 2 * bands), scaled and shifted band by band."""
+        return scaled.transpose(-3, -2).flatten(-2) * self.scale + self.shift
 
     @torch.inference_mode()
     def hear(self, layer: int, direction: int, frames: Tensor, state: State | None = None) -> tuple[Tensor, State]:
@@ -97,10 +119,46 @@ class EmbeddingNetwork(nn.Module):
         return output[0].flip(0) if direction else output[0], (hidden, cell)
 
     def embed(self, context: Tensor) -> Tensor:
-        """(batch, frames, context_size) -> (batch, frames, bands, dimensions), each of unit length."""
-        embeddings = self.embedding(context).unflatten(-1, (self.shape.bands, self.shape.dimensions))
-        return functional.normalize(embeddings, dim=-1)
+        """(..., frames, context_size) -> (..., frames, bands, dimensions), each of unit length."""
+        said, kept = context[..., : self.recurrent_size], context[..., self.recurrent_size :]
+        return self.place((self.hints if self.texture else self.embedding)(said), kept)
+
+    def place(self, said: Tensor, kept: Tensor) -> Tensor:
+        """Embeddings from what the last layer says of the cells of a frame, and what is kept of their texture.
+
+        Args:
+            said: (..., bands * hints), or (..., bands * dimensions) without texture.
+            kept: (..., kept_size).
+        """
+        said = said.reshape(*said.shape[:-1], self.shape.bands, -1)
+        if not self.texture:
+            return functional.normalize(said, dim=-1)
+        cells = torch.cat([said, kept.reshape(*said.shape[:-1], self.shape.texture)], -1)
+        return functional.normalize(self.embedding(functional.relu(self.reading(cells))), dim=-1)
 
     def forward(self, levels: Tensor) -> Tensor:
         """(batch, 2, frames, bands) in dB -> (batch, frames, bands, dimensions)."""
-        return self.embed(self.context(levels)[0])
+        return self.embed(self.context(levels))
+
+
+class RunningFeatures:
+    """What the recurrent layers are given, of levels that come piece by piece; the same as of all at once.
+
+    What it returns comes some frames late in a network that hears the future, unless the piece is the last.
+    """
+
+    def __init__(self, network: EmbeddingNetwork) -> None:
+        self.network = network
+        self._texture = RunningTexture(network.texture) if network.texture else None
+        self._waiting = network.scale.new_zeros(0, len(network.scale))
+
+    def __call__(self, levels: Tensor, last: bool = False) -> tuple[Tensor, Tensor]:
+        """(2, frames, bands) in dB -> (frames, features_size), and what is kept of textures, (frames, kept_size)."""
+        scaled = (levels - CENTRE_DB) / SPREAD_DB
+        lined_up = self.network.line_up(scaled)
+        if self._texture is None:
+            return lined_up, lined_up[:, :0]
+        kept, pooled = self._texture(scaled, last)
+        self._waiting = torch.cat([self._waiting, lined_up])
+        ready, self._waiting = self._waiting[: len(pooled)], self._waiting[len(pooled) :]
+        return torch.cat([ready, pooled], 1), kept

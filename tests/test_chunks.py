@@ -63,20 +63,21 @@ def test_frames_come_back_from_anywhere(monkeypatch: pytest.MonkeyPatch, kept_in
 
 
 @torch.inference_mode()
+@pytest.mark.parametrize("channels", [0, 4])
 @pytest.mark.parametrize("bidirectional", [True, False])
 @pytest.mark.parametrize("frames", [1, 7, 100, 1024])
 def test_a_song_is_heard_as_a_whole_whatever_the_length_of_blocks(
-    monkeypatch: pytest.MonkeyPatch, frames: int, bidirectional: bool
+    monkeypatch: pytest.MonkeyPatch, frames: int, bidirectional: bool, channels: int
 ) -> None:
     monkeypatch.setattr(stems.chunks, "BLOCK_FRAMES", frames)
     torch.manual_seed(0)
-    shape = NetworkShape(bands=96, dimensions=6, layers=3, units=16, bidirectional=bidirectional)
+    shape = NetworkShape(bands=96, dimensions=6, layers=3, units=16, bidirectional=bidirectional, channels=channels)
     model = Model(Design(bands=Bands(count=96), network=shape)).eval()
     grid, song = model.grid(8_000), noise(60_000)
     shares: list[float] = []
-    heard = listen(song, model, grid, 0.5, 100, shares.append)
+    heard = listen(song, model, grid, 0.5, torch.arange(9), shares.append)
     levels = model.design.bands.levels(torch.cat([piece for _, piece in spectra(song, grid, 64)], 1) * 0.5, grid)
-    whole = model.network.context(levels[None])[0][0]
+    whole = model.network.context(levels[None])[0]
     assert torch.allclose(heard.context(0, len(whole)), whole, atol=2e-3)
     assert torch.equal(heard.context(50, 30), heard.context(0, len(whole))[50:80])
     assert shares == sorted(shares) and shares[-1] == 1.0
@@ -84,22 +85,23 @@ def test_a_song_is_heard_as_a_whole_whatever_the_length_of_blocks(
 
 
 @torch.inference_mode()
-@pytest.mark.parametrize("landmarks", [1, 7, 100, 10_000])
-def test_landmarks_are_evenly_spread_frames(small_model: Model, landmarks: int) -> None:
+@pytest.mark.parametrize("spacing", [1, 7, 100, 10_000])
+@pytest.mark.parametrize("more", [(), (0,), (1, 2, 3, 99, 100, 101, 257)])
+def test_frames_are_kept_as_they_were_heard(small_model: Model, spacing: int, more: tuple[int, ...]) -> None:
     grid, song = small_model.grid(8_000), noise(60_000)
     total = grid.frames(song.samples)
-    heard = listen(song, small_model, grid, 1.0, landmarks)
+    keep = torch.tensor(sorted({*range(0, total, spacing), *more}))
+    heard = listen(song, small_model, grid, 1.0, keep)
     levels = small_model.design.bands.levels(torch.cat([piece for _, piece in spectra(song, grid, 64)], 1), grid)
-    spacing = -(-total // landmarks)
-    assert len(heard.landmarks) == len(range(0, total, spacing)) <= landmarks
-    assert torch.equal(heard.landmarks, heard.context(0, total)[::spacing])
-    assert torch.allclose(heard.landmark_levels, levels[:, ::spacing], atol=1e-3)
+    assert torch.equal(heard.kept, keep)
+    assert torch.equal(heard.kept_contexts, heard.context(0, total)[keep])
+    assert torch.allclose(heard.kept_levels, levels[:, keep], atol=1e-3)
 
 
 @torch.inference_mode()
 def test_silence_is_heard_as_the_lowest_level(small_model: Model) -> None:
     grid, song = small_model.grid(8_000), Array(np.zeros((1, 8_000), np.float32))
-    assert (listen(song, small_model, grid, 1.0, 100).landmark_levels == FLOOR_DB).all()
+    assert (listen(song, small_model, grid, 1.0, torch.arange(9)).kept_levels == FLOOR_DB).all()
 
 
 @torch.inference_mode()
@@ -113,7 +115,7 @@ def test_listening_leaves_the_callers_threads_as_they_were(small_model: Model, s
     try:
         torch.set_num_threads(3)
         with pytest.raises(InterruptedError) if stopped else nullcontext():
-            listen(noise(60_000), small_model, small_model.grid(8_000), 1.0, 100, report)
+            listen(noise(60_000), small_model, small_model.grid(8_000), 1.0, torch.arange(9), report)
         with ThreadPoolExecutor(1) as pool:
             assert (torch.get_num_threads(), pool.submit(torch.get_num_threads).result()) == (3, 3)
     finally:

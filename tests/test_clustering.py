@@ -10,7 +10,7 @@ import torch
 from sklearn.cluster import KMeans
 from torch.nn.functional import normalize
 
-from stems.clustering import assign, cluster, update
+from stems.clustering import assign, cluster, find_seeds, update
 
 DIMENSIONS, CLUSTERS = 12, 4
 
@@ -123,3 +123,44 @@ def test_songs_of_a_batch_do_not_mix() -> None:
     batch = cluster(*(torch.stack(parts) for parts in zip(*songs, strict=True)), sensitivity=8.0)
     for found, song in zip(batch, songs, strict=True):
         assert torch.allclose(found, cluster(*song, sensitivity=8.0))
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_seeds_find_every_cluster_without_anchors(seed: int) -> None:
+    embeddings, weights, _ = separable(seed)
+    weights = weights * (1 + (embeddings @ directions(seed)[0] > 0.5))  # one cluster outweighs the others
+    seeds = find_seeds(embeddings, weights, CLUSTERS, 20.0)
+    nearest = (seeds @ directions(seed).T).max(-1)
+    assert nearest.values.min() > 0.98
+    assert sorted(nearest.indices.tolist()) == [0, 1, 2, 3]
+    sizes = (assign(embeddings, seeds, 20.0) * weights[:, None]).sum(0)
+    assert (sizes.diff() <= 0).all() and nearest.indices[0] == 0
+
+
+def test_seeds_are_the_same_at_every_call_and_in_every_batch() -> None:
+    songs = [separable(seed)[:2] for seed in (10, 11)]
+    alone = [find_seeds(*song, 3, 8.0) for song in songs]
+    torch.manual_seed(5)
+    for first, again in zip(alone, [find_seeds(*song, 3, 8.0) for song in songs], strict=True):
+        assert torch.equal(first, again)
+    batch = find_seeds(*(torch.stack(parts) for parts in zip(*songs, strict=True)), 3, 8.0)
+    assert batch.shape == (2, 3, DIMENSIONS)
+
+
+def test_more_starts_never_fit_worse() -> None:
+    random = np.random.default_rng(3)
+    embeddings = normalize(torch.from_numpy(random.standard_normal((300, 3))))
+    weights = torch.from_numpy(random.uniform(0.1, 1, 300))
+    fits = [
+        float((find_seeds(embeddings, weights, 7, 50.0, starts) @ embeddings.T).amax(0) @ weights)
+        for starts in (1, 4, 16)
+    ]
+    assert fits == sorted(fits) and fits[0] < fits[-1]
+
+
+def test_seeds_weigh_nothing_in_silence() -> None:
+    embeddings, weights, _ = separable(12)
+    assert find_seeds(embeddings, weights * 0, 2, 8.0).isfinite().all()
+    loud = separable(12)[0] @ directions(12)[0] > 0.5
+    seeds = find_seeds(embeddings, weights * loud, 2, 8.0)
+    assert ((seeds @ directions(12).T).argmax(-1) == 0).all()

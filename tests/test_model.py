@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 
 from stems.card import FORMAT, find_model, read_card, shipped_models
 from stems.errors import ModelError
-from stems.model import Design, Model, design_from
+from stems.model import Clustering, Design, Model, design_from
 from stems.network import NetworkShape
 from stems.spectrum import FLOOR_DB, Bands
 
@@ -95,19 +95,18 @@ def test_embeddings_and_anchors_have_unit_length(small_model: Model) -> None:
     assert small_model.sensitivity > 0
 
 
-def test_a_network_that_does_not_know_the_future_goes_on_from_its_state() -> None:
+@pytest.mark.parametrize("channels", [0, 4])
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_only_a_bidirectional_network_knows_the_future(channels: int, bidirectional: bool) -> None:
     torch.manual_seed(0)
-    design = Design(
-        bands=Bands(count=96), network=NetworkShape(bands=96, dimensions=4, layers=2, units=8, bidirectional=False)
-    )
-    network, state, parts = Model(design).eval().network, None, []
+    shape = NetworkShape(96, 4, 2, 8, bidirectional=bidirectional, channels=channels)
+    network = Model(Design(bands=Bands(count=96), network=shape)).eval().network
+    other_future = levels()
+    other_future[:, :, 12:] -= 20
     with torch.inference_mode():
-        whole, _ = network.context(levels())
-        for part in levels().split([1, 7, 12], dim=2):
-            known, state = network.context(part, state)
-            parts.append(known)
-    assert whole.shape == (1, 20, network.context_size)
-    assert torch.allclose(torch.cat(parts, 1), whole, atol=1e-6)
+        one, other = network(levels()), network(other_future)
+    assert one.shape == (1, 20, 96, 4)
+    assert torch.allclose(one[:, :12], other[:, :12], atol=1e-6) != bidirectional
 
 
 def flip_a_bit(path: Path) -> None:
@@ -220,3 +219,24 @@ def test_shipped_models_load_and_their_cards_say_what_they_are(name: str) -> Non
 def test_a_design_survives_json() -> None:
     design = Design(stems=("voice", "rest"), bands=Bands(count=96), network=NetworkShape(bands=96))
     assert design_from(json.loads(json.dumps(asdict(design)))) == design
+
+
+def test_a_model_without_anchors_starts_at_seeds_of_each_song(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = NetworkShape(bands=96, dimensions=6, layers=1, units=16)
+    design = Design(("voice-1", "voice-2"), Bands(count=96), network, Clustering(pull=0.0, anchored=False))
+    Model(design, {"name": "voices"}).save(tmp_path / "voices.safetensors")
+    model = Model.load(tmp_path / "voices.safetensors")
+    assert (
+        model.design == design
+        and read_card(tmp_path / "voices.safetensors")["design"]["clustering"]["anchored"] is False
+    )
+    with torch.inference_mode():
+        embeddings = model.network(levels()).flatten(1, 2)
+        weights = torch.ones(embeddings.shape[:2])
+        found = model.centroids(embeddings, weights)
+        assert found.shape == (1, 2, 6)
+        swapped = model.centroids(embeddings, weights, starts=found.flip(1))
+        assert torch.allclose(swapped, model.centroids(embeddings, weights, starts=found).flip(1))
+    with pytest.raises(ModelError, match="voices has no anchors"):
+        _ = model.anchors

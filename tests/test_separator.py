@@ -191,16 +191,16 @@ class _Array:
 
 
 def heard_whole(
-    song: Readable, model: Model, grid: Grid, gain: float, landmarks: int, report: Callable[[float], None]
+    song: Readable, model: Model, grid: Grid, gain: float, keep: torch.Tensor, report: Callable[[float], None]
 ) -> SimpleNamespace:
     """What `listen` gives, found at once and in single precision."""
     levels = model.design.bands.levels(torch.cat([piece for _, piece in spectra(song, grid, 256)], 1) * gain, grid)
-    contexts = model.network.context(levels[None])[0][0]
-    spacing = -(-len(contexts) // landmarks)
+    contexts = model.network.context(levels[None])[0]
     return SimpleNamespace(
         context=lambda first, count: contexts[first : first + count],
-        landmarks=contexts[::spacing],
-        landmark_levels=levels[:, ::spacing],
+        kept=keep,
+        kept_contexts=contexts[keep],
+        kept_levels=levels[:, keep],
         close=lambda: None,
     )
 

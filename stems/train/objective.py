@@ -13,19 +13,21 @@ from stems.train.cells import Cells
 from stems.train.recipe import Objective
 
 UNHEARD_DB = -35.0  # parts this far below the mixture have no ratio worth a median
+INAUDIBLE_DB = -25.0
 SILENCE_DB = -60.0  # cells this far below the loudest of their excerpt are left out
 
 
 @dataclass
 class Losses:
-    """The two losses of a batch, each between 0 and about 1."""
+    """The losses of a batch, each between 0 and about 1, but for the ratio, which falls below 0."""
 
     affinity: Tensor
     stems: Tensor
+    ratio: Tensor
 
     def total(self, objective: Objective) -> Tensor:
         """The weighted sum that is minimised."""
-        return objective.affinity * self.affinity + objective.stems * self.stems
+        return objective.affinity * self.affinity + objective.stems * self.stems + objective.ratio * self.ratio
 
 
 def losses(model: Model, cells: Cells, objective: Objective) -> Losses:
@@ -34,13 +36,16 @@ def losses(model: Model, cells: Cells, objective: Objective) -> Losses:
     weights = model.weigh(points(cells.power)) * audible(cells)
     centroids = model.centroids(embeddings, weights, iterations=objective.iterations)
     shares = model.shares(embeddings, centroids)
-    error = stem_error(shares, cells, objective.permutation_free)
-    return Losses(affinity_loss(embeddings, weights, cells), error)
+    return Losses(
+        affinity_loss(embeddings, weights, cells),
+        stem_error(shares, cells, objective.permutation_free),
+        ratio_loss(shares, cells),
+    )
 
 
 def embed(model: Model, cells: Cells) -> Tensor:
     """Embeddings of the frames that count, (batch, frames * bands, dimensions)."""
-    context, _ = model.network.context(cells.levels)
+    context = model.network.context(cells.levels)
     counting = context.gather(1, cells.frames[..., None].expand(-1, -1, context.shape[-1]))
     return model.network.embed(counting).flatten(1, 2)
 
@@ -104,6 +109,19 @@ def _relative_error(shares: Tensor, cells: Cells) -> Tensor:
     floor = (1e-6 * points(cells.power).mean(-1, keepdim=True)).clamp(min=1e-12)[:, None]
     amplitude = (((error + floor).sqrt() - floor.sqrt()) * used).sum((1, 2))
     return amplitude / points(cells.power).clamp(min=0).sqrt().sum(-1).clamp(min=1e-6)
+
+
+def ratio_loss(shares: Tensor, cells: Cells) -> Tensor:
+    """Energy of each part's error relative to the part's, in bels: minus a tenth of its ratio in dB.
+
+    Parts fainter than `INAUDIBLE_DB` below the mixture are held to that level, so that silent ones ask for
+    silence and nothing else.
+    """
+    error, energy = squared_error(shares, cells).sum(-1), points(cells.energy).sum(-1)
+    floor = 10 ** (INAUDIBLE_DB / 10) * points(cells.power).sum(-1, keepdim=True).clamp(min=1e-9)
+    used = (cells.groups.sum(-1) > 0).float()
+    bels = torch.log10((error + floor) / (energy + floor))
+    return (bels * used).sum() / used.sum()
 
 
 @torch.no_grad()
