@@ -24,6 +24,7 @@ from stems.writing import PARTIAL_SUFFIX, StemFiles
 
 if TYPE_CHECKING:
     from stems.confidence import Clustered, Confidence
+    from stems.separator import Separator
 
 NAME_FIELDS = ("track", "stem", "ext")
 HINTS_NOTE = "# The hints that this song was split with.\n"
@@ -366,6 +367,20 @@ def _write(
             rest = {} if whole else {HIDDEN_REST: mixture - np.sum(list(named.values()), 0)}
             files.write(mixture, {**named, **rest})
             done += count
+
+
+def load_separator(settings: Settings) -> Separator:
+    """What splits the songs of a batch.
+
+    Raises:
+        StemsError: if the model or the device cannot be had.
+    """
+    # Read once, when torch is loaded: threads that spin while they wait for each other make a song take many times as
+    # long where another program, such as a DAW, keeps a core busy.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    from stems.separator import Separator
+
+    return Separator(settings.model, settings.device, hints=settings.hints)
 
 
 def cores() -> int:

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import signal
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from multiprocessing.connection import Connection, wait
-from typing import TYPE_CHECKING
 
-from stems.batch import Result, Settings, Task, cores, split_song
+from stems.batch import Result, Settings, Task, cores, load_separator, split_song
 from stems.errors import StemsError
-
-if TYPE_CHECKING:
-    from stems.separator import Separator
 
 OnProgress = Callable[[int, float, float], None]  # number of the task, share that is done, seconds of the song
 OnResult = Callable[[int, Result], None]
@@ -49,20 +44,6 @@ def split_all(
         on_result(number, result)
         results.append(result)
     return results
-
-
-def load_separator(settings: Settings) -> Separator:
-    """What splits the songs of a batch.
-
-    Raises:
-        StemsError: if the model or the device cannot be had.
-    """
-    # Read once, when torch is loaded: threads that spin while they wait for each other make a song take many times as
-    # long where another program, such as a DAW, keeps a core busy.
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    from stems.separator import Separator
-
-    return Separator(settings.model, settings.device, hints=settings.hints)
 
 
 def _split_in_processes(

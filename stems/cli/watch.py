@@ -70,8 +70,7 @@ def follow(folder: Path, split: Split, formats: Sequence[Format] = (), settle: f
 
 def _splitter(folder: Path, settings: Settings) -> Split:
     from stems.audio import READABLE_SUFFIXES
-    from stems.batch import plan, split_song
-    from stems.workers import load_separator
+    from stems.batch import load_separator, plan, split_song
 
     separator = load_separator(settings)
 
