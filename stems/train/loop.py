@@ -26,6 +26,7 @@ from stems.train.mixes import Mixer
 from stems.train.objective import losses
 from stems.train.recipe import Recipe, Schedule, read_recipe
 from stems.train.validation import Validation
+from stems.train.voices import Duets
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Places:
 class NumberedMixes(Dataset[Cells]):
     """The cells of mix 0, 1, 2 and so on."""
 
-    def __init__(self, mixer: Mixer) -> None:
+    def __init__(self, mixer: Mixer | Duets) -> None:
         self.mixer = mixer
         self.bands = mixer.recipe.bands
         self.grid = Grid(44100, self.bands.reference_window)
@@ -97,7 +98,11 @@ def train(
     if rank == 0:
         shutil.copyfile(recipe_path, places.run / "recipe.toml")
 
-    mixer = Mixer(recipe, places.data, places.cache, places.musdb)
+    mixer = (
+        Duets(recipe, places.data, places.cache)
+        if recipe.data.singers
+        else Mixer(recipe, places.data, places.cache, places.musdb)
+    )
     validation = Validation(recipe, places.data, places.cache, places.musdb) if rank == 0 else None
     batches = _batches(mixer, progress.step, schedule, rank, ranks, workers)
 
@@ -152,7 +157,9 @@ def follow(average: Model, model: Model, decay: float) -> None:
         mean.lerp_(value, 1 - decay)
 
 
-def _batches(mixer: Mixer, step: int, schedule: Schedule, rank: int, ranks: int, workers: int) -> Iterator[Cells]:
+def _batches(
+    mixer: Mixer | Duets, step: int, schedule: Schedule, rank: int, ranks: int, workers: int
+) -> Iterator[Cells]:
     per_step = schedule.batch * ranks
     first = step * per_step + rank * schedule.batch
     numbers = [
