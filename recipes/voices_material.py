@@ -52,8 +52,8 @@ def lay_out_singers(rows: list[dict[str, str]], corpus: Path, out: Path) -> None
 def write_duet(rng: np.random.Generator, voices: list[Recording], folder: Path) -> None:
     """An excerpt of each voice, in mono, the second one quieter."""
     folder.mkdir(parents=True, exist_ok=True)
+    count = min(SECONDS * RATE, *map(len, voices))
     for number, voice in enumerate(voices):
-        count = min(SECONDS * RATE, len(voice))
         starts = rng.integers(len(voice) - count + 1, size=LOOKS)
         line = max((voice.excerpt(int(start), count) for start in starts), key=activity)
         line *= LOUDNESS / loudness(line) * 10 ** (-number * rng.uniform(0, LARGEST_DIFFERENCE_DB) / 20)

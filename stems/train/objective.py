@@ -32,11 +32,14 @@ def losses(model: Model, cells: Cells, objective: Objective) -> Losses:
     """Both losses of a batch on the same embeddings (Seetharaman et al. 2019 found the two together best)."""
     embeddings = embed(model, cells).float()  # (batch, frames * bands, dimensions)
     weights = model.weigh(points(cells.power)) * audible(cells)
+    affinity = affinity_loss(embeddings, weights, cells)
+    if not objective.stems:  # nothing that the clusters are needed for
+        return Losses(affinity, torch.zeros_like(affinity))
     centroids = model.centroids(embeddings, weights, iterations=objective.iterations)
     shares = model.shares(embeddings, centroids)
     if not model.design.clustering.anchored:
         shares = in_best_order(shares, cells)
-    return Losses(affinity_loss(embeddings, weights, cells), stem_error(shares, cells))
+    return Losses(affinity, stem_error(shares, cells))
 
 
 def embed(model: Model, cells: Cells) -> Tensor:

@@ -22,7 +22,7 @@ Singer = tuple[str, list[Recording]]
 
 
 class Duets:
-    """Draws excerpts of two singers of a recipe and mixes them."""
+    """Draws excerpts of two singers of a recipe and mixes them as they are, in mono."""
 
     def __init__(self, recipe: Recipe, folder: Path, cache: Path) -> None:
         self.recipe = recipe
@@ -38,29 +38,23 @@ class Duets:
         second = draw(rng, self.singers)
         while second[0] == first[0]:
             second = draw(rng, self.singers)
-        parts = np.stack([self._line(rng, recordings) for _, recordings in (first, second)])
-        parts[1] *= np.float32(10 ** (-rng.uniform(0, LARGEST_DIFFERENCE_DB) / 20))
+        lines = np.stack([self._line(rng, recordings) for _, recordings in (first, second)])
+        lines[1] *= 10 ** (-rng.uniform(0, LARGEST_DIFFERENCE_DB) / 20)
+        parts = np.repeat(lines[:, None], 2, 1)
         level = augment.loudness(parts.sum(0))
         if level > 1e-4:
             parts *= np.float32(LOUDNESS / level * 10 ** (rng.normal(0, 3) / 20))
-        top_hz = float(rng.uniform(4000, 17000)) if rng.random() < 0.2 else None
-        return Mix(parts.sum(0), parts, np.eye(len(VOICES), dtype=np.float32), top_hz)
+        return Mix(parts.sum(0), parts, np.eye(len(VOICES), dtype=np.float32))
 
     def _line(self, rng: np.random.Generator, recordings: list[Recording]) -> np.ndarray:
-        """What one voice sings, (2, samples), mostly dry and mono, of even loudness."""
+        """What one voice sings, (samples,), of even loudness."""
         recording = recordings[rng.integers(len(recordings))]
         speed = augment.pick_speed(rng)
         count = -(-self.samples * speed[1] // speed[0])
         starts = rng.integers(max(1, len(recording) - count), size=LOOKS)
-        audio = max((recording.excerpt(int(start), count) for start in starts), key=activity)
+        audio = max((recording.excerpt(int(start), count) for start in starts), key=activity).mean(0, keepdims=True)
         audio = augment.change_speed(audio, speed)[:, : self.samples]
-        plugins = augment.equalizer(rng, 6) if rng.random() < 0.5 else []
-        if rng.random() < 0.3:
-            plugins.append(augment.space(rng, 0.3))
-        if plugins:
-            audio = augment.run(np.ascontiguousarray(audio), *plugins)
-        level = augment.loudness(audio)
-        return audio * np.float32(LOUDNESS / level) if level > 1e-4 else audio
+        return audio[0] * np.float32(LOUDNESS / max(augment.loudness(audio), 1e-4))
 
 
 def activity(audio: np.ndarray) -> float:
