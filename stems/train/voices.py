@@ -54,7 +54,8 @@ class Duets:
         starts = rng.integers(max(1, len(recording) - count), size=LOOKS)
         audio = max((recording.excerpt(int(start), count) for start in starts), key=activity).mean(0, keepdims=True)
         audio = augment.change_speed(audio, speed)[:, : self.samples]
-        return audio[0] * np.float32(LOUDNESS / max(augment.loudness(audio), 1e-4))
+        even: np.ndarray = audio[0] * np.float32(LOUDNESS / max(augment.loudness(audio), 1e-4))
+        return even
 
 
 def activity(audio: np.ndarray) -> float:
