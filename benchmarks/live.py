@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import soundfile
@@ -20,11 +21,10 @@ from measure import describe_machine, table
 from songs import EXAMPLE
 
 from stems import Isolate, Model, Separator
-from stems.model import Design
-from stems.network import NetworkShape
-from stems.spectrum import Bands
+from stems.train.recipe import read_recipe
 
 BLOCKS = (64, 128, 256, 512, 1024, 2048, 4096)  # samples
+RECIPE = Path(__file__).parents[1] / "recipes/openband-live.toml"
 ALLOWED_FACTOR = 0.25  # at blocks of 512
 
 
@@ -32,8 +32,7 @@ def live_model(name: str | None) -> Model:
     """The model of a name or path, or one of random weights."""
     if name:
         return Model.load(name)
-    network = NetworkShape(bands=160, layers=2, units=384, bidirectional=False)
-    return Model(Design(bands=Bands(count=160, reference_window=2048), network=network)).eval()
+    return Model(read_recipe(RECIPE).design).eval()
 
 
 def blocks(audio: np.ndarray, size: int, seconds: float, rate: int) -> Iterator[np.ndarray]:

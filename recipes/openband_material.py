@@ -5,7 +5,11 @@
 CORPUS holds songs/, vocals/ and vocals_from_songs/; RENDERS the multitracks of render_band.py, seeds below
 900000 to train on and from there on to validate; PACKAGES the unpacked Debian packages
 warzone2100-music, wesnoth-1.16-music, ufoai-music, nexuiz-music, supertuxkart-data, hyperrogue-music,
-singularity-music and hedgewars-data. Singers and drum kits that validation hears are kept out of training.
+singularity-music, hedgewars-data, supertux-data, fretsonfire-songs-muldjord and
+fretsonfire-songs-sectoid. Singers and drum kits that validation hears are kept out of training.
+
+Music without singing serves three times: as it is ("all but the vocals"), its calm stretches as "bass and other"
+without drums, and the guitars that Frets on Fire keeps apart as "other".
 """
 
 import argparse
@@ -16,9 +20,10 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
+from scipy.ndimage import median_filter
 
 from stems.train import augment
-from stems.train.material import recording
+from stems.train.material import find_recordings, recording
 
 VALIDATION_KITS = (
     "hydrogen:BJA_Pacific",
@@ -46,6 +51,11 @@ MUSIC = {
     "hyperrogue": "hyperrogue-music/usr/share/hyperrogue/music",
     "singularity": "singularity-music/usr/share/games/singularity/music",
     "hedgewars": "hedgewars-data/usr/share/games/hedgewars/Data/Music",
+    "supertux": "supertux-data/usr/share/games/supertux2/music",
+}
+GUITARS = {
+    "muldjord": "fretsonfire-songs-muldjord/usr/share/games/fretsonfire/data/songs/muldjord",
+    "sectoid": "fretsonfire-songs-sectoid/usr/share/games/fretsonfire/data/songs/sectoid",
 }
 ARCHIVES = {
     "ufoai": "ufoai-music/usr/share/games/ufoai/base/0music.pk3",
@@ -53,6 +63,8 @@ ARCHIVES = {
 }
 WITH_VOICES = ("nunc_dimittis", "elvish-theme", "pirate", "silence", "thunder")  # choirs, shouts, and no music
 SHORTEST = 20.0  # seconds
+CALM_BLOCK = 10.0  # seconds, in which music is judged
+MOST_STRUCK, MOST_RISE = 0.3, 0.4  # of blocks without drums, see `liveliness`
 
 
 def link(source: Path, target: Path) -> None:
@@ -104,6 +116,49 @@ def lay_out_instrumentals(packages: Path, out: Path) -> None:
                 link(path, out / "instrumentals" / f"{name}-{path.stem}{path.suffix}")
 
 
+def liveliness(audio: np.ndarray) -> tuple[float, float]:
+    """How much drumming there may be in (samples, channels): the share of energy that is struck rather than held
+    (median filters along time and frequency, Fitzgerald 2010), and how steeply bands rise at most."""
+    frames = np.lib.stride_tricks.sliding_window_view(audio.astype(np.float32).mean(1) / 32768, 2048)[::1024]
+    power = np.abs(np.fft.rfft(frames * np.hanning(2048).astype(np.float32)))[:, 10:930] ** 2
+    edges = np.unique(np.round(np.geomspace(1, power.shape[1], 97)).astype(int))
+    bands = np.sqrt(np.add.reduceat(power, edges[:-1], axis=1))
+    struck = median_filter(bands, (1, 11)) > median_filter(bands, (17, 1))
+    rises = np.maximum(np.diff(np.log(bands + 1e-4), axis=0), 0).mean(1)
+    energy = np.square(bands)
+    return float((energy * struck).sum() / max(energy.sum(), 1e-9)), float(np.percentile(rises, 95))
+
+
+def lay_out_calm(out: Path, cache: Path) -> None:
+    """Stretches of instrumentals without drums, as songs whose `other` holds the bass as well."""
+    block = int(CALM_BLOCK * 44100)
+    for music in find_recordings(out / "instrumentals", cache):
+        audio = music.samples()
+        places = range(0, len(audio) - block, block)
+        struck, rises = np.array([liveliness(audio[start : start + block]) for start in places]).reshape(-1, 2).T
+        calm = np.concatenate([[False], (struck < MOST_STRUCK) & (rises < MOST_RISE), [False]])
+        edges = np.flatnonzero(np.diff(calm.astype(int)))
+        for first, last in zip(edges[::2], edges[1::2], strict=True):
+            folder = out / "calm" / f"{music.path.stem}-{first}"
+            if last - first < 2 or (folder / "song.json").exists():
+                continue
+            folder.mkdir(parents=True, exist_ok=True)
+            soundfile.write(folder / "other.flac", audio[first * block : last * block], 44100, subtype="PCM_16")
+            about = {"absent": ["bass"], "stems": {"other": {"energy_below_150_hz": 1.0}}}
+            (folder / "song.json").write_text(json.dumps(about))
+
+
+def lay_out_guitars(packages: Path, out: Path) -> None:
+    """Guitars of songs that are in two parts, as songs of which only `other` is known; sectoid's do not sing."""
+    for artist, place in GUITARS.items():
+        for guitar in sorted((packages / place).glob("*/guitar.ogg")):
+            link(guitar, out / "guitars" / f"{artist}-{guitar.parent.name}" / "other.ogg")
+    for song in sorted((packages / GUITARS["sectoid"]).glob("*/song.ogg")):
+        parts = [soundfile.read(song.with_name(f"{part}.ogg"), dtype="float32")[0] for part in ("song", "guitar")]
+        whole = 0.5 * (parts[0] + parts[1])
+        soundfile.write(out / "instrumentals" / f"sectoid-{song.parent.name}.flac", whole, 44100, subtype="PCM_16")
+
+
 def excerpt_of_musdb(out: Path) -> None:
     """The one MUSDB18 excerpt that the stempeg package ships."""
     import stempeg
@@ -152,6 +207,8 @@ def main() -> None:
     lay_out_songs(options.corpus, options.renders, options.out)
     voices = lay_out_voices(options.corpus, options.out)
     lay_out_instrumentals(options.packages, options.out)
+    lay_out_guitars(options.packages, options.out)
+    lay_out_calm(options.out, options.out / "cache")
     excerpt_of_musdb(options.out)
     validation_renders(options.renders, voices, options.out, options.out / "cache")
 

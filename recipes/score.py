@@ -10,13 +10,17 @@ import argparse
 import dataclasses
 import json
 import tempfile
+from functools import partial
 from pathlib import Path
+
+import numpy as np
 
 from stems.card import STEMS
 from stems.evaluate.results import load_method, sdr_by_stem, share_of_the_way, summarise
 from stems.evaluate.scoring import baseline_estimator, model_estimator, score_track
-from stems.evaluate.tracks import song_tracks
+from stems.evaluate.tracks import Song, song_tracks
 from stems.model import Model
+from stems.stream import Stream
 
 BASELINES = {"mixture": "mixture", "ideal binary mask": "ibm", "ideal ratio mask": "irm"}
 
@@ -32,11 +36,20 @@ def without_adaptation(model: str, folder: Path) -> str:
     return str(path)
 
 
+def streamed(model: str, song: Song) -> dict[str, np.ndarray]:
+    """What a real-time model makes of a song, its latency taken out."""
+    stream = Stream(model, song.sample_rate, song.mixture.shape[0])
+    late = stream.latency_samples
+    stems = stream(np.pad(song.mixture, ((0, 0), (0, late))).astype(np.float32))
+    return {name: stem[:, late:] for name, stem in stems.items()}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--songs", type=Path, action="append", required=True, help="folder of songs with stems")
     parser.add_argument("--model", default="openband")
     parser.add_argument("--masks", help="a model of openband-masks.toml, trained as long")
+    parser.add_argument("--live", help="a real-time model, run as a stream")
     parser.add_argument("--json", type=Path, help="also write the scores of the k-means row here, for a card")
     parser.add_argument("--out", type=Path, default=Path("evaluation"))
     options = parser.parse_args()
@@ -46,6 +59,8 @@ def main() -> None:
         methods["anchors only"] = model_estimator(without_adaptation(options.model, Path(temporary)))
         if options.masks:
             methods["mask inference"] = model_estimator(options.masks)
+        if options.live:
+            methods["real time"] = partial(streamed, options.live)
         for songs in options.songs:
             out = options.out / songs.name
             for track in song_tracks(songs):

@@ -32,7 +32,7 @@ def small_model() -> Model:
     from stems.spectrum import Bands
 
     torch.manual_seed(0)
-    network = NetworkShape(bands=96, dimensions=6, layers=1, units=16)
+    network = NetworkShape(bands=96, dimensions=6, layers=1, units=16, channels=4)
     return Model(Design(bands=Bands(count=96), network=network), {"name": "small", "licence": "CC0"}).eval()
 
 
@@ -78,7 +78,7 @@ def small_live_model() -> Model:
     from stems.spectrum import Bands
 
     torch.manual_seed(1)
-    network = NetworkShape(bands=64, dimensions=8, layers=2, units=24, bidirectional=False)
+    network = NetworkShape(bands=64, dimensions=8, layers=2, units=24, bidirectional=False, channels=4)
     model = Model(Design(bands=Bands(count=64, reference_window=2048), network=network), {"name": "small-live"})
     with torch.no_grad():
         for weights in model.network.parameters():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pedalboard
-from scipy.signal import resample_poly
+from scipy.signal import lfilter, resample_poly
 
 from stems.spectrum import REFERENCE_RATE
 
@@ -146,6 +146,23 @@ def narrower(rng: np.random.Generator, parts: np.ndarray) -> np.ndarray:
     width = 0.0 if rng.random() < 0.4 else rng.uniform(0, 0.7)
     narrow: np.ndarray = middle + (parts - middle) * np.float32(width)
     return narrow
+
+
+def glued(rng: np.random.Generator, parts: np.ndarray) -> np.ndarray:
+    """Compresses half of mixes as one, as mastering does: the same gain over time for all (parts, 2, samples)."""
+    block = 441
+    count = parts.shape[-1] // block + 1
+    if rng.random() < 0.5 or (level := loudness(parts.sum(0))) < 1e-4:
+        return parts
+    mixture = np.pad(parts.sum(0), ((0, 0), (0, count * block - parts.shape[-1])))
+    power = np.square(mixture).reshape(2, count, block).mean((0, 2))
+    release = np.exp(-block / REFERENCE_RATE / rng.uniform(0.04, 0.3))
+    held = lfilter([1 - release], [1, -release], power)
+    over = np.maximum(np.maximum(power, held) / (level * 10 ** (rng.uniform(-6, 3) / 20)) ** 2, 1.0)
+    gains = over ** (-0.5 * rng.uniform(0.2, 0.8))
+    curve = np.interp(np.arange(parts.shape[-1]), (np.arange(count) + 0.5) * block, gains)
+    squeezed: np.ndarray = parts * curve.astype(np.float32)
+    return squeezed
 
 
 def master(rng: np.random.Generator, mixture: np.ndarray) -> np.ndarray:

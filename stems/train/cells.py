@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stems.spectrum import Bands, Grid, analyse
+from stems.spectrum import FLOOR_DB, Bands, Grid, analyse
 from stems.train.mixes import Mix
 
 
@@ -39,32 +39,49 @@ class Cells:
         """The same on another device."""
         return Cells(**{part.name: getattr(self, part.name).to(device) for part in fields(self)})
 
+    def at(self, frames: np.ndarray) -> Cells:
+        """Only some of the frames that count."""
+        some = torch.from_numpy(frames)
+        return Cells(
+            self.levels,
+            self.frames[:, some],
+            self.power[:, some],
+            self.cross[:, :, some],
+            self.energy[:, :, some],
+            self.groups,
+        )
+
+    def equalized(self, curve_db: np.ndarray) -> Cells:
+        """The same through an equalizer on the whole mix: (bands,) in dB."""
+        curve = torch.from_numpy(curve_db.astype(np.float32))
+        gain = 10 ** (curve / 10)
+        levels = (self.levels + curve).clamp(min=FLOOR_DB)
+        return Cells(levels, self.frames, self.power * gain, self.cross * gain, self.energy * gain, self.groups)
+
     @classmethod
     def stack(cls, cells: list[Cells]) -> Cells:
         """One batch of several."""
         return cls(**{part.name: torch.cat([getattr(c, part.name) for c in cells]) for part in fields(cls)})
 
 
-def cells_of(mix: Mix, bands: Bands, grid: Grid, frames: np.ndarray | None = None) -> Cells:
-    """The cells of a mix, as a batch of one; only `frames` of it count, or all."""
+def cells_of(mix: Mix, bands: Bands, grid: Grid) -> Cells:
+    """The cells of a mix, as a batch of one; all frames count."""
     mixture = analyse(torch.from_numpy(np.ascontiguousarray(mix.mixture)), grid)
     top = grid.bins if mix.top_hz is None else round(mix.top_hz * grid.window / grid.sample_rate)
     mixture[..., top:] = 0
     levels = bands.levels(mixture, grid)
-    only = torch.arange(levels.shape[1]) if frames is None else torch.from_numpy(frames)
-    mixture = mixture[:, only]
-    cross = levels.new_zeros(len(mix.parts), len(only), bands.count)
+    cross = levels.new_zeros(len(mix.parts), levels.shape[1], bands.count)
     energy = torch.zeros_like(cross)
     for index, audio in enumerate(mix.parts):
         if audio.any():
-            part = analyse(torch.from_numpy(np.ascontiguousarray(audio)), grid, only)
+            part = analyse(torch.from_numpy(np.ascontiguousarray(audio)), grid)
             part[..., top:] = 0
             cross[index] = bands.sums(_product(mixture, part), grid)
             energy[index] = bands.sums(_product(part, part), grid)
     return Cells(
         levels=levels[None],
-        frames=only[None],
-        power=bands.powers(levels[:, only], grid)[None],
+        frames=torch.arange(levels.shape[1])[None],
+        power=bands.powers(levels, grid)[None],
         cross=cross[None],
         energy=energy[None],
         groups=torch.from_numpy(mix.groups)[None],

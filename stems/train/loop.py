@@ -28,6 +28,8 @@ from stems.train.recipe import Recipe, Schedule, read_recipe
 from stems.train.validation import Validation
 from stems.train.voices import Duets
 
+SHUFFLED = 32  # mixes whose looks are shuffled
+
 
 @dataclass(frozen=True)
 class Places:
@@ -47,18 +49,36 @@ class Places:
 
 
 class NumberedMixes(Dataset[Cells]):
-    """The cells of mix 0, 1, 2 and so on."""
+    """The cells of excerpt 0, 1, 2 and so on, each a look at some frames of a mix.
+
+    Making a mix takes longer than learning from it, so each is looked at `uses` times, at other frames and through
+    another equalizer. The looks at `SHUFFLED` mixes are shuffled among each other.
+    """
 
     def __init__(self, mixer: Mixer | Duets) -> None:
         self.mixer = mixer
+        self.data = mixer.recipe.data
         self.bands = mixer.recipe.bands
         self.grid = Grid(44100, self.bands.reference_window)
+        self._made: dict[int, Cells] = {}
 
     def __getitem__(self, number: int) -> Cells:
-        data = self.mixer.recipe.data
-        rng = np.random.default_rng([self.mixer.recipe.seed, number, 1])
+        data, seed = self.data, self.mixer.recipe.seed
+        block, place = divmod(number, SHUFFLED * data.uses)
+        order = np.random.default_rng([seed, block, 2]).permutation(SHUFFLED * data.uses)
+        cells = self._cells(block * SHUFFLED + int(order[place]) % SHUFFLED)
+        rng = np.random.default_rng([seed, number, 1])
         frames = np.sort(rng.choice(data.frames, min(data.scored_frames, data.frames), replace=False))
-        return cells_of(self.mixer(number), self.bands, self.grid, frames)
+        knots = rng.normal(0, data.equalizer_db, 6)
+        curve = np.interp(np.linspace(0, 5, self.bands.count), np.arange(6), knots)
+        return cells.at(frames).equalized(curve)
+
+    def _cells(self, mix: int) -> Cells:
+        if mix not in self._made:
+            for old in [old for old in self._made if old // SHUFFLED != mix // SHUFFLED]:
+                del self._made[old]
+            self._made[mix] = cells_of(self.mixer(mix), self.bands, self.grid)
+        return self._made[mix]
 
 
 def train(
@@ -92,7 +112,7 @@ def train(
     optimiser = torch.optim.Adam(model.parameters(), schedule.learning_rate)
     if start is not None:
         model.load_state_dict(Model.load(start).state_dict())
-    average = copy.deepcopy(model)
+    average = copy.deepcopy(model).eval()
     places.run.mkdir(parents=True, exist_ok=True)
     progress = read_checkpoint(places.run, recipe, model, average, optimiser) or Progress()
     if rank == 0:
@@ -107,7 +127,7 @@ def train(
     batches = _batches(mixer, progress.step, schedule, rank, ranks, workers)
 
     begun = saved = logged = time.monotonic()
-    sums, since = torch.zeros(2), 0
+    sums, since = torch.zeros(3), 0
     last = progress.step >= schedule.steps
     while not last:
         for group in optimiser.param_groups:
@@ -122,7 +142,7 @@ def train(
             optimiser.step()
         follow(average, model, min(schedule.averaging, (progress.step + 1) / (progress.step + 10)))
         progress.step += 1
-        sums += torch.stack([parts.affinity, parts.stems]).detach().nan_to_num().cpu()
+        sums += torch.stack([parts.affinity, parts.stems, parts.ratio]).detach().nan_to_num().cpu()
         since += 1
 
         now = time.monotonic()
@@ -136,7 +156,7 @@ def train(
             entry["sdr"] = validation(average)
             _keep(places.run, recipe, entry, progress, model, average, optimiser)
             report(entry)
-            sums, since, logged = torch.zeros(2), 0, time.monotonic()
+            sums, since, logged = torch.zeros(3), 0, time.monotonic()
     if ranks > 1:
         distributed.destroy_process_group()
     return places.run / "model.safetensors"
@@ -214,6 +234,7 @@ def _entry(recipe: Recipe, progress: Progress, means: Tensor, steps: int, second
         "minutes": round(progress.minutes, 2),
         "affinity": round(float(means[0]), 5),
         "stems": round(float(means[1]), 5),
+        "ratio": round(float(means[2]), 5),
         "audio_seconds_per_second": round(audio / seconds, 1),
         "remaining_minutes": round((recipe.schedule.steps - progress.step) * pace, 1),
     }

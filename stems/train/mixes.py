@@ -56,8 +56,12 @@ class Mixer:
         ]
         grid = Grid(44100, recipe.bands.reference_window)
         self.samples = (data.frames + 3) * grid.hop
-        self.sung = [(w, [t for t in tracks if "vocals" in t.stems]) for w, tracks in self.songs]
-        self.sung = [(weight, tracks) for weight, tracks in self.sung if tracks]
+        self.having = {
+            stem: [
+                (weight, found) for weight, tracks in self.songs if (found := [t for t in tracks if stem in t.stems])
+            ]
+            for stem in STEMS
+        }
 
     def __call__(self, number: int) -> Mix:
         """Mix number `number` of the recipe's seed."""
@@ -101,11 +105,12 @@ class Mixer:
         parts = np.zeros((4, 2, self.samples), np.float32)
         merged: tuple[str, ...] = ()
         for index, name in enumerate(STEMS):
-            if index == VOCALS and (not self.sung or (self.voices and rng.random() < 0.6)):
+            if not self.having[name] or rng.random() < 0.08:
+                continue
+            if index == VOCALS and self.voices and rng.random() < 0.6:
                 continue  # a single voice is laid over it later
-            track = draw(rng, self.sung if index == VOCALS else self.songs)
-            if name in track.stems:
-                parts[index] = augment.instrument(rng, self._excerpt(rng, track.stems[name]))
+            track = draw(rng, self.having[name])
+            parts[index] = augment.instrument(rng, self._excerpt(rng, track.stems[name]))
             if index == OTHER:
                 merged = track.merged
         if rng.random() < 0.5:  # equal loudness, since songs of different makers are of different level
@@ -149,7 +154,7 @@ class Mixer:
         level = augment.loudness(parts.sum(0))
         if level > 1e-4:
             parts = parts * np.float32(0.1 / level * 10 ** (rng.normal(0, 3) / 20))
-        parts = augment.narrower(rng, parts)
+        parts = augment.glued(rng, augment.narrower(rng, parts))
         top_hz = float(rng.uniform(9000, 17000)) if rng.random() < 0.2 else None
         return Mix(augment.master(rng, parts.sum(0)), parts, groups, top_hz)
 

@@ -13,33 +13,35 @@ from stems.train.cells import Cells
 from stems.train.recipe import Objective
 
 UNHEARD_DB = -35.0  # parts this far below the mixture have no ratio worth a median
+INAUDIBLE_DB = -25.0
 SILENCE_DB = -60.0  # cells this far below the loudest of their excerpt are left out
 
 
 @dataclass
 class Losses:
-    """The two losses of a batch, each between 0 and about 1."""
+    """The losses of a batch, each between 0 and about 1, but for the ratio, which falls below 0."""
 
     affinity: Tensor
     stems: Tensor
+    ratio: Tensor
 
     def total(self, objective: Objective) -> Tensor:
         """The weighted sum that is minimised."""
-        return objective.affinity * self.affinity + objective.stems * self.stems
+        return objective.affinity * self.affinity + objective.stems * self.stems + objective.ratio * self.ratio
 
 
 def losses(model: Model, cells: Cells, objective: Objective) -> Losses:
-    """Both losses of a batch on the same embeddings (Seetharaman et al. 2019 found the two together best)."""
+    """The losses of a batch, all on the same embeddings (Seetharaman et al. 2019 found the two together best)."""
     embeddings = embed(model, cells).float()  # (batch, frames * bands, dimensions)
     weights = model.weigh(points(cells.power)) * audible(cells)
     affinity = affinity_loss(embeddings, weights, cells)
-    if not objective.stems:  # nothing that the clusters are needed for
-        return Losses(affinity, torch.zeros_like(affinity))
+    if not (objective.stems or objective.ratio):  # nothing that the clusters are needed for
+        return Losses(affinity, torch.zeros_like(affinity), torch.zeros_like(affinity))
     centroids = model.centroids(embeddings, weights, iterations=objective.iterations)
     shares = model.shares(embeddings, centroids)
     if not model.design.clustering.anchored:
         shares = in_best_order(shares, cells)
-    return Losses(affinity, stem_error(shares, cells))
+    return Losses(affinity, stem_error(shares, cells), ratio_loss(shares, cells))
 
 
 def embed(model: Model, cells: Cells) -> Tensor:
@@ -113,6 +115,19 @@ def _relative_errors(shares: Tensor, cells: Cells) -> Tensor:
     floor = (1e-6 * points(cells.power).mean(-1, keepdim=True)).clamp(min=1e-12)[:, None]
     amplitude = (((error + floor).sqrt() - floor.sqrt()) * used).sum((1, 2))
     return amplitude / points(cells.power).clamp(min=0).sqrt().sum(-1).clamp(min=1e-6)
+
+
+def ratio_loss(shares: Tensor, cells: Cells) -> Tensor:
+    """Energy of each part's error relative to the part's, in bels: minus a tenth of its ratio in dB.
+
+    Parts fainter than `INAUDIBLE_DB` below the mixture are held to that level, so that silent ones ask for
+    silence and nothing else.
+    """
+    error, energy = squared_error(shares, cells).sum(-1), points(cells.energy).sum(-1)
+    floor = 10 ** (INAUDIBLE_DB / 10) * points(cells.power).sum(-1, keepdim=True).clamp(min=1e-9)
+    used = (cells.groups.sum(-1) > 0).float()
+    bels = torch.log10((error + floor) / (energy + floor))
+    return (bels * used).sum() / used.sum()
 
 
 @torch.no_grad()

@@ -37,6 +37,8 @@ class Data:
         frames: length of an excerpt.
         scored_frames: frames of an excerpt, drawn at random, that the losses look at. Neighbours are alike, and
             most of the time goes into embeddings, so a quarter of them teaches as much in half the time.
+        uses: how often each mix is looked at, each time at other frames of it.
+        equalizer_db: spread of the gains of a random equalizer over a whole mix.
         coherent: share of mixes whose drums, bass and other come from one song. Incoherent mixes alone
             beat coherent ones (Manilow et al. 2019); both together are best.
         instrumental: share of mixes made of an instrumental and a voice.
@@ -51,6 +53,8 @@ class Data:
     validation: tuple[str, ...] = ()
     frames: int = 256
     scored_frames: int = 64
+    uses: int = 1
+    equalizer_db: float = 0.0
     coherent: float = 0.5
     instrumental: float = 0.0
     sung: float = 0.9
@@ -58,13 +62,19 @@ class Data:
 
 @dataclass(frozen=True)
 class Objective:
-    """Weights of the two losses, and the number of k-means iterations that are unrolled in training.
+    """Weights of the losses, and the number of k-means iterations that are unrolled in training.
 
     Without anchors, stems are compared in the order that suits them best.
+
+    Args:
+        affinity: of `|VV' - YY'|^2` over pairs of cells.
+        stems: of the amplitude of the stems' errors.
+        ratio: of the stems' signal-to-distortion ratios, which are what is scored in the end.
     """
 
     affinity: float = 0.5
     stems: float = 0.5
+    ratio: float = 0.0
     iterations: int = 1
 
 

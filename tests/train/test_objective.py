@@ -10,7 +10,16 @@ from stems.network import NetworkShape
 from stems.spectrum import Bands, Grid, analyse
 from stems.train.cells import Cells, cells_of
 from stems.train.mixes import Mix, merge
-from stems.train.objective import affinity_loss, framewise_sdr, in_best_order, losses, points, squared_error, stem_error
+from stems.train.objective import (
+    affinity_loss,
+    framewise_sdr,
+    in_best_order,
+    losses,
+    points,
+    ratio_loss,
+    squared_error,
+    stem_error,
+)
 from stems.train.recipe import Objective
 
 BANDS = Bands(72, 300, 12000)
@@ -36,10 +45,34 @@ def test_cells_know_the_error_of_any_masks(mix):
 
 
 def test_chosen_frames_are_the_same_as_in_the_whole(mix):
-    whole, some = cells_of(mix, BANDS, GRID), cells_of(mix, BANDS, GRID, np.array([2, 3, 11]))
+    whole, some = cells_of(mix, BANDS, GRID), cells_of(mix, BANDS, GRID).at(np.array([2, 3, 11]))
     torch.testing.assert_close(some.power, whole.power[:, [2, 3, 11]])
     torch.testing.assert_close(some.cross, whole.cross[:, :, [2, 3, 11]])
     torch.testing.assert_close(some.levels, whole.levels)
+
+
+def test_an_equalizer_changes_cells_as_it_changes_audio(mix):
+    filtered = Mix(mix.mixture * 0.5, mix.parts * 0.5, mix.groups)
+    direct, found = cells_of(filtered, BANDS, GRID), cells_of(mix, BANDS, GRID).equalized(np.full(72, -6.0206))
+    for name in ("levels", "power", "cross", "energy"):
+        torch.testing.assert_close(getattr(found, name), getattr(direct, name), rtol=1e-3, atol=1e-7)
+
+
+def test_the_ratio_is_that_of_energies_in_bels(mix):
+    cells = cells_of(mix, BANDS, GRID)
+    shares = torch.full((1, points(cells.power).shape[1], 4), 0.25)
+    decibels = framewise_sdr(shares, cells, cells.power.shape[1]).mean()
+    assert abs(ratio_loss(shares, cells) + decibels / 10) < 0.02
+
+
+def test_a_silent_part_asks_for_silence(mix):
+    mix.mixture = mix.mixture - mix.parts[1]
+    mix.parts[1] = 0
+    cells = cells_of(mix, BANDS, GRID)
+    even = torch.full((1, points(cells.power).shape[1], 4), 1 / 3)
+    silent = even.clone()
+    even[:], silent[..., 1] = 0.25, 0
+    assert ratio_loss(silent, cells) < ratio_loss(even, cells) - 0.2
 
 
 def test_nothing_is_left_above_the_top(mix):
@@ -51,7 +84,7 @@ def test_nothing_is_left_above_the_top(mix):
 
 
 def test_the_low_rank_form_is_the_affinity_loss(mix):
-    cells = cells_of(mix, BANDS, GRID, np.arange(4))
+    cells = cells_of(mix, BANDS, GRID).at(np.arange(4))
     cells = Cells.stack([cells, dataclasses.replace(cells, energy=cells.energy.flip(1))])
     embeddings = torch.nn.functional.normalize(torch.randn(2, points(cells.power).shape[1], 5), dim=-1)
     weights = torch.rand(embeddings.shape[:2])
@@ -108,13 +141,14 @@ def test_error_falls_from_even_masks_to_ideal_ones(mix):
     torch.testing.assert_close(in_best_order(ideal[..., [1, 0, 3, 2]], cells), ideal)
 
 
-def test_gradients_reach_every_parameter_and_are_finite(mix):
+@pytest.mark.parametrize("channels", [0, 4])
+def test_gradients_reach_every_parameter_and_are_finite(mix, channels):
     torch.manual_seed(0)
-    model = Model(Design(bands=BANDS, network=NetworkShape(72, 8, 1, 16)))
+    model = Model(Design(bands=BANDS, network=NetworkShape(72, 8, 1, 16, channels=channels)))
     silence = Mix(0 * mix.mixture, 0 * mix.parts, mix.groups)
     mix.parts[0] = 0
-    cells = Cells.stack([cells_of(some, BANDS, GRID, np.arange(10)) for some in (mix, silence)])
-    parts = losses(model, cells, Objective())
-    parts.total(Objective()).backward()
+    cells = Cells.stack([cells_of(some, BANDS, GRID).at(np.arange(10)) for some in (mix, silence)])
+    parts = losses(model, cells, Objective(ratio=0.5))
+    parts.total(Objective(ratio=0.5)).backward()
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None and parameter.grad.isfinite().all() and parameter.grad.any(), name
