@@ -1,10 +1,9 @@
-"""Compares lengths of embeddings by the logs of their runs: prints a table and draws `scores.png`.
+"""Compares lengths of embeddings by what their runs left: prints a table and draws `scores.png`.
 
     python recipes/ablation-embedding/compare.py
 
-The logs are the `log.jsonl` of `stems train recipes/ablation-embedding/dimensions-N.toml`, kept here as
-`dimensions-N.jsonl`. A score is the mean of both voices' SDR in validation; as their levels in the mixture are as far
-above 0 dB as below it, that is an improvement, too.
+Of each run of `stems train recipes/ablation-embedding/dimensions-N.toml` two files are kept here: its `log.jsonl` as
+`dimensions-N.jsonl`, and as `dimensions-N.json` what `recipes/score_voices.py --json` found of its model.
 """
 
 import json
@@ -14,47 +13,48 @@ HERE = Path(__file__).parent
 DIMENSIONS = (5, 20, 40, 60)
 
 
-def read_log(folder: Path, dimensions: int) -> list[dict]:
+def log_of(dimensions: int) -> list[dict]:
     """The entries of a run."""
-    return [json.loads(line) for line in (folder / f"dimensions-{dimensions}.jsonl").read_text().splitlines()]
+    return [json.loads(line) for line in (HERE / f"dimensions-{dimensions}.jsonl").read_text().splitlines()]
 
 
-def scores(entry: dict) -> dict[str, float]:
-    """SDR in dB by group of duets."""
-    return {group.split("/")[-1]: sum(voices.values()) / len(voices) for group, voices in entry["sdr"].items()}
+def scores_of(dimensions: int) -> dict[str, dict[str, float]]:
+    """Improvements of a run's model in dB, by group of duets and metric."""
+    return json.loads((HERE / f"dimensions-{dimensions}.json").read_text())
 
 
-def table(logs: dict[int, list[dict]]) -> str:
-    """The last entries of all runs as Markdown."""
-    groups = list(scores(next(iter(logs.values()))[-1]))
-    lines = [
-        "| D | steps | minutes | affinity loss | " + " | ".join(groups) + " |",
-        "|---|" + "---|" * (3 + len(groups)),
-    ]
-    for dimensions, log in logs.items():
-        last = log[-1]
-        found = " | ".join(f"{score:.2f}" for score in scores(last).values())
-        lines.append(f"| {dimensions} | {last['step']} | {last['minutes']:.0f} | {last['affinity']:.3f} | {found} |")
+def table() -> str:
+    """Losses and improvements of all runs as Markdown."""
+    columns = [(group, metric) for group, metrics in scores_of(DIMENSIONS[0]).items() for metric in metrics]
+    lines = [f"| D | steps | affinity loss | {' | '.join(f'{group}: {metric}' for group, metric in columns)} |"]
+    lines.append("|---" * (3 + len(columns)) + "|")
+    for dimensions in DIMENSIONS:
+        last, scores = log_of(dimensions)[-1], scores_of(dimensions)
+        found = " | ".join(f"{scores[group][metric]:.2f}" for group, metric in columns)
+        lines.append(f"| {dimensions} | {last['step']} | {last['affinity']:.3f} | {found} |")
     return "\n".join(lines)
 
 
-def draw(logs: dict[int, list[dict]], picture: Path) -> None:
-    """Scores over the steps of each run, and at their ends over the length of embeddings."""
+def draw(picture: Path) -> None:
+    """SDR in validation over the steps of each run, and improvements at their ends over the length of embeddings."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
     figure, (over_steps, over_dimensions) = pyplot.subplots(1, 2, figsize=(10, 4))
-    for dimensions, log in logs.items():
-        means = [sum(scores(entry).values()) / len(scores(entry)) for entry in log]
+    for dimensions in DIMENSIONS:
+        log = log_of(dimensions)
+        voices = [[sdr for group in entry["sdr"].values() for sdr in group.values()] for entry in log]
+        means = [sum(found) / len(found) for found in voices]
         over_steps.plot([entry["step"] for entry in log], means, marker="o", label=f"D = {dimensions}")
-    over_steps.set(xlabel="steps", ylabel="SDR / dB", title="both groups")
+    over_steps.set(xlabel="steps", ylabel="SDR / dB", title="validation, mean of all voices")
     over_steps.legend()
-    for group in scores(next(iter(logs.values()))[-1]):
-        over_dimensions.plot(list(logs), [scores(log[-1])[group] for log in logs.values()], marker="o", label=group)
-    over_dimensions.set(xlabel="D", ylabel="SDR / dB", title="after the last step", xticks=list(logs))
-    over_dimensions.set_ylim(bottom=min(0, over_dimensions.get_ylim()[0]))
+    for group, metrics in scores_of(DIMENSIONS[0]).items():
+        for metric, line in zip(metrics, ("-", "--"), strict=True):
+            found = [scores_of(dimensions)[group][metric] for dimensions in DIMENSIONS]
+            over_dimensions.plot(DIMENSIONS, found, line, marker="o", label=f"{group}, {metric}")
+    over_dimensions.set(xlabel="D", ylabel="dB", title="after the last step", xticks=DIMENSIONS)
     over_dimensions.legend()
     figure.tight_layout()
     figure.savefig(picture, dpi=80)
@@ -62,9 +62,8 @@ def draw(logs: dict[int, list[dict]], picture: Path) -> None:
 
 
 def main() -> None:
-    logs = {dimensions: read_log(HERE, dimensions) for dimensions in DIMENSIONS}
-    print(table(logs))
-    draw(logs, HERE / "scores.png")
+    print(table())
+    draw(HERE / "scores.png")
 
 
 if __name__ == "__main__":

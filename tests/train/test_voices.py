@@ -169,8 +169,9 @@ def test_a_model_is_scored_on_duets_by_one_command(folder: Path, tmp_path: Path)
     command += ["--model", tmp_path / "duets.safetensors"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    *_, ours, ideal = done.stdout.splitlines()
+    *_, ours, half, ideal = done.stdout.splitlines()
     assert ours.startswith("| pairs (2) | k-means |") and ideal.startswith("| pairs (2) | ideal binary mask |")
+    assert half.startswith("| pairs (2) | half the mixture |") and 2.5 < float(half.split("|")[3]) < 4.5
     assert float(ideal.split("|")[3]) > 20 > float(ours.split("|")[3])
     assert json.loads((tmp_path / "scores").read_text())["pairs"]["SDR improvement"] == float(ours.split("|")[3])
 
@@ -183,6 +184,8 @@ def test_recipes_of_the_ablation_differ_in_their_dimensions_alone(dimensions: in
     assert other.network.dimensions == dimensions
     network = dataclasses.replace(other.network, dimensions=20)
     assert dataclasses.replace(other, name=first.name, about=first.about, network=network) == first
+    log = (RECIPES / f"ablation-embedding/dimensions-{dimensions}.jsonl").read_text().splitlines()
+    assert json.loads(log[-1])["step"] == first.schedule.steps  # equal budgets
 
 
 def tiny_voices(steps: int) -> str:
