@@ -55,7 +55,8 @@ def draw(picture: Path) -> None:
             found = [scores_of(dimensions)[group][metric] for dimensions in DIMENSIONS]
             over_dimensions.plot(DIMENSIONS, found, line, marker="o", label=f"{group}, {metric}")
     over_dimensions.set(xlabel="D", ylabel="dB", title="after the last step", xticks=DIMENSIONS)
-    over_dimensions.legend()
+    over_dimensions.set_ylim(0, 1.6 * over_dimensions.get_ylim()[1])
+    over_dimensions.legend(loc="upper right")
     figure.tight_layout()
     figure.savefig(picture, dpi=80)
     pyplot.close(figure)
