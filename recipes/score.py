@@ -17,7 +17,7 @@ import numpy as np
 
 from stems.card import STEMS
 from stems.evaluate.results import load_method, sdr_by_stem, share_of_the_way, summarise
-from stems.evaluate.scoring import baseline_estimator, model_estimator, score_track
+from stems.evaluate.scoring import Estimates, baseline_estimator, model_estimator, score_track
 from stems.evaluate.tracks import Song, song_tracks
 from stems.model import Model
 from stems.stream import Stream
@@ -36,12 +36,12 @@ def without_adaptation(model: str, folder: Path) -> str:
     return str(path)
 
 
-def streamed(model: str, song: Song) -> dict[str, np.ndarray]:
+def streamed(model: str, song: Song) -> Estimates:
     """What a real-time model makes of a song, its latency taken out."""
     stream = Stream(model, song.sample_rate, song.mixture.shape[0])
     late = stream.latency_samples
     stems = stream(np.pad(song.mixture, ((0, 0), (0, late))).astype(np.float32))
-    return {name: stem[:, late:] for name, stem in stems.items()}
+    return Estimates({name: stem[:, late:] for name, stem in stems.items()})
 
 
 def main() -> None:

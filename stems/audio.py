@@ -12,6 +12,7 @@ import numpy.typing as npt
 import soundfile
 
 from stems.errors import AudioError, OptionError
+from stems.truncation import is_cut_off, is_cut_off_mp3
 
 LOWEST_RATE = 8_000
 HIGHEST_RATE = 192_000
@@ -237,6 +238,8 @@ class Song:
             )
         if sound.frames == 0:
             raise AudioError(f"{self.path} holds no samples: export it again.")
+        if is_cut_off(sound.extra_info):
+            raise self._cut_off(sound.frames, sound.samplerate)
         encoding = _ENCODINGS.get(sound.subtype, "lossy")
         return AudioFormat(_CONTAINERS[sound.format], encoding, sound.samplerate, sound.channels)
 
@@ -253,6 +256,8 @@ class Song:
                     f"{self.path} goes on after the end that it states, {count / sound.samplerate:.1f} s: "
                     "its length header is missing or wrong, convert it to wav."
                 )
+            if self.format.container == "mp3" and is_cut_off_mp3(self.path, count, sound.frames):
+                raise self._cut_off(count, sound.samplerate)
         if count == 0:
             raise AudioError(f"{self.path} holds no samples: export it again.")
         return count
@@ -288,6 +293,12 @@ class Song:
     def _damaged(self, position: int) -> AudioError:
         second = position / self.format.sample_rate
         return AudioError(f"{self.path} is damaged after {second:.1f} s: export or download it again.")
+
+    def _cut_off(self, samples: int, sample_rate: int) -> AudioError:
+        return AudioError(
+            f"{self.path} is cut off after {samples / sample_rate:.1f} s: "
+            "export or download it again, or convert it if there is no more of it."
+        )
 
 
 class _Sound(soundfile.SoundFile):  # type: ignore[misc]

@@ -18,8 +18,9 @@ import numpy as np
 
 from stems.audio import READABLE_SUFFIXES, AudioFormat, Song, open_song, output_format
 from stems.errors import Cancelled, OptionError, StemsError
+from stems.hints import Hint, as_toml, check_against
 from stems.presets import Preset
-from stems.writing import StemFiles
+from stems.writing import PARTIAL_SUFFIX, StemFiles
 
 if TYPE_CHECKING:
     from stems.confidence import Clustered, Confidence
@@ -43,6 +44,7 @@ class Settings:
         device: "auto", "cpu", "cuda" or "mps".
         overwrite: split songs whose stems are there already.
         daw: formats of `stems.daw` in which each song is handed on.
+        hints: what is known of the song, of which there may be only one then.
     """
 
     preset: Preset
@@ -55,6 +57,7 @@ class Settings:
     device: str = "auto"
     overwrite: bool = False
     daw: tuple[str, ...] = ()
+    hints: tuple[Hint, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,7 @@ class Result:
     elapsed: float = 0.0  # seconds of work
     error: str = ""
     confidence: Confidence | None = None
+    resembles: dict[str, dict[str, float]] = field(default_factory=dict)  # see `stems.blind.Anonymous`
 
     def as_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -89,6 +93,7 @@ class Result:
             "seconds": round(self.seconds, 3),
             "elapsed": round(self.elapsed, 3),
             **(self.confidence.as_json() if self.confidence else {}),
+            **({"resembles": self.resembles} if self.resembles else {}),
             **({"error": self.error} if self.error else {}),
         }
 
@@ -129,7 +134,8 @@ def plan(inputs: Sequence[str | Path], settings: Settings) -> list[Task]:
     Songs of one place that differ only in their suffix keep the suffix in their names.
 
     Raises:
-        OptionError: where an input holds no songs, or two songs would be written to the same files.
+        OptionError: where an input holds no songs, two songs would be written to the same files, or there are hints and
+            more than one song.
     """
     songs: dict[str, tuple[Path, Path]] = {}
     for given in inputs:
@@ -149,6 +155,8 @@ def plan(inputs: Sequence[str | Path], settings: Settings) -> list[Task]:
         Task(song, folder, song.name if same[folder, name] > 1 else song.stem)
         for (song, _), folder, name in zip(songs.values(), folders, names, strict=True)
     ]
+    if settings.hints and len(tasks) > 1:
+        raise OptionError(f"Hints are about one song, and there are {len(tasks)}: split each with its own.")
     _check_apart(tasks, settings)
     return tasks
 
@@ -200,10 +208,15 @@ def output_paths(task: Task, settings: Settings, container: str) -> dict[str, Pa
     }
 
 
+def hints_path(task: Task, settings: Settings) -> Path:
+    """Where the hints that a song was split with are kept, beside its outputs."""
+    return settings.out / task.folder / settings.name.format(track=task.track, stem="hints", ext="toml")
+
+
 def preview(task: Task, settings: Settings) -> Result:
     """What `split_song` would make of a song, as far as its header tells."""
     result = Result(task.song, "would split")
-    with _failures_in(result), open_song(task.song) as song:
+    with failures_in(result), open_song(task.song) as song:
         if _look(song, task, settings, result):
             result.status = "would skip"
     return result
@@ -225,19 +238,20 @@ def split_song(
     """
     result = Result(task.song)
     begun = perf_counter()
-    with _failures_in(result), open_song(task.song) as song:
+    with failures_in(result), open_song(task.song) as song:
         if _look(song, task, settings, result):
             result.status = "skipped"
         else:
             result.seconds = song.seconds
             _write(song, task, result, settings, separator, progress, cancelled)
+            _keep_hints(task, settings)
         _export(task, result, settings)
     result.elapsed = perf_counter() - begun
     return result
 
 
 @contextmanager
-def _failures_in(result: Result) -> Iterator[None]:
+def failures_in(result: Result) -> Iterator[None]:
     """Turns whatever goes wrong with a song into a result, so that the rest of the batch is done."""
     try:
         yield
@@ -258,7 +272,22 @@ def _look(song: Song, task: Task, settings: Settings, result: Result) -> bool:
     for path in there:
         if path.samefile(song.path):
             raise OptionError(f"{path} is the song itself, which its stems must not replace: choose another --out.")
-    return len(there) == len(result.outputs) and not settings.overwrite
+    check_against(settings.hints, song, song.format.sample_rate)
+    kept = hints_path(task, settings)
+    same_hints = (kept.read_text(encoding="utf-8") if kept.is_file() else "") == as_toml(settings.hints)
+    return len(there) == len(result.outputs) and same_hints and not settings.overwrite
+
+
+def _keep_hints(task: Task, settings: Settings) -> None:
+    """Notes with which hints a song was split, so that other hints split it again."""
+    path = hints_path(task, settings)
+    if settings.hints:
+        partial = path.with_name(f".{path.name}{PARTIAL_SUFFIX}")
+        partial.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(as_toml(settings.hints), encoding="utf-8")
+        partial.replace(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _export(task: Task, result: Result, settings: Settings) -> None:

@@ -1,10 +1,12 @@
-"""What the recurrent layers know of every frame of a song, found window by window in bounded memory."""
+"""What the recurrent layers know of every frame of a song, found layer by layer in bounded memory."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -12,9 +14,11 @@ import torch
 from torch import Tensor
 
 from stems.model import Model
-from stems.spectrum import FLOOR_DB, OVERLAP, Grid, analyse
+from stems.network import EmbeddingNetwork, RunningFeatures, State
+from stems.spectrum import OVERLAP, Grid, analyse
 
-KEPT_IN_MEMORY = 64 * 2**20  # bytes of context, about half an hour of song; longer songs use a temporary file
+BLOCK_FRAMES = 1024  # that a layer hears at once
+KEPT_IN_MEMORY = 16 * 2**20  # bytes of one `Frames`: some minutes of song; longer songs use temporary files
 
 
 class Readable(Protocol):
@@ -50,71 +54,22 @@ def spectra(
         yield audio[:, : count * grid.hop], analyse(audio, grid)
 
 
-class Windows:
-    """Cuts frames into windows that overlap, and joins what was found in them by a crossfade.
-
-    A recurrent layer knows less near the ends of a window, so `margin` frames there are thrown away, and
-    over the next `fade` frames one window gives way to the other.
-    """
-
-    def __init__(self, length: int, margin: int, fade: int) -> None:
-        if length <= 2 * (margin + fade):
-            raise ValueError(f"a window of {length} frames has no room for margins of {margin} and fades of {fade}")
-        self.length, self.margin, self.fade = length, margin, fade
-        self.stride = length - 2 * margin - fade
-
-    def cut(self, pieces: Iterator[Tensor], silence: float) -> Iterator[Tensor]:
-        """(2, any number of frames, bands) pieces -> (2, length, bands), the last filled up with `silence`."""
-        held: Tensor | None = None
-        fresh = 0  # frames that no window has shown yet
-        for piece in pieces:
-            held = piece if held is None else torch.cat([held, piece], 1)
-            fresh += piece.shape[1]
-            while held.shape[1] >= self.length:
-                yield held[:, : self.length]
-                held = held[:, self.stride :]
-                fresh = held.shape[1] - (self.length - self.stride)
-        if held is not None and fresh > 0:
-            yield torch.nn.functional.pad(held, (0, 0, 0, self.length - held.shape[1]), value=silence)
-
-    def join(self, windows: Iterator[Tensor], total: int) -> Iterator[Tensor]:
-        """(length, features) windows -> (any number of frames, features) pieces, `total` frames in all."""
-        ramp = (torch.arange(self.fade) + 0.5) / self.fade
-        leaving: Tensor | None = None
-        done = 0
-        for window in windows:
-            first = self.margin if leaving is not None else 0
-            known = window[first : self.length - self.margin].clone()
-            if leaving is not None:
-                rising = ramp.to(known)[:, None]
-                known[: self.fade] = known[: self.fade] * rising + leaving * (1 - rising)
-            if total - done <= self.length - first:  # nothing comes after this window
-                known = torch.cat([known, window[self.length - self.margin :]])
-                piece = known[: total - done]
-            else:
-                piece, leaving = known[: -self.fade], known[-self.fade :]
-            yield piece
-            done += piece.shape[0]
-
-
-class Contexts:
-    """The recurrent context of a song, kept in half precision: in memory, or in a temporary file if it is long."""
+class Frames:
+    """Vectors of all frames of a song, kept in half precision: in memory, or in a temporary file if it is long."""
 
     def __init__(self, size: int) -> None:
         self.size = size
         self._file = tempfile.SpooledTemporaryFile(max_size=KEPT_IN_MEMORY)  # noqa: SIM115
 
-    def append(self, context: Tensor) -> None:
-        """Adds (frames, size)."""
-        self._file.write(context.half().cpu().numpy().tobytes())
+    def write(self, first: int, vectors: Tensor) -> None:
+        """Keeps (frames, size) from frame `first` on."""
+        self._file.seek(2 * first * self.size)
+        self._file.write(vectors.half().cpu().numpy().tobytes())
 
-    def rewind(self) -> None:
-        """Starts reading at the first frame."""
-        self._file.seek(0)
-
-    def read(self, frames: int) -> Tensor:
-        """The next frames, (frames, size) in single precision."""
-        content = self._file.read(2 * frames * self.size)
+    def read(self, first: int, count: int) -> Tensor:
+        """`count` frames from frame `first` on, fewer at the end: (frames, size) in single precision."""
+        self._file.seek(2 * first * self.size)
+        content = self._file.read(2 * count * self.size)
         return torch.from_numpy(np.frombuffer(content, np.float16).astype(np.float32).reshape(-1, self.size))
 
     def close(self) -> None:
@@ -127,14 +82,25 @@ class Heard:
     """What `listen` found.
 
     Attributes:
-        contexts: of every frame, to be read once from the start.
-        landmarks: contexts of evenly spread frames, (landmarks, size).
-        landmark_levels: their levels, (2, landmarks, bands) in dB.
+        parts: the context of every frame: what each direction of the last layer says, and what is kept of textures.
+        kept: numbers of the frames that were asked for.
+        kept_contexts: their contexts, (kept, size).
+        kept_levels: their levels, (2, kept, bands) in dB.
     """
 
-    contexts: Contexts
-    landmarks: Tensor
-    landmark_levels: Tensor
+    parts: Sequence[Frames]
+    kept: Tensor
+    kept_contexts: Tensor
+    kept_levels: Tensor
+
+    def context(self, first: int, count: int) -> Tensor:
+        """Contexts of `count` frames from frame `first` on, (frames, size)."""
+        return _side_by_side(self.parts, first, count)
+
+    def close(self) -> None:
+        """Forgets the contexts."""
+        for frames in self.parts:
+            frames.close()
 
 
 def listen(
@@ -142,55 +108,88 @@ def listen(
     model: Model,
     grid: Grid,
     gain: float,
-    windows: Windows,
-    batch: int,
-    landmarks: int,
-    report: Callable[[int], None] = lambda frames: None,
+    keep: Tensor,
+    report: Callable[[float], None] = lambda share: None,
 ) -> Heard:
     """Runs the recurrent layers over a song.
 
+    Each layer hears all frames before the next one begins, forward and backward at the same time, and its states go on
+    from block to block. So a song of any length is heard as a whole, blocks leave no seams, and no more is kept than
+    lies between two layers.
+
     Args:
         gain: brings the song to the level that the network knows.
-        windows: their length bounds the memory; a song shorter than one is seen whole.
-        batch: windows that are seen at once.
-        landmarks: most frames that are kept as landmarks.
-        report: called with the number of frames that are done.
+        keep: numbers of the frames whose contexts and levels are kept, in order, each once.
+        report: called with the share of the work that is done.
     """
+    network, bands = model.network, model.design.bands
     device = next(model.parameters()).device
     total = grid.frames(song.samples)
-    windows = windows if total > windows.length else Windows(total, 0, 0)
-    spacing = -(-total // landmarks)
-    kept = -(-total // spacing)
-    contexts = Contexts(model.network.context_size)
     # Made once at full size: many small tensors that stay would fragment the memory between the large ones that go.
-    landmark_contexts = torch.empty(kept, contexts.size, device=device)
-    landmark_levels = torch.empty(2, kept, model.design.bands.count, device=device)
+    kept_levels = torch.empty(2, len(keep), bands.count, device=device)
+    kept_contexts = torch.empty(len(keep), network.context_size, device=device)
+    work, done = (1 + network.shape.layers * network.directions) * total, 0
 
-    def levels() -> Iterator[Tensor]:
-        first = 0
-        for _, piece in spectra(song, grid, 256, device):
-            found = model.design.bands.levels(piece * gain, grid)
-            chosen = found[:, -first % spacing :: spacing]
-            landmark_levels[:, -(-first // spacing) :][:, : chosen.shape[1]] = chosen
-            first += found.shape[1]
-            yield found
+    def among(first: int, count: int) -> tuple[slice, Tensor]:
+        """Which of the kept frames are in a piece, and where in it they lie."""
+        begin, end = torch.searchsorted(keep, torch.tensor([first, first + count])).tolist()
+        return slice(begin, end), keep[begin:end] - first
 
-    def seen() -> Iterator[Tensor]:
-        waiting: list[Tensor] = []
-        for window in windows.cut(levels(), silence=FLOOR_DB):
-            waiting.append(window)
-            if len(waiting) == batch:
-                yield from model.network.context(torch.stack(waiting))[0]
-                waiting.clear()
-        if waiting:
-            yield from model.network.context(torch.stack(waiting))[0]
+    def advance(frames: int) -> None:
+        nonlocal done
+        done += frames
+        report(done / work)
 
-    done = 0
-    for piece in windows.join(seen(), total):
-        contexts.append(piece)
-        chosen = piece[-done % spacing :: spacing]
-        landmark_contexts[-(-done // spacing) :][: chosen.shape[0]] = chosen
-        done += piece.shape[0]
-        report(done)
-    contexts.rewind()
-    return Heard(contexts, landmark_contexts, landmark_levels)
+    below, textures = [Frames(network.features_size)], Frames(network.kept_size)
+    running, written = RunningFeatures(network), 0
+    for _, piece in spectra(song, grid, 256, device):
+        levels = bands.levels(piece * gain, grid)
+        places, chosen = among(done, levels.shape[1])
+        kept_levels[:, places] = levels[:, chosen.to(device)]
+        features, kept = running(levels, last=done + levels.shape[1] == total)
+        below[0].write(written, features)
+        textures.write(written, kept)
+        written += len(features)
+        advance(levels.shape[1])
+    threads = torch.get_num_threads()
+    try:  # a frame is too little work to be shared among cores, but each direction can have its own
+        with ThreadPoolExecutor(min(network.directions, threads), "", torch.set_num_threads, (1,)) as pool:
+            for layer in range(network.shape.layers):
+                above = _hear(network, layer, below, total, pool, advance)
+                for frames in below:
+                    frames.close()
+                below = above
+    finally:
+        torch.set_num_threads(threads)  # or threads to come would have one
+    heard = Heard([*below, textures] if network.kept_size else below, keep, kept_contexts, kept_levels)
+    for first in range(0, total, BLOCK_FRAMES):
+        places, chosen = among(first, BLOCK_FRAMES)
+        kept_contexts[places] = heard.context(first, BLOCK_FRAMES)[chosen].to(device)
+    return heard
+
+
+def _hear(
+    network: EmbeddingNetwork,
+    layer: int,
+    below: Sequence[Frames],
+    total: int,
+    pool: ThreadPoolExecutor,
+    advance: Callable[[int], None],
+) -> list[Frames]:
+    """What each direction of a layer makes of all that the layer below has found."""
+    device, directions = network.scale.device, range(network.directions)
+    found = [Frames(network.shape.units) for _ in directions]
+    states: list[State | None] = [None for _ in directions]
+    blocks = range(0, total, BLOCK_FRAMES)
+    for forward_and_backward in zip(blocks, reversed(blocks), strict=True):
+        firsts = forward_and_backward[: len(directions)]
+        inputs = [_side_by_side(below, first, BLOCK_FRAMES).to(device) for first in firsts]
+        for direction, output in enumerate(pool.map(partial(network.hear, layer), directions, inputs, states)):
+            vectors, states[direction] = output
+            found[direction].write(firsts[direction], vectors)
+            advance(len(vectors))
+    return found
+
+
+def _side_by_side(parts: Sequence[Frames], first: int, count: int) -> Tensor:
+    return torch.cat([frames.read(first, count) for frames in parts], 1)

@@ -7,22 +7,30 @@ from torch import Generator, Tensor
 from torch.nn import functional
 
 
-def assign(embeddings: Tensor, centroids: Tensor, sensitivity: float | Tensor) -> Tensor:
-    """Shares of every embedding in every cluster: `softmax(sensitivity * cosine)`.
+def assign(
+    embeddings: Tensor, centroids: Tensor, sensitivity: float | Tensor, log_priors: Tensor | None = None
+) -> Tensor:
+    """Shares of every embedding in every cluster: `softmax(sensitivity * cosine + log_prior)`.
 
     Args:
         embeddings: (..., points, dimensions), of unit length.
         centroids: (..., clusters, dimensions), of unit length.
         sensitivity: low shares softly, high cuts hard (kappa of a von Mises-Fisher mixture).
+        log_priors: (clusters,), how likely each cluster is before a point is seen; all alike by default.
 
     Returns:
         (..., points, clusters), which sum to one over the clusters.
     """
     cosines = centroids @ embeddings.transpose(-1, -2)  # with the few clusters first, softmax is ten times as fast
-    return torch.softmax(sensitivity * cosines, dim=-2).transpose(-1, -2)
+    logits = sensitivity * cosines
+    if log_priors is not None:
+        logits = logits + log_priors[:, None]
+    return torch.softmax(logits, dim=-2).transpose(-1, -2)
 
 
-def update(embeddings: Tensor, weights: Tensor, shares: Tensor, anchors: Tensor, pull: float) -> Tensor:
+def update(
+    embeddings: Tensor, weights: Tensor, shares: Tensor, anchors: Tensor, pull: float, hinted: Tensor | None = None
+) -> Tensor:
     """New centroids: the weighted mean direction of each cluster's points, pulled towards its anchor.
 
     The pull is that of `pull` times an even part of all weight, all of it lying on the anchor. A stem that
@@ -33,12 +41,14 @@ def update(embeddings: Tensor, weights: Tensor, shares: Tensor, anchors: Tensor,
         weights: (..., points), at least 0.
         shares: (..., points, clusters), see `assign`.
         anchors: (..., clusters, dimensions).
+        hinted: (..., clusters, dimensions), what is added to the sum over each cluster, where all points weigh 1.
 
     Returns:
         (..., clusters, dimensions), of unit length.
     """
     weights = weights / weights.sum(-1, keepdim=True).clamp(min=1e-12)
-    return pulled(weighted_sums(embeddings, weights, shares), anchors, pull)
+    sums = weighted_sums(embeddings, weights, shares)
+    return pulled(sums if hinted is None else sums + hinted, anchors, pull)
 
 
 def weighted_sums(embeddings: Tensor, weights: Tensor, shares: Tensor) -> Tensor:
@@ -58,6 +68,8 @@ def cluster(
     sensitivity: float | Tensor,
     pull: float = 0.05,
     iterations: int = 10,
+    log_priors: Tensor | None = None,
+    hinted: Tensor | None = None,
 ) -> Tensor:
     """Centroids of a song, found by soft spherical k-means that starts from the anchors.
 
@@ -70,14 +82,16 @@ def cluster(
         sensitivity: see `assign`.
         pull: see `update`; 0 lets the centroids go anywhere.
         iterations: 0 returns the anchors.
+        log_priors: see `assign`.
+        hinted: see `update`.
 
     Returns:
         (..., clusters, dimensions), of unit length.
     """
     centroids = anchors
     for _ in range(iterations):
-        shares = assign(embeddings, centroids, sensitivity)
-        centroids = update(embeddings, weights, shares, anchors, pull)
+        shares = assign(embeddings, centroids, sensitivity, log_priors)
+        centroids = update(embeddings, weights, shares, anchors, pull, hinted)
     return centroids
 
 

@@ -8,7 +8,8 @@ from math import isnan
 import torch
 from torch import Tensor
 
-from stems.clustering import assign
+from stems.guidance import Leaning
+from stems.methods import Clusters
 
 BARELY_THERE = 1e-6  # of all weight: a stem with less has no figure
 
@@ -20,24 +21,29 @@ class Clustered:
     Attributes:
         stems: names of the clusters, in the order of the centroids.
         anchors: (stems, dimensions), where the clusters started; seeds, in a model without anchors.
-        centroids: (stems, dimensions), where they came to rest.
-        sensitivity: with which cells are assigned, see `stems.clustering.assign`.
+        clusters: what they became, one for each stem.
         seconds: of the middle of each landmark, (landmarks,).
         contexts: what the recurrent layers know of each landmark, (landmarks, size).
         powers: of all bands of each landmark, (landmarks, bands).
         loudest: numbers of the bands that were clustered, (landmarks, cells).
         embeddings: of these cells, (landmarks, cells, dimensions).
+        leanings: what hints change besides, see `stems.guidance`.
     """
 
     stems: tuple[str, ...]
     anchors: Tensor
-    centroids: Tensor
-    sensitivity: float
+    clusters: Clusters
     seconds: Tensor
     contexts: Tensor
     powers: Tensor
     loudest: Tensor
     embeddings: Tensor
+    leanings: tuple[Leaning, ...] = ()
+
+    @property
+    def centroids(self) -> Tensor:
+        """Where the clusters came to rest, (stems, dimensions)."""
+        return self.clusters.centroids
 
 
 @dataclass(frozen=True)
@@ -107,14 +113,13 @@ def confidence_over_time(found: Clustered, step_seconds: float = 1.0) -> list[Co
 
 
 def _confidence(found: Clustered, landmarks: slice | Tensor) -> Confidence:
-    embeddings = found.embeddings[landmarks].double().flatten(0, 1)
+    embeddings = found.embeddings[landmarks].flatten(0, 1)
     powers = found.powers[landmarks].gather(1, found.loudest[landmarks]).double().flatten()
-    centroids = found.centroids.double()
-    shares = assign(embeddings, centroids, found.sensitivity)
+    shares = found.clusters.shares(embeddings).double()
     given = powers[:, None] * shares  # power, because the distortion of a stem is measured in it
     certain = certainty(shares)
     posterior = _means(certain, given).clamp(min=0)
-    separate = _means(silhouette(embeddings, centroids), given)
+    separate = _means(silhouette(embeddings.double(), found.centroids.double()), given)
     return Confidence(
         dict(zip(found.stems, posterior.tolist(), strict=True)),
         dict(zip(found.stems, separate.tolist(), strict=True)),

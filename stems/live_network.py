@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from stems.network import CENTRE_DB, SPREAD_DB, EmbeddingNetwork, Texture
+from stems.network import EmbeddingNetwork, RunningFeatures
 
 Layer = Callable[[Tensor], Tensor]
 
@@ -36,32 +36,15 @@ class LiveNetwork:
 
     def reset(self) -> None:
         """Forgets all frames."""
-        shape = self.network.shape
-        silence = torch.zeros(1, shape.units)
+        silence = torch.zeros(1, self.network.shape.units)
         self._outputs, self._cells = [silence] * len(self._recurrent), [silence] * len(self._recurrent)
-        self._features = torch.zeros(1, 2, 2 * shape.reach, shape.bands)  # of the frames before, for the texture
-        self._inner = torch.zeros(1, shape.channels, 2 * shape.reach, shape.bands)
+        self._features = RunningFeatures(self.network)
 
     def __call__(self, levels: Tensor) -> Tensor:
         """Embeds the next frames: (2, frames, bands) in dB -> (frames, bands, dimensions), of unit length."""
-        network, shape = self.network, self.network.shape
-        features = (levels - CENTRE_DB) / SPREAD_DB
-        below = features.transpose(0, 1).flatten(1) * network.scale + network.shift
-        kept = None
-        if network.texture is not None:
-            kept, pooled = self._texture(network.texture, features[None])
-            below = torch.cat([below, pooled], 1)
-        contexts = torch.cat([self._step(below[frame : frame + 1]) for frame in range(len(below))])
-        said = self._last(contexts).view(len(below), shape.bands, -1)
-        return functional.normalize(said, dim=-1) if kept is None else network.place(said, kept)
-
-    def _texture(self, texture: Texture, features: Tensor) -> tuple[Tensor, Tensor]:
-        features = torch.cat([self._features, features], 2)
-        inner = torch.cat([self._inner, functional.relu(texture.first(features))], 2)
-        past = self._features.shape[2]
-        self._features, self._inner = features[:, :, features.shape[2] - past :], inner[:, :, inner.shape[2] - past :]
-        kept, pooled = texture.read(functional.relu(texture.second(inner)))
-        return kept[0], pooled[0]
+        features, kept = self._features(levels)
+        contexts = torch.cat([self._step(features[frame : frame + 1]) for frame in range(len(features))])
+        return self.network.place(self._last(contexts), kept)
 
     def _step(self, below: Tensor) -> Tensor:
         for number, layer in enumerate(self._recurrent):

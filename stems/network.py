@@ -8,8 +8,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from stems.texture import RunningTexture, Texture
+
+State = tuple[Tensor, Tensor]  # what an LSTM knows after a frame: its outputs and its cells
+
 CENTRE_DB, SPREAD_DB = -55.0, 20.0  # where the band levels of music lie when the song is at -20 dBFS
-POOLED_BANDS = 4  # neighbours whose texture the recurrent layers see as one
+READING = 32  # units of the layer that reads texture by hints
 
 
 @dataclass(frozen=True)
@@ -22,12 +26,11 @@ class NetworkShape:
         layers: recurrent layers.
         units: of each layer and direction.
         bidirectional: False for real time, where the future is not known.
-        dropout: between recurrent layers, in training only.
-        channels: of the `Texture` before the recurrent layers; 0 leaves it out.
-        texture: channels of it that are kept for each band and frame, beside what the recurrent layers say.
-        hints: numbers that the recurrent layers say of each band and frame, for the texture to be read by.
-        reach: frames before and after that each of the texture's two layers looks at; all of them before the
-            frame where the network is not bidirectional.
+        dropout: between and after recurrent layers, in training only.
+        channels: of the `stems.texture.Texture` before the recurrent layers; 0 leaves it out.
+        texture: numbers of it that are kept of each cell, beside what the recurrent layers say.
+        hints: numbers that the recurrent layers say of each cell, for its texture to be read by.
+        reach: frames before and after that each convolution of the texture looks at, see there.
     """
 
     bands: int = 192
@@ -42,54 +45,31 @@ class NetworkShape:
     reach: int = 2
 
 
-class Texture(nn.Module):
-    """What the surroundings of each cell look like: held or struck, gliding, noisy, between which neighbours.
-
-    Two convolutions over bands and frames, the same for all bands, so that what is learned at one pitch is known
-    at all of them.
-    """
-
-    def __init__(self, shape: NetworkShape) -> None:
-        super().__init__()
-        frames = 2 * shape.reach + 1
-        self.first = nn.Conv2d(2, shape.channels, (frames, 7), padding=(0, 3))
-        self.second = nn.Conv2d(shape.channels, shape.channels, (frames, 5), padding=(0, 2))
-        self.kept = nn.Conv2d(shape.channels, shape.texture, 1)
-        self.pooled = nn.Conv2d(shape.channels, shape.texture * 2, (1, POOLED_BANDS), stride=(1, POOLED_BANDS))
-        self.pooled_size = shape.texture * 2 * (shape.bands // POOLED_BANDS)
-        self.before = shape.reach if shape.bidirectional else 2 * shape.reach
-        self.after = 2 * shape.reach - self.before
-
-    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """(batch, 2, frames, bands) -> what is kept of each cell, (batch, frames, bands * texture), and a summary
-        for the recurrent layers, (batch, frames, pooled_size)."""
-        surrounded = (0, 0, self.before, self.after)
-        inner = functional.relu(self.first(functional.pad(features, surrounded)))
-        return self.read(functional.relu(self.second(functional.pad(inner, surrounded))))
-
-    def read(self, around: Tensor) -> tuple[Tensor, Tensor]:
-        """The same from the output of the second layer, (batch, channels, frames, bands)."""
-        kept = self.kept(around).permute(0, 2, 3, 1).flatten(2)
-        pooled = functional.relu(self.pooled(around)).transpose(1, 2).flatten(2)
-        return kept, pooled
-
-
 class EmbeddingNetwork(nn.Module):
     """Levels of a mixture -> embeddings (Hershey et al. 2015, arXiv 1508.04306).
 
-    The work falls into two halves, because what the recurrent layers know of a frame (`context`) is small
-    enough to be kept for a whole song, and the embeddings (`embed`) are not.
+    The work falls into two halves, because what is known of a frame after the recurrent layers (`context`) is small
+    enough to be kept for a whole song, and the embeddings (`embed`) are not. A context is what the recurrent layers
+    say of the frame and, in a network that looks at textures, what its cells look like.
     """
 
     def __init__(self, shape: NetworkShape) -> None:
         super().__init__()
         self.shape = shape
-        features = 2 * shape.bands
-        self.scale = nn.Parameter(torch.ones(features))
-        self.shift = nn.Parameter(torch.zeros(features))
-        self.texture = Texture(shape) if shape.channels else None
+        self.directions = 2 if shape.bidirectional else 1
+        self.recurrent_size = shape.units * self.directions
+        self.scale = nn.Parameter(torch.ones(2 * shape.bands))
+        self.shift = nn.Parameter(torch.zeros(2 * shape.bands))
+        self.texture = (
+            Texture(shape.bands, shape.channels, shape.texture, shape.reach, not shape.bidirectional)
+            if shape.channels
+            else None
+        )
+        self.kept_size = self.texture.kept_size if self.texture else 0
+        self.features_size = 2 * shape.bands + (self.texture.pooled_size if self.texture else 0)
+        self.context_size = self.recurrent_size + self.kept_size
         self.recurrent = nn.LSTM(
-            features + (self.texture.pooled_size if self.texture else 0),
+            self.features_size,
             shape.units,
             shape.layers,
             batch_first=True,
@@ -97,56 +77,88 @@ class EmbeddingNetwork(nn.Module):
             dropout=shape.dropout,
         )
         self.dropout = nn.Dropout(shape.dropout)
-        self.recurrent_size = shape.units * (2 if shape.bidirectional else 1)
-        self.context_size = self.recurrent_size
         if self.texture:
-            self.context_size += shape.bands * shape.texture
             self.hints = nn.Linear(self.recurrent_size, shape.bands * shape.hints)
-            self.reading = nn.Linear(shape.hints + shape.texture, 32)
-            self.embedding = nn.Linear(32, shape.dimensions)
+            self.reading = nn.Linear(shape.hints + shape.texture, READING)
+            self.embedding = nn.Linear(READING, shape.dimensions)
         else:
             self.embedding = nn.Linear(self.recurrent_size, shape.bands * shape.dimensions)
 
-    def context(
-        self, levels: Tensor, state: tuple[Tensor, Tensor] | None = None
-    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """Runs the recurrent layers.
+    def context(self, levels: Tensor) -> Tensor:
+        """Levels of mid and side in dB, (batch, 2, frames, bands) -> (batch, frames, context_size)."""
+        scaled = (levels - CENTRE_DB) / SPREAD_DB
+        features, kept = self.line_up(scaled), None
+        if self.texture:
+            kept, pooled = self.texture(scaled)
+            features = torch.cat([features, pooled], -1)
+        said = self.dropout(self.recurrent(features)[0])
+        return said if kept is None else torch.cat([said, kept], -1)
+
+    def line_up(self, scaled: Tensor) -> Tensor:
+        """(..., 2, frames, bands) -> (..., frames, 2 * bands), scaled and shifted band by band."""
+        return scaled.transpose(-3, -2).flatten(-2) * self.scale + self.shift
+
+    @torch.inference_mode()
+    def hear(self, layer: int, direction: int, frames: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """Runs one direction of one recurrent layer over a block of a song.
 
         Args:
-            levels: (batch, 2, frames, bands), dB, of mid and side.
-            state: the recurrent state that an earlier call returned.
+            layer: number of the layer.
+            direction: 0 hears the frames forward, 1 backward.
+            frames: (frames, size), in order in time: features, or what all directions of the layer below gave.
+            state: the state that the block before, in the direction of hearing, returned.
 
         Returns:
-            (batch, frames, context_size), and the state after the last frame.
+            (frames, units), in order in time, and the state at the end of the block.
         """
-        features = (levels - CENTRE_DB) / SPREAD_DB
-        lined_up = features.transpose(1, 2).flatten(2) * self.scale + self.shift  # (batch, frames, 2 * bands)
-        if self.texture is None:
-            output, state = self.recurrent(lined_up, state)
-            return self.dropout(output), state
-        kept, pooled = self.texture(features)
-        output, state = self.recurrent(torch.cat([lined_up, pooled], -1), state)
-        return torch.cat([self.dropout(output), kept], -1), state
+        weights: list[Tensor] = [*self.recurrent.all_weights[layer * self.directions + direction]]
+        state = state or (frames.new_zeros(1, 1, self.shape.units), frames.new_zeros(1, 1, self.shape.units))
+        heard = frames.flip(0) if direction else frames
+        # Biases, one layer, no dropout, not in training, one direction, batch first.
+        output, hidden, cell = torch.lstm(heard[None], state, weights, True, 1, 0.0, False, False, True)
+        return output[0].flip(0) if direction else output[0], (hidden, cell)
 
     def embed(self, context: Tensor) -> Tensor:
-        """(batch, frames, context_size) -> (batch, frames, bands, dimensions), each of unit length."""
-        shape = self.shape
-        if self.texture is None:
-            embeddings = self.embedding(context).unflatten(-1, (shape.bands, shape.dimensions))
-            return functional.normalize(embeddings, dim=-1)
-        hints = self.hints(context[..., : self.recurrent_size]).unflatten(-1, (shape.bands, shape.hints))
-        return self.place(hints, context[..., self.recurrent_size :])
+        """(..., frames, context_size) -> (..., frames, bands, dimensions), each of unit length."""
+        said, kept = context[..., : self.recurrent_size], context[..., self.recurrent_size :]
+        return self.place((self.hints if self.texture else self.embedding)(said), kept)
 
-    def place(self, hints: Tensor, texture: Tensor) -> Tensor:
-        """Embeddings from what the recurrent layers say of cells and what these look like.
+    def place(self, said: Tensor, kept: Tensor) -> Tensor:
+        """Embeddings from what the last layer says of the cells of a frame, and what is kept of their texture.
 
         Args:
-            hints: (..., bands, hints).
-            texture: (..., bands * texture).
+            said: (..., bands * hints), or (..., bands * dimensions) without texture.
+            kept: (..., kept_size).
         """
-        cells = torch.cat([hints, texture.reshape(*texture.shape[:-1], self.shape.bands, self.shape.texture)], -1)
+        said = said.reshape(*said.shape[:-1], self.shape.bands, -1)
+        if not self.texture:
+            return functional.normalize(said, dim=-1)
+        cells = torch.cat([said, kept.reshape(*said.shape[:-1], self.shape.texture)], -1)
         return functional.normalize(self.embedding(functional.relu(self.reading(cells))), dim=-1)
 
     def forward(self, levels: Tensor) -> Tensor:
         """(batch, 2, frames, bands) in dB -> (batch, frames, bands, dimensions)."""
-        return self.embed(self.context(levels)[0])
+        return self.embed(self.context(levels))
+
+
+class RunningFeatures:
+    """What the recurrent layers are given, of levels that come piece by piece; the same as of all at once.
+
+    What it returns comes some frames late in a network that hears the future, unless the piece is the last.
+    """
+
+    def __init__(self, network: EmbeddingNetwork) -> None:
+        self.network = network
+        self._texture = RunningTexture(network.texture) if network.texture else None
+        self._waiting = network.scale.new_zeros(0, len(network.scale))
+
+    def __call__(self, levels: Tensor, last: bool = False) -> tuple[Tensor, Tensor]:
+        """(2, frames, bands) in dB -> (frames, features_size), and what is kept of textures, (frames, kept_size)."""
+        scaled = (levels - CENTRE_DB) / SPREAD_DB
+        lined_up = self.network.line_up(scaled)
+        if self._texture is None:
+            return lined_up, lined_up[:, :0]
+        kept, pooled = self._texture(scaled, last)
+        self._waiting = torch.cat([self._waiting, lined_up])
+        ready, self._waiting = self._waiting[: len(pooled)], self._waiting[len(pooled) :]
+        return torch.cat([ready, pooled], 1), kept

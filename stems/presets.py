@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,27 +36,41 @@ class Preset:
 
     @property
     def stems(self) -> tuple[str, ...]:
-        """The stems that any output needs, in their usual order."""
-        return tuple(stem for stem in STEMS if any(stem in parts for parts in self.outputs.values()))
+        """The stems that any output needs, in their usual order, stems of a user's own last."""
+        named = dict.fromkeys(stem for parts in self.outputs.values() for stem in parts)
+        return tuple(sorted(named, key=lambda stem: STEMS.index(stem) if stem in STEMS else len(STEMS)))
 
     @property
     def divides(self) -> bool:
         """Whether the outputs are parts of the song, which can be made to add up to it; effects change the sum."""
         return not self.chains and sum(map(len, self.outputs.values())) == len(self.stems)
 
+    def including(self, own: tuple[str, ...]) -> Preset:
+        """The same where there are further stems.
 
-def only(stems: tuple[str, ...]) -> Preset:
+        One that no output names gets an output where all stems have outputs of their own, and stays with `other` where
+        they have not.
+        """
+        unnamed = tuple(stem for stem in own if stem not in self.stems)
+        if all((stem,) in self.outputs.values() for stem in STEMS):
+            outputs = self.outputs | {stem: (stem,) for stem in unnamed}
+        else:
+            outputs = {name: parts + unnamed if "other" in parts else parts for name, parts in self.outputs.items()}
+        return replace(self, outputs=outputs)
+
+
+def only(stems: tuple[str, ...], known: tuple[str, ...] = STEMS) -> Preset:
     """A preset that writes some stems as they are."""
     if not stems:
-        raise PresetError(f"--stems names no stem: choose from {', '.join(STEMS)}.")
-    return Preset("stems", "", {_known_stem(stem, "--stems"): (stem,) for stem in stems})
+        raise PresetError(f"--stems names no stem: choose from {', '.join(known)}.")
+    return Preset("stems", "", {_known_stem(stem, "--stems", known): (stem,) for stem in stems})
 
 
-def two_stems(stem: str) -> Preset:
+def two_stems(stem: str, known: tuple[str, ...] = STEMS) -> Preset:
     """A preset that writes one stem and the sum of the others, which is called "instrumental" for vocals."""
-    _known_stem(stem, "--two-stems")
+    _known_stem(stem, "--two-stems", known)
     rest = "instrumental" if stem == "vocals" else f"no-{stem}"
-    return Preset("two-stems", "", {stem: (stem,), rest: tuple(name for name in STEMS if name != stem)})
+    return Preset("two-stems", "", {stem: (stem,), rest: tuple(name for name in known if name != stem)})
 
 
 def shipped_presets() -> dict[str, Path]:
@@ -67,8 +81,11 @@ def shipped_presets() -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.toml"))}
 
 
-def load_preset(name_or_path: str) -> Preset:
+def load_preset(name_or_path: str, own: tuple[str, ...] = ()) -> Preset:
     """Reads a shipped preset by name, or any by the path of its file.
+
+    Args:
+        own: stems that the model does not know, see `Preset.including`.
 
     Raises:
         PresetError: where there is no such preset, or it names an unknown stem, plugin or parameter; the
@@ -84,10 +101,10 @@ def load_preset(name_or_path: str) -> Preset:
         ) from error
     except tomllib.TOMLDecodeError as error:
         raise PresetError(f"{path} is not TOML: {error}.") from error
-    return _checked(path, data)
+    return _checked(path, data, STEMS + own).including(own)
 
 
-def _checked(path: Path, data: dict[str, Any]) -> Preset:
+def _checked(path: Path, data: dict[str, Any], known: tuple[str, ...]) -> Preset:
     if unknown := set(data) - {"about", "outputs", "chains"}:
         raise PresetError(f"{path}: unknown key {sorted(unknown)[0]!r}; it may be about, outputs or chains.")
     outputs, chains = data.get("outputs", {}), data.get("chains", {})
@@ -99,13 +116,13 @@ def _checked(path: Path, data: dict[str, Any]) -> Preset:
         if not isinstance(stems, list) or not stems:
             raise PresetError(f'{path}: the output {name!r} must be a list of stems, such as ["drums", "bass"].')
         for stem in stems:
-            _known_stem(stem, f"{path}: output {name!r}")
+            _known_stem(stem, f"{path}: output {name!r}", known)
         if len(set(stems)) < len(stems):
             raise PresetError(f"{path}: the output {name!r} names a stem twice.")
     if not isinstance(chains, dict):
         raise PresetError(f"{path}: chains must be a table with a list of plugins for each stem.")
     for stem, plugins in chains.items():
-        _known_stem(stem, f"{path}: chains")
+        _known_stem(stem, f"{path}: chains", known)
         if not isinstance(plugins, list) or not all(isinstance(plugin, dict) for plugin in plugins):
             raise PresetError(
                 f'{path}: the chain of {stem} must be a list such as [{{ plugin = "Gain", gain_db = 3 }}].'
@@ -119,9 +136,9 @@ def _checked(path: Path, data: dict[str, Any]) -> Preset:
     )
 
 
-def _known_stem(stem: Any, where: str) -> str:
-    if stem not in STEMS:
-        raise PresetError(f"{where}: there is no stem {stem!r}; choose from {', '.join(STEMS)}.")
+def _known_stem(stem: Any, where: str, known: tuple[str, ...]) -> str:
+    if stem not in known:
+        raise PresetError(f"{where}: there is no stem {stem!r}; choose from {', '.join(known)}.")
     return str(stem)
 
 

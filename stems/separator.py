@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from stems.chunks import Heard, Readable, Windows, listen, spectra
+from stems.chunks import Heard, Readable, listen, spectra
 from stems.confidence import Clustered
 from stems.errors import Cancelled, OptionError
+from stems.guidance import follow, hinted_cells, hinted_frames, lean, leanings
+from stems.hints import Hint, check_against, gather, own_stems
+from stems.landmarks import landmarks, loudest_cells, middles
 from stems.layout import channels_first
 from stems.masking import apply_masks
+from stems.methods import Start, method_named
 from stems.model import Model
 from stems.spectrum import OVERLAP, Grid, OverlapAdd
 
 BLOCK_FRAMES = 128  # that are separated at once; more of them no longer fit the processor's cache
-WINDOWS_AT_ONCE = 8
-LANDMARKS = 4096  # frames of a song, evenly spread, whose embeddings place its centroids
-CLUSTERED_SHARE = 0.2  # of the bands of a landmark: its loudest
 LOUDNESS_BLOCK = 2048  # samples
 KNOWN_LOUDNESS = 0.1  # root mean square of the songs in training
 LOWEST_SENSITIVITY, HIGHEST_SENSITIVITY = 0.1, 10.0
@@ -46,9 +46,8 @@ class Block:
 class Separator:
     """Splits songs into stems.
 
-    A song is heard twice. First the recurrent layers run over it, in windows that overlap, and k-means over
-    the embeddings of evenly spread frames finds the song's centroids. Then the audio is read again, and the
-    masks that the centroids give are applied block by block.
+    A song is read twice. First the recurrent layers hear it, and k-means over the embeddings of evenly spread
+    frames finds the song's centroids. Then the masks that the centroids give are applied block by block.
 
     Example:
         >>> separator = Separator()                                     # doctest: +SKIP
@@ -57,35 +56,31 @@ class Separator:
     Args:
         model: name of a shipped model, path of a `.safetensors` file, or a `Model`.
         device: "auto", "cpu", "cuda" or "mps".
-        window_seconds: length of the overlapping windows; `inf` sees the song whole.
-        margin_seconds: thrown away at either end of a window, at most a quarter of it.
+        hints: what is known of the song, such as "vocals=0:31-0:35.5", or TOML files of that, see `stems.hints`. One
+            that names a stem which the model does not know makes it a further stem.
+        method: of clustering, one of `stems.methods.METHODS`.
 
     Raises:
         ModelError: if the model cannot be loaded.
-        OptionError: if the device is not there, or the windows are too short for their margins.
+        OptionError: if the device is not there, hints contradict each other, or there is no such method.
     """
 
     def __init__(
         self,
         model: str | os.PathLike[str] | Model = "openband",
         device: str = "auto",
-        window_seconds: float = 30.0,
-        margin_seconds: float = 2.5,
+        hints: Iterable[str | os.PathLike[str] | Hint] = (),
+        method: str = "soft",
     ) -> None:
-        if not (margin_seconds >= 0 and window_seconds >= max(1.0, 4 * margin_seconds)):
-            raise OptionError(
-                f"Windows of {window_seconds:g} s are too short for margins of {margin_seconds:g} s: "
-                "make them at least four times as long, and 1 s."
-            )
         self.device = choose_device(device)
         self.model = (model if isinstance(model, Model) else Model.load(model)).to(self.device).eval()
-        self.window_seconds = window_seconds
-        self.margin_seconds = margin_seconds
+        self.hints = gather(hints, self.model.design.stems)
+        self.method = method_named(method)
 
     @property
     def stems(self) -> tuple[str, ...]:
-        """Names of the stems, in the order of the clusters."""
-        return self.model.design.stems
+        """Names of the stems, in the order of the clusters: those of the model, then those that only hints name."""
+        return self.model.design.stems + own_stems(self.hints, self.model.design.stems)
 
     def __call__(
         self,
@@ -113,7 +108,7 @@ class Separator:
 
         Raises:
             AudioError: where the audio cannot be separated as it is.
-            OptionError: where a stem is unknown or the sensitivity out of range.
+            OptionError: where a stem is unknown, the sensitivity out of range, or a hint outside of the song or silent.
             Cancelled: when `cancelled` says so.
         """
         if isinstance(audio, (str, os.PathLike)):
@@ -157,24 +152,24 @@ class Separator:
         Yields:
             Blocks in order, which together are as long as the song.
         """
-        names = self.stems if stems is None else (stems,) if isinstance(stems, str) else tuple(stems)
-        if unknown := [name for name in names if name not in self.stems]:
+        names = (stems,) if isinstance(stems, str) else None if stems is None else tuple(stems)
+        if unknown := [name for name in names or () if name not in self.stems]:
             raise OptionError(f"There is no stem {unknown[0]!r}: choose from {', '.join(self.stems)}.")
-        wanted = [index for index, name in enumerate(self.stems) if name in names]
         if not LOWEST_SENSITIVITY <= sensitivity <= HIGHEST_SENSITIVITY:
             raise OptionError(
                 f"sensitivity must be from {LOWEST_SENSITIVITY:g} to {HIGHEST_SENSITIVITY:g}, not {sensitivity:g}."
             )
         if not 8000 <= sample_rate <= 192000:
             raise OptionError(f"The sample rate must be from 8000 to 192000 Hz, not {sample_rate:g}.")
-        return self._blocks(song, self.model.grid(sample_rate), wanted, sensitivity, progress, cancelled, observe)
+        check_against(self.hints, song, sample_rate)
+        return self._blocks(song, self.model.grid(sample_rate), names, sensitivity, progress, cancelled, observe)
 
     @torch.inference_mode()
     def _blocks(
         self,
         song: Readable,
         grid: Grid,
-        wanted: list[int],
+        names: tuple[str, ...] | None,
         sensitivity: float,
         progress: Progress | None,
         cancelled: Callable[[], bool] | None,
@@ -190,76 +185,58 @@ class Separator:
 
         report(0.0)
         gain = KNOWN_LOUDNESS / (loudness(song) or KNOWN_LOUDNESS)
-        heard = listen(
-            song,
-            self.model,
-            grid,
-            gain,
-            self._windows(grid),
-            WINDOWS_AT_ONCE,
-            LANDMARKS,
-            lambda done: report(LISTENING * done / total),
-        )
+        keep = torch.from_numpy(np.union1d(landmarks(total), hinted_frames(self.hints, grid, total)))
+        heard = listen(song, self.model, grid, gain, keep, lambda share: report(LISTENING * share))
         try:
             kappa = float(self.model.sensitivity) * sensitivity
-            found = self.find_clusters(heard, grid, kappa, -(-total // LANDMARKS))
-            centroids = found.centroids
+            found = self.find_clusters(heard, grid, kappa, total)
+            clusters, stems, leaning = found.clusters, found.stems, found.leanings
             if observe is not None:
                 observe(found)
             del found  # which is as large as some seconds of song
             add = OverlapAdd(grid)
-            start = -(OVERLAP - 1) * grid.hop
-            all_stems = len(wanted) == len(self.stems)
+            frame, start = 0, -(OVERLAP - 1) * grid.hop
+            wanted = [index for index, name in enumerate(stems) if names is None or name in names]
+            all_stems = len(wanted) == len(stems)
             masked = wanted[:-1] if all_stems else wanted
             for audio, mixture in spectra(song, grid, BLOCK_FRAMES, self.device):
-                context = heard.contexts.read(mixture.shape[1]).to(self.device)
-                shares = self.model.shares(self.model.network.embed(context), centroids, kappa)
+                context = heard.context(frame, mixture.shape[1]).to(self.device)
+                shares = clusters.shares(self.model.network.embed(context))
+                if leaning:
+                    shares = lean(shares, middles(torch.arange(frame, frame + len(context)), grid), leaning)
+                frame += mixture.shape[1]
                 cut = add(apply_masks(mixture, shares[..., masked], self.model.design.bands, grid))
                 if all_stems:  # the last is what the others leave
                     cut = torch.cat([cut, (audio - cut.sum(0))[None]])
                 first, last = max(0, -start), min(cut.shape[-1], song.samples - start)
                 if first < last:
                     arrays = cut[..., first:last].cpu().numpy()
-                    yield Block(start + first, {self.stems[i]: stem for i, stem in zip(wanted, arrays, strict=True)})
+                    yield Block(start + first, {stems[i]: stem for i, stem in zip(wanted, arrays, strict=True)})
                 start += cut.shape[-1]
                 report(LISTENING + (1 - LISTENING) * min(max(0, start) / song.samples, 1.0))
         finally:
-            heard.contexts.close()
+            heard.close()
 
-    def find_clusters(self, heard: Heard, grid: Grid, kappa: float, spacing: int) -> Clustered:
-        """The centroids of a song, from the loudest bands of its landmarks, which lie `spacing` frames apart."""
-        power = self.model.design.bands.powers(heard.landmark_levels, grid)
-        powers, bands = power.topk(max(1, round(CLUSTERED_SHARE * power.shape[1])), dim=1)
-        weights = self.model.weigh(powers).flatten()
-        embeddings = torch.cat(
-            [
-                self._embed_some(heard.landmarks[first : first + BLOCK_FRAMES], bands[first : first + BLOCK_FRAMES])
-                for first in range(0, len(bands), BLOCK_FRAMES)
-            ]
-        )
-        starts = self.model.starts(embeddings.flatten(0, 1), weights, kappa)
+    def find_clusters(self, heard: Heard, grid: Grid, kappa: float, total: int) -> Clustered:
+        """The clusters of a song of `total` frames, from the loudest cells of its landmarks."""
+        frames, settings = landmarks(total), self.model.design.clustering
+        cells = loudest_cells(heard, self.model, grid, frames)
+        stems = self.model.design.stems + own_stems(self.hints, self.model.design.stems)
+        hinted = hinted_cells(self.hints, heard, self.model, grid, total)
+        start = Start(self.model.starts(*cells.points, kappa), kappa, None, settings.pull, settings.iterations)
+        start = follow(hinted, stems, start, cells.points)
+        clusters = self.method(*cells.points, start)
         return Clustered(
-            stems=self.stems,
-            anchors=starts,
-            centroids=self.model.centroids(embeddings.flatten(0, 1), weights, kappa, starts=starts),
-            sensitivity=kappa,
-            seconds=(torch.arange(len(bands)) * spacing - (OVERLAP / 2 - 1)) * grid.frame_seconds,
-            contexts=heard.landmarks,
-            powers=power,
-            loudest=bands,
-            embeddings=embeddings,
+            stems=stems,
+            anchors=start.directions,
+            clusters=clusters,
+            leanings=leanings(hinted, stems, clusters, self.model.design.bands),
+            seconds=middles(frames, grid),
+            contexts=cells.contexts,
+            powers=cells.powers,
+            loudest=cells.loudest,
+            embeddings=cells.embeddings,
         )
-
-    def _embed_some(self, context: Tensor, bands: Tensor) -> Tensor:
-        """Embeddings of the given bands: (frames, size), (frames, some) -> (frames, some, dimensions)."""
-        embeddings = self.model.network.embed(context)
-        return embeddings.gather(1, bands[..., None].expand(-1, -1, embeddings.shape[-1]))
-
-    def _windows(self, grid: Grid) -> Windows:
-        if self.window_seconds == float("inf"):
-            return Windows(2**62, 0, 0)
-        margin = round(self.margin_seconds / grid.frame_seconds)
-        return Windows(round(self.window_seconds / grid.frame_seconds), margin, max(1, margin // 2))
 
 
 def loudness(song: Readable) -> float:

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import queue
 import signal
+from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from functools import partial
-from multiprocessing.connection import wait
-from threading import Thread
-from typing import Any
+from multiprocessing.connection import Connection, wait
+from typing import TYPE_CHECKING
 
 from stems.batch import Result, Settings, Task, cores, split_song
+from stems.errors import StemsError
+
+if TYPE_CHECKING:
+    from stems.separator import Separator
 
 OnProgress = Callable[[int, float, float], None]  # number of the task, share that is done, seconds of the song
 OnResult = Callable[[int, Result], None]
 
-_worker: dict[str, Any] = {}  # what a worker process was started with
+_READY = "ready"  # the first news of a worker, before which it has touched no file
 
 
 def split_all(
@@ -38,11 +40,9 @@ def split_all(
         KeyboardInterrupt: after Ctrl-C, when the unfinished files of all workers are gone.
         StemsError: before any work, if the model or the device cannot be had.
     """
-    from stems.separator import Separator
-
-    separator = Separator(settings.model, settings.device)  # here even if only workers need one: it may raise
     if jobs > 1 and len(tasks) > 1:
         return _split_in_processes(tasks, settings, min(jobs, len(tasks)), on_progress, on_result)
+    separator = load_separator(settings)
     results = []
     for number, task in enumerate(tasks):
         result = split_song(task, settings, separator, partial(on_progress, number))
@@ -51,75 +51,113 @@ def split_all(
     return results
 
 
+def load_separator(settings: Settings) -> Separator:
+    """What splits the songs of a batch.
+
+    Raises:
+        StemsError: if the model or the device cannot be had.
+    """
+    # Read once, when torch is loaded: threads that spin while they wait for each other make a song take many times as
+    # long where another program, such as a DAW, keeps a core busy.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    from stems.separator import Separator
+
+    return Separator(settings.model, settings.device, hints=settings.hints)
+
+
 def _split_in_processes(
     tasks: Sequence[Task], settings: Settings, jobs: int, on_progress: OnProgress, on_result: OnResult
 ) -> list[Result]:
-    context = multiprocessing.get_context("spawn")
-    news, stop = context.Queue(), context.Event()
-    threads = max(1, cores() // jobs)
-    pool = ProcessPoolExecutor(jobs, context, _start, (settings, threads, news, stop))
+    waiting = deque(range(len(tasks)))
     results: dict[int, Result] = {}
+    workers: list[_Worker] = []
     try:
-        waiting = {pool.submit(_work, number, task): number for number, task in enumerate(tasks)}
-        while waiting:
-            _pass_on(news, on_progress)
-            for future in [future for future in waiting if future.done()]:
-                number = waiting.pop(future)
-                results[number] = _outcome(future, tasks[number])
-                on_result(number, results[number])
-    except BaseException:
-        stop.set()
-        raise
+        while len(results) < len(tasks):
+            while waiting and len(workers) < jobs:
+                workers.append(_Worker(settings, max(1, cores() // jobs)))
+                workers[-1].take(waiting[0], tasks[waiting.popleft()])
+            heard = wait([worker.connection for worker in workers])
+            for worker in [worker for worker in workers if worker.connection in heard]:
+                news = worker.hear()
+                if isinstance(news, StemsError):
+                    raise news
+                if isinstance(news, tuple):
+                    on_progress(worker.number, *news)
+                if isinstance(news, Result):
+                    results[worker.number] = news
+                    on_result(worker.number, news)
+                    if waiting and worker.is_alive:
+                        worker.take(waiting[0], tasks[waiting.popleft()])
+                    else:
+                        workers.remove(worker)
+                        worker.dismiss()
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-    return [results[number] for number in sorted(results)]
+        for worker in workers:
+            worker.dismiss()
+        for worker in workers:
+            worker.process.join()
+    return [results[number] for number in range(len(tasks))]
 
 
-def _pass_on(news: Any, on_progress: OnProgress) -> None:
-    """Waits a moment for news and passes on all there is."""
-    try:
-        on_progress(*news.get(timeout=0.1))
-        while True:
-            on_progress(*news.get_nowait())
-    except queue.Empty:
-        pass
+class _Worker:
+    """A process that splits one song after the other."""
+
+    def __init__(self, settings: Settings, threads: int) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.connection, its_own = context.Pipe()
+        self.process = context.Process(target=_serve, args=(its_own, settings, threads))
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # which the process inherits: Ctrl-C reaches it as well
+        try:
+            self.process.start()
+        finally:
+            signal.signal(signal.SIGINT, before)
+        its_own.close()  # or the end of the process would go unnoticed
+        self.is_ready, self.is_alive = False, True
+
+    def take(self, number: int, task: Task) -> None:
+        """Gives it the next song."""
+        self.number, self.task = number, task
+        with suppress(OSError):  # it has died, as will be heard
+            self.connection.send(task)
+
+    def hear(self) -> tuple[float, float] | Result | StemsError | None:
+        """Waits for its news: progress, what became of its song, or why it cannot work."""
+        try:
+            news = self.connection.recv()
+        except (EOFError, OSError):
+            self.is_alive = False
+            remedy = "the system may be out of memory, try --jobs 1"
+            song = self.task.song
+            return Result(song, "failed", error=f"{song} was not split because its worker died: {remedy}.")
+        if news == _READY:
+            self.is_ready = True
+            return None
+        return news  # type: ignore[no-any-return]
+
+    def dismiss(self) -> None:
+        """Ends it, after it has removed the files of an unfinished song."""
+        if not self.is_ready and not self.connection.poll():
+            self.process.kill()  # it may have to load torch for a while yet
+        self.connection.close()
 
 
-def _outcome(future: Future[Result], task: Task) -> Result:
-    try:
-        return future.result()
-    except BrokenProcessPool:
-        remedy = "the system may be out of memory, try --jobs 1"
-        return Result(task.song, "failed", error=f"{task.song} was not split because a worker died: {remedy}.")
-
-
-def _start(settings: Settings, threads: int, news: Any, stop: Any) -> None:
-    """Makes a process a worker, which is stopped by `stop` alone: Ctrl-C reaches every process of a terminal."""
+def _serve(connection: Connection, settings: Settings, threads: int) -> None:
+    """What a worker does, until the other end of the connection is closed, be it that the batch was killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    Thread(target=_end_with_parent, daemon=True).start()
-    news.cancel_join_thread()  # when the batch is stopped, nobody reads the last news
+    try:
+        separator = load_separator(settings)
+    except StemsError as error:
+        connection.send(error)
+        return
     import torch
 
-    from stems.separator import Separator
-
     torch.set_num_threads(threads)
-    separator = Separator(settings.model, settings.device)
-    _worker.update(settings=settings, separator=separator, news=news, stop=stop)
 
+    def report(share: float, seconds: float) -> None:
+        connection.send((share, seconds))
 
-def _end_with_parent() -> None:
-    """Ends a worker whose parent was killed, which would wait for its next task forever."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        wait([parent.sentinel])
-        os._exit(1)
-
-
-def _work(number: int, task: Task) -> Result:
-    return split_song(
-        task,
-        _worker["settings"],
-        _worker["separator"],
-        lambda share, seconds: _worker["news"].put((number, share, seconds)),
-        _worker["stop"].is_set,
-    )
+    with suppress(EOFError, OSError):  # the other end is closed
+        connection.send(_READY)
+        while True:
+            task = connection.recv()
+            connection.send(split_song(task, settings, separator, report, cancelled=connection.poll))

@@ -14,6 +14,7 @@ import soundfile
 
 from stems.audio import AudioFormat
 from stems.errors import AudioError, OptionError
+from stems.mp3 import Mp3File
 
 Samples = npt.NDArray[np.floating]
 
@@ -54,7 +55,7 @@ class StemFiles:
         self.format = format
         self.samples_expected = samples_expected
         self.samples_written = 0
-        self._files: dict[str, soundfile.SoundFile] = {}
+        self._files: dict[str, soundfile.SoundFile | Mp3File] = {}
         self._partial: dict[str, Path] = {}
         self._made: dict[str, os.stat_result] = {}
         self._folders_made: list[Path] = []
@@ -107,15 +108,16 @@ class StemFiles:
         except OSError as error:
             raise _cannot_write(path.parent, error) from error
         with self._disk_errors(stem):
-            self._files[stem] = soundfile.SoundFile(
-                partial, "w", self.format.sample_rate, self.format.channels, **self._encoder()
-            )
+            if self.format.container == "mp3":
+                self._files[stem] = Mp3File(partial, self.format.sample_rate, self.format.channels)
+            else:
+                self._files[stem] = soundfile.SoundFile(
+                    partial, "w", self.format.sample_rate, self.format.channels, **self._encoder()
+                )
 
     def _encoder(self) -> dict[str, str | float]:
         """What soundfile calls the format; lossy codecs at their best quality."""
         container, size = self.format.container, self.samples_expected * self.format.channels * self.format.bits // 8
-        if container == "mp3":
-            return {"format": "MP3", "compression_level": 0.0, "bitrate_mode": "CONSTANT"}
         if container == "ogg":
             return {"format": "OGG", "subtype": "VORBIS", "compression_level": 0.0}
         if container == "aiff" and size > _FOUR_GIB:
@@ -146,7 +148,7 @@ class StemFiles:
     def _disk_errors(self, stem: str) -> Iterator[None]:
         try:
             yield
-        except (soundfile.SoundFileRuntimeError, AssertionError) as error:  # soundfile asserts that all was written
+        except (RuntimeError, AssertionError, OSError) as error:  # soundfile asserts that all was written
             raise AudioError(f"{self.paths[stem]} cannot be written: free some space on its disk.") from error
 
     def _finish(self) -> None:
@@ -177,7 +179,7 @@ class StemFiles:
     def _discard(self) -> None:
         """Removes what is not finished, which after `_finish` is nothing."""
         for file in self._files.values():
-            with suppress(soundfile.SoundFileRuntimeError):
+            with suppress(RuntimeError, OSError):  # the disk is full
                 file.close()
         for stem, partial in self._partial.items():
             with suppress(OSError):  # finished, or never made

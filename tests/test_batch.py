@@ -18,6 +18,7 @@ import soundfile
 from stems.audio import AudioFormat
 from stems.batch import Settings, Task, check_format, check_name, output_paths, plan, preview, split_song
 from stems.errors import AudioError, OptionError
+from stems.hints import Hint, gather
 from stems.model import Model
 from stems.presets import Preset, load_preset, only
 from stems.separator import Separator
@@ -217,6 +218,49 @@ def test_a_song_of_which_a_stem_is_missing_is_split_again(here: Path, separator:
     assert Path("separated/a/bass.wav").exists()
 
 
+def test_a_song_is_split_again_with_other_hints(here: Path, small_model: Model) -> None:
+    song("a.wav", seconds=2)
+    one, other = gather(["bass=0.2-1"], NAMES), gather(["guitar=0.2-1"], NAMES)
+
+    def split(hints: tuple[Hint, ...], own: tuple[str, ...] = ()) -> str:
+        options = {"hints": hints, "preset": load_preset("stems", own)}
+        again = preview(Task(Path("a.wav"), Path(), "a"), settings(**options)).status
+        status = run(Separator(small_model, hints=hints), "a.wav", **options)
+        assert (again, status) in {("would split", "done"), ("would skip", "skipped")}
+        return status
+
+    assert split(()) == "done"
+    assert not Path("separated/a/hints.toml").exists()
+    assert split(one) == "done"
+    assert gather(["separated/a/hints.toml"], NAMES) == one
+    assert split(one) == "skipped"
+    assert split(other, ("guitar",)) == "done"
+    total = sum(soundfile.read(path, dtype="int16")[0].astype(int) for path in Path("separated/a").glob("*.wav"))
+    assert len(list(Path("separated/a").glob("*.wav"))) == 5
+    assert np.array_equal(total, soundfile.read("a.wav", dtype="int16")[0])
+    assert split(other, ("guitar",)) == "skipped"
+    assert split(()) == "done"
+    assert not Path("separated/a/hints.toml").exists()
+
+
+def test_hints_are_about_one_song(here: Path) -> None:
+    touch("m/a.wav", "m/b.wav")
+    hints = gather(["vocals=0:01-0:02"], NAMES)
+    with pytest.raises(OptionError, match="Hints are about one song, and there are 2"):
+        plan(["m"], settings(hints=hints))
+    assert len(plan(["m/a.wav"], settings(hints=hints))) == 1
+
+
+def test_a_hint_outside_of_the_song_fails_before_any_work(here: Path, separator: Separator) -> None:
+    song("a.wav")
+    options = {"hints": gather(["vocals=0:31-0:32"], NAMES)}
+    (task,) = plan(["a.wav"], settings(**options))
+    for result in (preview(task, settings(**options)), split_song(task, settings(**options), separator)):
+        assert (result.status, result.outputs) == ("failed", {})
+        assert "vocals=0:31-0:32 lies outside of the song, which ends at 0:00.5" in result.error
+    assert not Path("separated").exists()
+
+
 def test_a_song_is_never_replaced_by_its_stems(here: Path, separator: Separator) -> None:
     before = song("vocals.wav").read_bytes()
     options = {"out": Path("."), "name": "{stem}.{ext}", "preset": only(("vocals",)), "overwrite": True}
@@ -350,6 +394,27 @@ def test_workers_end_with_the_process_that_was_killed(here: Path, small_weights:
     for worker in left:
         os.kill(worker, signal.SIGKILL)
     assert not left
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks for processes in /proc")
+def test_a_worker_that_dies_fails_its_song_and_another_takes_its_place(here: Path, small_weights: Path) -> None:
+    song("songs/a.wav", seconds=600)
+    song("songs/b.wav", seconds=600)
+    for name in "cdef":
+        song(f"songs/{name}.wav")
+    with start(small_weights, "songs", "--jobs", "2", "--json") as process:
+        wait_for_partial_files(process, songs=2)
+        for worker in [child for child in children(process.pid) if is_splitting(child)]:
+            os.kill(worker, signal.SIGKILL)
+        lines = [json.loads(line) for line in process.communicate()[0].splitlines()]
+    assert process.returncode == 1
+    status = {line["song"]: line["status"] for line in lines}
+    assert status == {f"songs/{name}.wav": "failed" if name in "ab" else "done" for name in "abcdef"}
+    assert sum("was not split because its worker died" in line.get("error", "") for line in lines) == 2
+
+
+def is_splitting(pid: int) -> bool:
+    return any(PARTIAL_SUFFIX in os.readlink(opened) for opened in Path(f"/proc/{pid}/fd").iterdir())
 
 
 def test_of_two_runs_at_once_one_fails_and_their_files_do_not_mix(here: Path) -> None:

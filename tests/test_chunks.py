@@ -1,21 +1,21 @@
-"""Properties of the windows in which a song is heard, and of what is kept of it."""
+"""Properties of how a song is heard, block by block, and of what is kept of it."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
 import torch
 
 import stems.chunks
-from stems.chunks import Contexts, Windows, listen, spectra
-from stems.model import Model
-from stems.spectrum import FLOOR_DB, OVERLAP, Grid, analyse
-
-SHAPES = [(20, 3, 2), (20, 0, 1), (64, 10, 5), (7, 1, 2)]  # length, margin, fade
+from stems.chunks import Frames, listen, spectra
+from stems.model import Design, Model
+from stems.network import NetworkShape
+from stems.spectrum import FLOOR_DB, OVERLAP, Bands, Grid, analyse
 
 
 class Array:
@@ -30,57 +30,6 @@ class Array:
 
 def noise(samples: int, channels: int = 2) -> Array:
     return Array(np.random.default_rng(samples).uniform(-0.3, 0.3, (channels, samples)).astype(np.float32))
-
-
-def in_pieces(frames: torch.Tensor, seed: int) -> Iterator[torch.Tensor]:
-    random, first = np.random.default_rng(seed), 0
-    while first < frames.shape[1]:
-        count = int(random.integers(1, 50))
-        yield frames[:, first : first + count]
-        first += count
-
-
-@pytest.mark.parametrize(("length", "margin", "fade"), SHAPES)
-@pytest.mark.parametrize("over", [1, 2, 5, 13, 14, 15, 100, 333])
-def test_windows_show_every_frame_once_they_are_joined(length: int, margin: int, fade: int, over: int) -> None:
-    windows, total = Windows(length, margin, fade), length + over
-    frames = torch.randn(2, total, 3)
-    cut = list(windows.cut(in_pieces(frames, over), silence=-1.0))
-    assert all(window.shape == (2, length, 3) for window in cut)
-    for number, window in enumerate(cut):
-        expected = frames[:, number * windows.stride : number * windows.stride + length]
-        assert torch.equal(window[:, : expected.shape[1]], expected)
-        assert (window[:, expected.shape[1] :] == -1.0).all()
-    joined = torch.cat(list(windows.join((window[0] for window in cut), total)))
-    assert joined.shape == (total, 3)
-    assert torch.allclose(joined, frames[0], atol=1e-6)
-
-
-@pytest.mark.parametrize(("length", "margin", "fade"), SHAPES)
-def test_frames_near_the_ends_of_a_window_are_not_used(length: int, margin: int, fade: int) -> None:
-    windows, total = Windows(length, margin, fade), 10 * length + 1
-    cut = windows.cut(iter([torch.zeros(2, total, 1)]), silence=0.0)
-    distance = torch.minimum(torch.arange(length), torch.arange(length - 1, -1, -1)).float()[:, None]
-    joined = torch.cat(list(windows.join((distance for _ in cut), total)))[:, 0]
-    inside = slice(margin, total - length)
-    assert joined[inside].min() >= margin
-
-
-@pytest.mark.parametrize(("length", "margin", "fade"), SHAPES)
-def test_one_window_gives_way_to_the_next_without_a_jump(length: int, margin: int, fade: int) -> None:
-    windows, total = Windows(length, margin, fade), 6 * length
-    count = len(list(windows.cut(iter([torch.zeros(2, total, 1)]), silence=0.0)))
-    numbers = (torch.full((length, 1), float(number)) for number in range(count))
-    joined = torch.cat(list(windows.join(numbers, total)))[:, 0]
-    steps = joined.diff()
-    assert steps.min() >= 0
-    assert steps.max() <= 1 / fade + 1e-6
-    assert (joined[0], joined[-1]) == (0, count - 1)
-
-
-def test_windows_without_room_are_refused() -> None:
-    with pytest.raises(ValueError, match="no room"):
-        Windows(10, 4, 1)
 
 
 @pytest.mark.parametrize("samples", [1, 185, 186, 187, 1000, 20_000])
@@ -100,48 +49,77 @@ def test_pieces_of_a_song_are_the_whole_between_silences(samples: int, frames: i
 
 
 @pytest.mark.parametrize("kept_in_memory", [10, 2**20])
-def test_contexts_come_back_in_order(monkeypatch: pytest.MonkeyPatch, kept_in_memory: int) -> None:
+def test_frames_come_back_from_anywhere(monkeypatch: pytest.MonkeyPatch, kept_in_memory: int) -> None:
     monkeypatch.setattr(stems.chunks, "KEPT_IN_MEMORY", kept_in_memory)
-    frames = torch.rand(50, 7) * 2 - 1
-    contexts = Contexts(7)
-    for part in frames.split([10, 1, 39]):
-        contexts.append(part)
-    contexts.rewind()
-    again = torch.cat([contexts.read(count) for count in (1, 20, 29)])
-    assert again.dtype == torch.float32
-    assert (again - frames).abs().max() < 1e-3
-    contexts.close()
+    vectors = torch.rand(50, 7) * 2 - 1
+    frames = Frames(7)
+    for first, last in ((39, 50), (0, 10), (10, 39)):
+        frames.write(first, vectors[first:last])
+    for first, count in ((0, 1), (1, 20), (21, 29), (5, 5), (40, 100)):
+        again = frames.read(first, count)
+        assert again.dtype == torch.float32
+        assert torch.allclose(again, vectors[first : first + count], atol=1e-3)
+    frames.close()
 
 
 @torch.inference_mode()
-@pytest.mark.parametrize("landmarks", [1, 7, 100, 10_000])
-def test_landmarks_are_evenly_spread_frames(small_model: Model, landmarks: int) -> None:
+@pytest.mark.parametrize("channels", [0, 4])
+@pytest.mark.parametrize("bidirectional", [True, False])
+@pytest.mark.parametrize("frames", [1, 7, 100, 1024])
+def test_a_song_is_heard_as_a_whole_whatever_the_length_of_blocks(
+    monkeypatch: pytest.MonkeyPatch, frames: int, bidirectional: bool, channels: int
+) -> None:
+    monkeypatch.setattr(stems.chunks, "BLOCK_FRAMES", frames)
+    torch.manual_seed(0)
+    shape = NetworkShape(bands=96, dimensions=6, layers=3, units=16, bidirectional=bidirectional, channels=channels)
+    model = Model(Design(bands=Bands(count=96), network=shape)).eval()
+    grid, song = model.grid(8_000), noise(60_000)
+    shares: list[float] = []
+    heard = listen(song, model, grid, 0.5, torch.arange(9), shares.append)
+    levels = model.design.bands.levels(torch.cat([piece for _, piece in spectra(song, grid, 64)], 1) * 0.5, grid)
+    whole = model.network.context(levels[None])[0]
+    assert torch.allclose(heard.context(0, len(whole)), whole, atol=2e-3)
+    assert torch.equal(heard.context(50, 30), heard.context(0, len(whole))[50:80])
+    assert shares == sorted(shares) and shares[-1] == 1.0
+    heard.close()
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("spacing", [1, 7, 100, 10_000])
+@pytest.mark.parametrize("more", [(), (0,), (1, 2, 3, 99, 100, 101, 257)])
+def test_frames_are_kept_as_they_were_heard(small_model: Model, spacing: int, more: tuple[int, ...]) -> None:
     grid, song = small_model.grid(8_000), noise(60_000)
     total = grid.frames(song.samples)
-    done: list[int] = []
-    heard = listen(song, small_model, grid, 1.0, Windows(100, 10, 5), 2, landmarks, done.append)
-    contexts = heard.contexts.read(total)
+    keep = torch.tensor(sorted({*range(0, total, spacing), *more}))
+    heard = listen(song, small_model, grid, 1.0, keep)
     levels = small_model.design.bands.levels(torch.cat([piece for _, piece in spectra(song, grid, 64)], 1), grid)
-    spacing = -(-total // landmarks)
-    assert len(heard.landmarks) == len(range(0, total, spacing)) <= landmarks
-    assert torch.allclose(heard.landmarks, contexts[::spacing], atol=1e-3)
-    assert torch.allclose(heard.landmark_levels, levels[:, ::spacing], atol=1e-3)
-    assert done == sorted(done) and done[-1] == total
-
-
-@torch.inference_mode()
-def test_a_song_shorter_than_a_window_is_heard_whole(small_model: Model) -> None:
-    grid, song = small_model.grid(8_000), noise(8_000)
-    heard = listen(song, small_model, grid, 1.0, Windows(1000, 100, 50), 8, 100)
-    levels = small_model.design.bands.levels(next(spectra(song, grid, 1000))[1], grid)
-    whole, _ = small_model.network.context(levels[None])
-    assert torch.allclose(heard.contexts.read(levels.shape[1]), whole[0], atol=1e-3)
+    assert torch.equal(heard.kept, keep)
+    assert torch.equal(heard.kept_contexts, heard.context(0, total)[keep])
+    assert torch.allclose(heard.kept_levels, levels[:, keep], atol=1e-3)
 
 
 @torch.inference_mode()
 def test_silence_is_heard_as_the_lowest_level(small_model: Model) -> None:
     grid, song = small_model.grid(8_000), Array(np.zeros((1, 8_000), np.float32))
-    assert (listen(song, small_model, grid, 1.0, Windows(30, 5, 2), 8, 100).landmark_levels == FLOOR_DB).all()
+    assert (listen(song, small_model, grid, 1.0, torch.arange(9)).kept_levels == FLOOR_DB).all()
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("stopped", [False, True])
+def test_listening_leaves_the_callers_threads_as_they_were(small_model: Model, stopped: bool) -> None:
+    def report(share: float) -> None:
+        if stopped and share > 0.9:
+            raise InterruptedError
+
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(3)
+        with pytest.raises(InterruptedError) if stopped else nullcontext():
+            listen(noise(60_000), small_model, small_model.grid(8_000), 1.0, torch.arange(9), report)
+        with ThreadPoolExecutor(1) as pool:
+            assert (torch.get_num_threads(), pool.submit(torch.get_num_threads).result()) == (3, 3)
+    finally:
+        torch.set_num_threads(before)
 
 
 MEMORY = """

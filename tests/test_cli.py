@@ -162,6 +162,48 @@ def test_a_users_own_preset_and_names(here: Path, split: Run) -> None:
     assert np.abs(loud - 2 * plain)[quiet].max() < 3 / 2**15
 
 
+@pytest.mark.parametrize(
+    ("options", "files"),
+    [
+        ((), [*NAMES, "guitar"]),
+        (("--stems", "guitar,vocals"), ["guitar", "vocals"]),
+        (("--two-stems", "guitar"), ["guitar", "no-guitar"]),
+        (("--two-stems", "vocals"), ["vocals", "instrumental"]),
+        (("--preset", "drumless"), ["drums", "drumless"]),
+    ],
+)
+@pytest.mark.parametrize("channels", [1, 2])
+def test_own_stems_are_written_and_still_add_up(
+    here: Path, split: Run, options: tuple[str, ...], files: list[str], channels: int
+) -> None:
+    song("song.wav", 2.0, 22_050, channels)
+    Path("mine.toml").write_text('vocals = ["0:00.2-0:01@200-4000Hz"]\n')
+    hints = ("--hint", "mine.toml", "--hint", "guitar=0:01-0:01.9")
+    code, said, complaints = split("song.wav", *hints, *options)
+    assert (code, complaints, said.splitlines()[-1]) == (0, "", "1 done.")
+    assert written() == sorted(["song/hints.toml", *(f"song/{file}.wav" for file in files)])
+    if "--stems" not in options:
+        assert np.array_equal(sum(integers(f"separated/song/{file}.wav") for file in files), integers("song.wav"))
+    assert "skipped" in split("song.wav", *hints, *options)[1]
+
+
+@pytest.mark.parametrize(
+    ("hints", "message"),
+    [
+        (["vocals"], "write vocals=0:31-0:35.5"),
+        (["vocals=0-1", "drums=0:00.5-0:02"], "give the same sound to two stems"),
+        (["vocals=0:05-0:06"], "lies outside of the song"),
+        (["nosuch.toml"], "nosuch.toml cannot be read"),
+        (["drum=0-1"], "write drums"),
+    ],
+)
+def test_hints_that_cannot_be_followed_say_why(here: Path, split: Run, hints: list[str], message: str) -> None:
+    song("song.wav", 2.0)
+    code, said, complaints = split("song.wav", *(part for hint in hints for part in ("--hint", hint)))
+    assert code == 1 and message in " ".join((said + complaints).split())
+    assert written() == []
+
+
 def test_sensitivity_changes_the_stems(here: Path, split: Run) -> None:
     song("song.wav")
     for sensitivity in (0.1, 10):
@@ -396,6 +438,35 @@ def test_ctrl_c_stops_at_once_and_leaves_no_partial_file(here: Path, small_weigh
     assert complaints == "stems: stopped, unfinished files were removed; the same command goes on from here.\n"
     assert written() == []
     assert not list(Path("separated").glob("*"))
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks for processes in /proc")
+def test_ctrl_c_does_not_wait_for_workers_that_are_still_loading(here: Path, small_weights: Path) -> None:
+    for name in "ab":
+        song(f"m/{name}.wav", 600)
+    with start(small_weights, "m", "--jobs", "2") as process:
+        while len(workers := spawned(process.pid)) < 2:
+            time.sleep(0.001)
+        os.killpg(process.pid, signal.SIGINT)
+        while process.poll() is None:
+            assert not any(has_loaded_torch(worker) for worker in workers)
+        said, complaints = process.communicate()
+    assert (process.returncode, said) == (130, "")
+    assert complaints == "stems: stopped, unfinished files were removed; the same command goes on from here.\n"
+    assert not Path("separated").exists()
+
+
+def spawned(pid: int) -> list[int]:
+    """Workers of a process."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [int(child) for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
+
+
+def has_loaded_torch(pid: int) -> bool:
+    try:
+        return "libtorch" in Path(f"/proc/{pid}/maps").read_text()
+    except OSError:  # it has ended
+        return False
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals on Windows")

@@ -12,6 +12,7 @@ import torch
 from torch.nn import functional
 
 from stems.confidence import Clustered, certainty, confidence, confidence_over_time, silhouette
+from stems.methods import Soft
 
 STEMS = ("drums", "bass", "vocals", "other")
 LANDMARKS, CELLS, BANDS, DIMENSIONS = 60, 8, 24, 12
@@ -31,8 +32,7 @@ def clustered(spread: float, sensitivity: float = 20.0, distance: float = 1.0, s
     return Clustered(
         stems=STEMS,
         anchors=centroids,
-        centroids=centroids,
-        sensitivity=sensitivity,
+        clusters=Soft(centroids, sensitivity),
         seconds=torch.arange(LANDMARKS) * 0.1 + 0.05,
         contexts=torch.empty(LANDMARKS, 0),
         powers=powers,
@@ -77,7 +77,8 @@ def test_gain_order_of_cells_and_rotation_make_no_difference():
     order = torch.randperm(LANDMARKS, generator=torch.Generator().manual_seed(1))
     shuffled = {name: getattr(song, name)[order] for name in ("seconds", "powers", "loudest", "embeddings", "contexts")}
     rotation = torch.linalg.qr(torch.randn(DIMENSIONS, DIMENSIONS, generator=torch.Generator().manual_seed(2))).Q
-    turned = {name: getattr(song, name) @ rotation for name in ("anchors", "centroids", "embeddings")}
+    turned = {name: getattr(song, name) @ rotation for name in ("anchors", "embeddings")}
+    turned["clusters"] = Soft(song.centroids @ rotation, 20.0)
     for other in ({"powers": song.powers * 1e-6}, shuffled, turned):
         assert figures(replace(song, **other)) == pytest.approx(expected, abs=1e-5)
 
@@ -85,7 +86,7 @@ def test_gain_order_of_cells_and_rotation_make_no_difference():
 def test_stems_keep_their_figures_in_any_order():
     song = clustered(0.3)
     order = [2, 0, 3, 1]
-    other = replace(song, stems=tuple(STEMS[i] for i in order), centroids=song.centroids[order])
+    other = replace(song, stems=tuple(STEMS[i] for i in order), clusters=Soft(song.centroids[order], 20.0))
     for stem in STEMS:
         assert confidence(other).posterior[stem] == pytest.approx(confidence(song).posterior[stem])
         assert confidence(other).silhouette[stem] == pytest.approx(confidence(song).silhouette[stem])

@@ -27,7 +27,7 @@ def shipped(tmp_path: Path, small_model: Model, small_live_model: Model, monkeyp
 
 
 def test_there_are_examples() -> None:
-    assert {path.stem for path in PROGRAMS} == {"karaoke", "live_remix", "parallel_drums", "vocal_chain"}
+    assert {path.stem for path in PROGRAMS} == {"guided", "karaoke", "live_remix", "parallel_drums", "vocal_chain"}
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda path: path.stem)

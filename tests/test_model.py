@@ -95,19 +95,18 @@ def test_embeddings_and_anchors_have_unit_length(small_model: Model) -> None:
     assert small_model.sensitivity > 0
 
 
-def test_a_network_that_does_not_know_the_future_goes_on_from_its_state() -> None:
+@pytest.mark.parametrize("channels", [0, 4])
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_only_a_bidirectional_network_knows_the_future(channels: int, bidirectional: bool) -> None:
     torch.manual_seed(0)
-    design = Design(
-        bands=Bands(count=96), network=NetworkShape(bands=96, dimensions=4, layers=2, units=8, bidirectional=False)
-    )
-    network, state, parts = Model(design).eval().network, None, []
+    shape = NetworkShape(96, 4, 2, 8, bidirectional=bidirectional, channels=channels)
+    network = Model(Design(bands=Bands(count=96), network=shape)).eval().network
+    other_future = levels()
+    other_future[:, :, 12:] -= 20
     with torch.inference_mode():
-        whole, _ = network.context(levels())
-        for part in levels().split([1, 7, 12], dim=2):
-            known, state = network.context(part, state)
-            parts.append(known)
-    assert whole.shape == (1, 20, network.context_size)
-    assert torch.allclose(torch.cat(parts, 1), whole, atol=1e-6)
+        one, other = network(levels()), network(other_future)
+    assert one.shape == (1, 20, 96, 4)
+    assert torch.allclose(one[:, :12], other[:, :12], atol=1e-6) != bidirectional
 
 
 def flip_a_bit(path: Path) -> None:

@@ -300,11 +300,11 @@ def test_stems_of_another_length_than_the_song_are_not_kept(tmp_path: Path, writ
     assert not list(tmp_path.iterdir())
 
 
-def refused(path: Path) -> str:
+def refused(path: Path, encoding: str = "int16") -> str:
     """The one sentence by which a stem that cannot be written is refused."""
     with (
         pytest.raises(AudioError) as refusal,
-        StemFiles({"drums": path}, AudioFormat("wav", "int16", 44_100, 2), 200_000) as files,
+        StemFiles({"drums": path}, AudioFormat(path.suffix[1:], encoding, 44_100, 2), 200_000) as files,
     ):
         silence = np.zeros((2, 100_000))
         files.write(silence, split(silence))
@@ -351,12 +351,16 @@ def test_a_folder_that_may_not_be_written_is_refused(read_only_folder: Path) -> 
     assert not list(read_only_folder.iterdir())
 
 
-def test_a_full_disk_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("container", "encoding", "limit"),
+    [("wav", "int16", 300_000), ("flac", "int24", 5_000), ("ogg", "lossy", 4_000), ("mp3", "lossy", 10_000)],
+)
+def test_a_full_disk_is_refused_and_leaves_nothing(tmp_path: Path, container: str, encoding: str, limit: int) -> None:
     resource = pytest.importorskip("resource")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, hard))  # what a write then gives is what a full disk gives
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))  # what a write then gives is what a full disk gives
     try:
-        assert "free some space" in refused(tmp_path / "song" / "drums.wav")
+        assert "free some space" in refused(tmp_path / "song" / f"drums.{container}", encoding)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert not list(tmp_path.iterdir())

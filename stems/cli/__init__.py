@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from stems import __version__
+from stems.cli.cluster import cluster
 from stems.cli.evaluate import evaluate
 from stems.cli.export import export
 from stems.cli.info import info, models, presets
@@ -43,7 +44,7 @@ def _root(
 ) -> None: ...
 
 
-for command in (split, watch, live, export, plugin, presets, models, info, report, train, evaluate):
+for command in (split, cluster, watch, live, export, plugin, presets, models, info, report, train, evaluate):
     app.command()(command)
 
 

@@ -79,7 +79,9 @@ def evaluate(
         failed += isinstance(outcome, str)
         typer.echo(f"[{number}/{len(work)}] {track.name}: {outcome if isinstance(outcome, str) else _said(outcome)}")
     if failed < len(work):
-        typer.echo("\n" + write_report(out, musdb is not None, f"MUSDB18 {subset.value}" if musdb else ""))
+        title = f"MUSDB18, {subset.value}" if musdb else str((songs or estimates or out).resolve().name)
+        typer.echo("\n" + write_report(out, musdb is not None, title, {(track.subset, track.name) for track in tracks}))
+        typer.echo(f"Pictures: open {out / 'scores.html'} in a browser.")
     if failed:
         raise typer.Exit(1)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -132,13 +132,20 @@ class Bars:
 
 
 def describe(result: Result) -> str:
-    """One line about a song."""
+    """One line about a song, and one about each cluster of it that resembles stems."""
     if result.status == "failed":
         return f"failed: {result.error}"
     if result.status == "skipped":
         return f"skipped {result.song}: its stems are there already (--overwrite splits it again)"
     folders = ", ".join(sorted({str(path.parent) for path in result.outputs.values()}))
-    return f"{result.song} -> {folders} ({clock(result.seconds)} in {result.elapsed:.1f} s, {speed(result)})"
+    done = f"{result.song} -> {folders} ({clock(result.seconds)} in {result.elapsed:.1f} s, {speed(result)})"
+    return "\n".join([done, *(f"    {name}: {in_shares(parts)}" for name, parts in result.resembles.items())])
+
+
+def in_shares(parts: Mapping[str, float]) -> str:
+    """Which parts something has, such as "80 % vocals, 15 % other", without those of next to nothing."""
+    largest = sorted(parts.items(), key=lambda part: -part[1])
+    return ", ".join(f"{share:.0%} {name}".replace("%", " %") for name, share in largest if share >= 0.05)
 
 
 def speed(result: Result) -> str:

@@ -64,6 +64,13 @@ def split(
     bit_depth: Annotated[
         Depth | None, typer.Option("--bit-depth", help="Depth of the files; the song's own when left out.")
     ] = None,
+    hint: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="What you know of the song: vocals=0:31-0:35.5, bass=1:10-1:12@40-250Hz, or a .toml file of that. "
+            "May be repeated, and may name a stem of your own."
+        ),
+    ] = None,
     sensitivity: Annotated[
         float, typer.Option(min=0.1, max=10.0, help="Low lets stems bleed softly, high cuts them hard.")
     ] = 1.0,
@@ -85,9 +92,12 @@ def split(
     from stems.batch import Settings, check_format, check_name, cores, plan
     from stems.card import find_model, read_card
     from stems.daw import formats_named
+    from stems.hints import gather, own_stems
 
+    known = tuple(read_card(find_model(model))["design"]["stems"])
+    hints = gather(hint or (), known)
     settings = Settings(
-        preset=_preset(preset, stems, two_stems),
+        preset=_preset(preset, stems, two_stems, own_stems(hints, known)),
         out=out,
         name=name,
         container=container.value if container else None,
@@ -97,13 +107,13 @@ def split(
         device=device.value,
         overwrite=overwrite,
         daw=tuple(form.name for form in formats_named(daw)) if daw else (),
+        hints=hints,
     )
     check_name(name, settings.preset)
     check_format(settings.container, settings.bit_depth)
     if os.path.exists(out) and not os.path.isdir(out):
         raise OptionError(f"--out {out} is a file: name a folder.")
     tasks = plan(songs, settings)
-    read_card(find_model(model))
     if dry_run:
         results = _say_plan(tasks, settings, json_lines)
     else:
@@ -140,14 +150,15 @@ def _say_plan(tasks: list[Task], settings: Settings, json_lines: bool) -> list[R
     return results
 
 
-def _preset(preset: str | None, stems: str | None, two_stems: str | None) -> Preset:
+def _preset(preset: str | None, stems: str | None, two_stems: str | None, own: tuple[str, ...]) -> Preset:
+    from stems.card import STEMS
     from stems.presets import load_preset, only
     from stems.presets import two_stems as stem_and_rest
 
     if sum(option is not None for option in (preset, stems, two_stems)) > 1:
         raise OptionError("--preset, --stems and --two-stems each say what to write: give one of them.")
     if stems is not None:
-        return only(tuple(dict.fromkeys(part.strip() for part in stems.split(",") if part.strip())))
+        return only(tuple(dict.fromkeys(part.strip() for part in stems.split(",") if part.strip())), STEMS + own)
     if two_stems is not None:
-        return stem_and_rest(two_stems)
-    return load_preset(preset or "stems")
+        return stem_and_rest(two_stems, STEMS + own)
+    return load_preset(preset or "stems", own)

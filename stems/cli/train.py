@@ -21,7 +21,9 @@ def train(
     device: Annotated[str, typer.Option(help="cpu, cuda or mps.")] = "cpu",
     workers: Annotated[int, typer.Option(min=0, help="Processes that make mixes.")] = 1,
     threads: Annotated[int | None, typer.Option(min=1, help="Cores that the network uses.")] = None,
-    start: Annotated[str | None, typer.Option(help="Start a new run from the weights of this model.")] = None,
+    start: Annotated[
+        str | None, typer.Option(help="Start a new run from the weights of this model, as far as they fit.")
+    ] = None,
     minutes: Annotated[float | None, typer.Option(min=0.0, help="Stop after this time.")] = None,
 ) -> None:
     """Train a recipe, or go on with a run that was stopped."""

@@ -71,9 +71,9 @@ def follow(folder: Path, split: Split, formats: Sequence[Format] = (), settle: f
 def _splitter(folder: Path, settings: Settings) -> Split:
     from stems.audio import READABLE_SUFFIXES
     from stems.batch import plan, split_song
-    from stems.separator import Separator
+    from stems.workers import load_separator
 
-    separator = Separator(settings.model, settings.device)
+    separator = load_separator(settings)
 
     def split(song: Path) -> Mapping[str, Path]:
         # Planned with its neighbours: songs that differ only in their suffix must not share a folder.

@@ -12,11 +12,15 @@ from stems.evaluate.results import TrackScores, track_medians
 Results = Mapping[str, Mapping[str, TrackScores]]
 """Method -> track -> scores."""
 
+SHOWN = (-20.0, 40.0)  # dB: the mixture has no artifacts at all, and a stem that hardly sounds drowns
+
 
 def save_box_plot(
     path: Path, results: Results, published: Sequence[Published] = (), metric: str = "SDR", subset: str = ""
 ) -> None:
     """Writes a PNG: a panel per stem, a box over tracks per method, published medians as dots below them.
+
+    What is beyond `SHOWN` is left out.
 
     results: scores of each method.
     published: results to show beside them; of these only the median is known.
@@ -55,6 +59,9 @@ def box_plot(results: Results, published: Sequence[Published] = (), metric: str 
                 panel.plot(result.scores[stem][metric], position, shape, color="tab:gray")
         if known:
             panel.axhline(len(results) - 0.5, color="lightgray", linewidth=0.8)
+        left, right = panel.get_xlim()
+        if left < SHOWN[1] and right > SHOWN[0]:
+            panel.set_xlim(max(left, SHOWN[0]), min(right, SHOWN[1]))
         panel.set_title(stem)
         panel.set_xlabel(f"{metric} (dB)")
         panel.grid(axis="x", color="lightgray", linewidth=0.5)

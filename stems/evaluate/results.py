@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,8 +19,12 @@ from stems.errors import StemsError
 from stems.evaluate.engine import Array
 from stems.evaluate.published import Published
 
+if TYPE_CHECKING:
+    from stems.confidence import Confidence
+
 METRICS = ("SDR", "ISR", "SIR", "SAR", "SI-SDR")
 MUSEVAL_METRICS = ("SDR", "ISR", "SIR", "SAR")
+PLACES = {"mixture": 0, "ibm": 2, "irm": 3, "mwf": 4}  # of methods in tables and plots; all others are between
 MUSEVAL_VERSION = "0.4.1"  # the one whose schema and definitions these are
 
 TrackScores = dict[str, dict[str, Array]]
@@ -37,6 +41,7 @@ def save_track(
     stems: tuple[str, ...],
     scores: Mapping[str, Array],
     engine: str,
+    confidence: Confidence | None = None,
     window_seconds: float = 1.0,
     hop_seconds: float = 1.0,
 ) -> None:
@@ -46,6 +51,7 @@ def save_track(
     scores: metric -> `(stems, frames)` in dB, as an engine returns it. As in museval, infinite figures (of an estimate
         without any distortion, say) are kept as NaN, and metrics that were not computed are NaN.
     engine: its name, by which a later run knows whether it may rely on this file.
+    confidence: of the method in its estimates of this track, written as `stems split --json` says it.
     """
     frames = len(next(iter(scores.values()))[0])
     names = [metric for metric in METRICS if metric in scores or metric in MUSEVAL_METRICS]
@@ -64,7 +70,8 @@ def save_track(
         }
         for row, stem in enumerate(stems)
     ]
-    content = {"targets": targets, "museval_version": MUSEVAL_VERSION, "engine": engine}
+    content: dict[str, Any] = {"targets": targets, "museval_version": MUSEVAL_VERSION, "engine": engine}
+    content |= confidence.as_json() if confidence else {}
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -77,7 +84,7 @@ def save_track(
 def is_finished(path: Path, engine: str) -> bool:
     """Whether this file holds a track's scores by this engine."""
     try:
-        return bool(_read(path)["engine"] == engine)
+        return bool(read_result(path)["engine"] == engine)
     except (OSError, KeyError, StemsError):
         return False
 
@@ -94,20 +101,30 @@ def load_track(path: Path) -> TrackScores:
                 for metric in METRICS
                 if all(metric in frame["metrics"] for frame in target["frames"])
             }
-            for target in _read(path)["targets"]
+            for target in read_result(path)["targets"]
         }
     except (KeyError, TypeError, ValueError) as error:
         raise StemsError(f"{path} does not hold museval scores; delete it and score its track again.") from error
 
 
-def load_method(folder: Path) -> dict[str, TrackScores]:
-    """Track name -> scores, of all files below `<method>/<subset>`."""
-    return {path.stem: load_track(path) for path in sorted(folder.glob("*/**/*.json"))}
+def load_method(folder: Path, tracks: Collection[tuple[str, str]] | None = None) -> dict[str, TrackScores]:
+    """Track name -> scores, of the files `<subset>/<track>.json` in the folder of a method.
+
+    tracks: subset and name of those that are wanted; all by default.
+    """
+    return {path.stem: load_track(path) for path in result_paths(folder, tracks)}
 
 
-def methods(folder: Path) -> Iterator[str]:
-    """Names of the methods that have results in this folder."""
-    return (path.name for path in sorted(folder.iterdir()) if path.is_dir() and any(path.glob("*/**/*.json")))
+def result_paths(folder: Path, tracks: Collection[tuple[str, str]] | None = None) -> Iterator[Path]:
+    """The files that `load_method` reads."""
+    paths = sorted(folder.glob("*/*.json"))
+    return (path for path in paths if tracks is None or (path.parent.name, path.stem) in tracks)
+
+
+def methods(folder: Path, tracks: Collection[tuple[str, str]] | None = None) -> Iterator[str]:
+    """Names of the methods that have results in this folder, of these tracks: the mixture first, the oracles last."""
+    named = sorted((PLACES.get(path.name, 1), path.name, path) for path in folder.iterdir() if path.is_dir())
+    return (name for _, name, path in named if any(result_paths(path, tracks)))
 
 
 @dataclass(frozen=True)
@@ -195,7 +212,11 @@ def _figure(value: Any) -> float:
     return round(float(value), 5) if np.isfinite(value) else float("nan")
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_result(path: Path) -> dict[str, Any]:
+    """All that the file of a track holds.
+
+    Raises StemsError if it does not look like one.
+    """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,10 +18,22 @@ from stems.evaluate.results import is_finished, result_path, save_track
 from stems.evaluate.tracks import Song, Track
 
 if TYPE_CHECKING:
+    from stems.confidence import Clustered, Confidence
     from stems.separator import Separator
 
-Estimator = Callable[[Song], Mapping[str, NDArray[np.floating]]]
-"""Song -> estimates `(channels, samples)` by name of stem, of those stems that the song has."""
+
+@dataclass(frozen=True)
+class Estimates:
+    """What a method made of a song: arrays `(channels, samples)` by name of stem, of the stems that the song has.
+
+    confidence: of the method in them, if it says so.
+    """
+
+    stems: Mapping[str, NDArray[np.floating]]
+    confidence: Confidence | None = None
+
+
+Estimator = Callable[[Song], Estimates]
 
 
 def baseline_estimator(baseline: str) -> Estimator:
@@ -48,7 +61,7 @@ def given_estimator(track: Track) -> Estimator:
     """
     if track.load_estimates is None:
         raise OptionError(f"There are no estimates for {track.name}.")
-    return track.load_estimates
+    return partial(_read_estimates, track.load_estimates)
 
 
 def pending(track: Track, methods: Mapping[str, Estimator], folder: Path, engine: str) -> dict[str, Estimator]:
@@ -77,13 +90,20 @@ def score_track(
     scores = {}
     for method, estimator in todo.items():
         estimates = estimator(song)
-        scores[method] = prepared.score([estimates[stem] for stem in stems])
-        save_track(result_path(folder, method, track.subset, track.name), stems, scores[method], engine)
+        scores[method] = prepared.score([estimates.stems[stem] for stem in stems])
+        path = result_path(folder, method, track.subset, track.name)
+        save_track(path, stems, scores[method], engine, estimates.confidence)
     return scores
 
 
-def _separate(model: str, song: Song) -> dict[str, NDArray[np.floating]]:
-    return _separator(model)(song.mixture, song.sample_rate)
+def _separate(model: str, song: Song) -> Estimates:
+    from stems.confidence import confidence
+
+    found: list[Clustered] = []
+    separator = _separator(model)
+    blocks = list(separator.separate(song, song.sample_rate, observe=found.append))
+    stems = {name: np.concatenate([block.stems[name] for block in blocks], axis=1) for name in separator.stems}
+    return Estimates(stems, confidence(found[0]))
 
 
 @cache
@@ -93,6 +113,10 @@ def _separator(model: str) -> Separator:
     return Separator(model)
 
 
-def _estimate_baseline(baseline: str, song: Song) -> dict[str, NDArray[np.float32]]:
+def _estimate_baseline(baseline: str, song: Song) -> Estimates:
     stems = np.stack(list(song.stems.values()))
-    return dict(zip(song.stems, estimate(baseline, song.mixture, stems, song.sample_rate), strict=True))
+    return Estimates(dict(zip(song.stems, estimate(baseline, song.mixture, stems, song.sample_rate), strict=True)))
+
+
+def _read_estimates(load: Callable[[Song], Mapping[str, NDArray[np.floating]]], song: Song) -> Estimates:
+    return Estimates(load(song))

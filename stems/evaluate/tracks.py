@@ -30,6 +30,8 @@ LOSSY = ("VORBIS", "OPUS", "MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III")
 class Song:
     """The audio of a track, all arrays of one shape `(channels, samples)`, float32.
 
+    Its mixture is read in blocks as a `stems.audio.Song` is.
+
     sample_rate: Hz.
     stems: the true stems by name; one that the track lacks is silence.
     """
@@ -37,6 +39,14 @@ class Song:
     sample_rate: int
     mixture: Audio
     stems: dict[str, Audio]
+
+    @property
+    def samples(self) -> int:
+        return len(self.mixture[0])
+
+    def read(self, start: int, count: int) -> Audio:
+        """float32 (channels, count)."""
+        return self.mixture[:, start : start + count]
 
 
 @dataclass(frozen=True)

@@ -41,8 +41,8 @@ def cells(found: Clustered, model: Model, sample_rate: float, duration: float) -
 
     yield section(
         "What belongs to which stem",
-        "The whole song, low notes at the bottom. A colour shows the stem that gets most of a cell, a mixed colour "
-        "where stems share it; the stronger the colour, the louder.",
+        "The whole song from left to right, low notes at the bottom. The colour of a spot shows which stem gets the "
+        "sound of that moment and pitch, a mixed colour that stems share it; the stronger the colour, the louder.",
         f'<div class="row">{axis}{lane(figures.spectrogram(levels, shares, colours), "spectrogram")}</div>',
         "song",
     )
@@ -53,8 +53,8 @@ def cells(found: Clustered, model: Model, sample_rate: float, duration: float) -
     ]
     yield section(
         "Masks",
-        "How much of each cell a stem gets, from nothing to all of it. Pale areas over a wide range are sound that the "
-        "model could not tell apart: there stems bleed into each other.",
+        "How much of the sound at each moment and pitch a stem gets, from nothing to all of it. Where wide areas are "
+        "pale, the model could not tell stems apart, and they bleed into each other.",
         "\n".join(rows),
         "masks",
     )
@@ -65,7 +65,7 @@ def _shares(found: Clustered, model: Model) -> Array:
     """Of each stem in all cells of the landmarks, (landmarks, bands, stems)."""
     return np.concatenate(
         [
-            model.shares(model.network.embed(some), found.centroids, found.sensitivity).cpu().numpy()
+            found.clusters.shares(model.network.embed(some)).cpu().numpy()
             for some in found.contexts.chunk(max(1, len(found.contexts) // FRAMES_AT_ONCE))
         ]
     )
@@ -103,8 +103,8 @@ def over_time(found: Clustered, duration: float) -> str:
         legend.append(f'<div style="--colour: {colour_of(name)}"><i></i>{escape(name)}</div>')
     return section(
         "Confidence over time",
-        "How certain the model was, second by second: at the top every cell of a stem is that stem's alone, at the "
-        "bottom all stems share it evenly. A stem that does not sound for a while falls, for what it gets is bleed.",
+        "How certain the model was, second by second: at the top what a stem gets is that stem's alone, at the bottom "
+        "all stems share it evenly. A stem that does not sound for a while falls, for what it gets is bleed.",
         f'<div class="row"><div class="axis"><div class="legend">{"".join(legend)}</div>{SCALE}</div><div class="lane">'
         f'<svg viewBox="0 -0.03 1000 1.06" preserveAspectRatio="none">{HALF_WAY}{"".join(lines)}</svg></div></div>',
         "chart",
@@ -143,14 +143,15 @@ def map_of(found: Clustered) -> str:
         f"<tbody>{''.join(rows)}</tbody></table>"
     )
     note = (
-        "Confidence is how far a stem's cells are from being shared evenly (0) to being its own (1), silhouette how "
-        "much nearer they lie to its own centroid than to the next (-1 to 1). Louder cells count more."
+        "Confidence is how far a stem's spots are from being shared evenly (0) to being its own (1), silhouette how "
+        "much nearer they lie to its own centroid than to the next (-1 to 1). Louder spots count more."
     )
     return section(
         "How the song was clustered",
-        "Each dot is a loud cell of the song where the network put it, seen in the plane in which the cells are spread "
-        "most. Clusters start at the anchors that the model learned (diamonds) and come to rest at the centroids of "
-        "this song (discs). The further the colours are apart, the cleaner the stems.",
+        "Each dot is a loud spot of the song, a moment and a pitch; the network puts spots together that it takes for "
+        "the same stem. Clusters start where stems are in most songs (diamonds, the anchors) and come to rest where "
+        "they are in this one (discs, the centroids). The further the colours are apart, the cleaner the stems. The "
+        "picture is the plane in which the dots are spread most.",
         f'<div class="map"><svg viewBox="{-reach:.3f} {-reach:.3f} {2 * reach:.3f} {2 * reach:.3f}">{"".join(drawn)}'
         f'</svg><div>{table}<p class="note">{note}</p></div></div>',
     )

@@ -57,7 +57,7 @@ const player = {
     const wasPlaying = this.playing;
     if (wasPlaying) this.pause();
     this.position = Math.min(Math.max(seconds, 0), this.duration);
-    if (wasPlaying) this.play();
+    if (wasPlaying && this.position < this.duration) this.play();
     show();
   },
 
@@ -135,3 +135,4 @@ player.ready = player.load().then(() => {
   show();
   requestAnimationFrame(follow);
 });
+player.ready.catch(() => { document.querySelector(".clock").textContent = "This browser cannot play the stems."; });

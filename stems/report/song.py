@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
 from html import escape
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stems.audio import Song, open_song
 from stems.confidence import Clustered
 from stems.daw.colours import colour_of
-from stems.errors import AudioError, OptionError
+from stems.errors import OptionError
 from stems.model import Model
 from stems.report import explanation, figures
 from stems.report.listening import Listening, bit_rate_for
 from stems.report.page import embedded, page, part
+from stems.report.source import Source
 
 if TYPE_CHECKING:
     from stems.separator import Separator
@@ -26,77 +24,67 @@ RULER_SECONDS = (1, 2, 5, 10, 15, 30, 60, 120)
 
 
 def song_report(
-    song_path: Path,
+    source: Source,
     separator: Separator,
     sensitivity: float = 1.0,
-    stem_files: Mapping[str, Path] | None = None,
     progress: Callable[[float], None] = lambda share: None,
 ) -> str:
     """The page about a song.
 
     Args:
-        song_path: the song.
+        source: the song, with the stems to play; the separator makes them where there are none.
         sensitivity: see `Separator`.
-        stem_files: stems to play, by name, made earlier; the separator's own by default.
         progress: called with the share of the work that is done, from 0 to 1.
 
     Raises:
-        AudioError: if a file cannot be read, or a stem does not belong to the song.
+        AudioError: if a file cannot be read.
         OptionError: if the song is too long for a page, or the sensitivity out of range.
     """
-    with open_song(song_path) as song:
-        if song.seconds > 60 * LONGEST_MINUTES:
-            raise OptionError(f"{song_path} is longer than the {LONGEST_MINUTES} minutes that a page holds: cut it.")
-        names = tuple(stem_files or separator.stems)
-        bit_rate = bit_rate_for(song.seconds, len(names))
-        form = song.format
-        stems = {name: Listening(form.sample_rate, form.channels, song.samples, bit_rate) for name in names}
-        observed: list[Clustered] = []
-        blocks = separator.separate(song, form.sample_rate, None, sensitivity, progress, None, observed.append)
-        if stem_files is None:
-            for block in blocks:
-                for name, audio in block.stems.items():
-                    stems[name].write(audio)
-        else:
-            next(blocks)  # before which the song is clustered
-            _read_stems(song, stem_files, stems)
-        about = separator.model.card.get("name", "a model of your own")
-        facts = (
-            f"{clock(song.seconds)} · {form.sample_rate / 1000:g} kHz · {'mono' if form.channels == 1 else 'stereo'}"
-            f" · model {about}, sensitivity {sensitivity:g}"
-        )
-        return page(song_path.stem, facts, *_contents(stems, observed[0], separator.model, song))
-
-
-def _read_stems(song: Song, files: Mapping[str, Path], stems: Mapping[str, Listening]) -> None:
-    with ExitStack() as stack:
-        for name, path in files.items():
-            stem = stack.enter_context(open_song(path))
-            if (stem.format.sample_rate, stem.samples) != (song.format.sample_rate, song.samples):
-                raise AudioError(f"{path} is not as long as {song.path}, or has another rate: name the song it is of.")
-            if stem.format.channels != song.format.channels:
-                raise AudioError(f"{path} has not as many channels as {song.path}: name the song it is of.")
+    song, form = source.song, source.song.format
+    if song.seconds > 60 * LONGEST_MINUTES:
+        raise OptionError(f"{source.name} is longer than the {LONGEST_MINUTES} minutes that a page holds: cut it.")
+    names = tuple(source.stems or separator.stems)
+    bit_rate = bit_rate_for(song.seconds, len(names))
+    stems = {name: Listening(form.sample_rate, form.channels, song.samples, bit_rate) for name in names}
+    observed: list[Clustered] = []
+    blocks = separator.separate(song, form.sample_rate, None, sensitivity, progress, None, observed.append)
+    if source.stems is None:
+        for block in blocks:
+            for name, audio in block.stems.items():
+                stems[name].write(audio)
+    else:
+        next(blocks)  # before which the song is clustered
+        for name, stem in source.stems.items():
             for start in range(0, stem.samples, SAMPLES_AT_ONCE):
                 stems[name].write(stem.read(start, min(SAMPLES_AT_ONCE, stem.samples - start)))
+    about = separator.model.card.get("name", "a model of your own")
+    facts = (
+        f"{clock(song.seconds)} · {form.sample_rate / 1000:g} kHz · {'mono' if form.channels == 1 else 'stereo'}"
+        f" · model {about}, sensitivity {sensitivity:g}"
+    )
+    sections = _sections(stems, observed[0], separator.model, form.sample_rate, song.seconds)
+    return page(source.name, facts, "\n".join(sections), _scripts(stems))
 
 
-def _contents(stems: Mapping[str, Listening], found: Clustered, model: Model, song: Song) -> tuple[str, str]:
-    """HTML of the sections, and of the scripts."""
-    sections = [
-        f'<div data-duration="{song.seconds}">',
-        part("transport.html").replace("$duration", clock(song.seconds)),
-        _players(stems),
-        _ruler(song.seconds),
-        *explanation.cells(found, model, song.format.sample_rate, song.seconds),
-        explanation.over_time(found, song.seconds),
-        explanation.map_of(found),
-        "</div>",
-    ]
-    audio = [
+def _sections(
+    stems: Mapping[str, Listening], found: Clustered, model: Model, sample_rate: int, duration: float
+) -> Iterator[str]:
+    yield f'<div data-duration="{duration}">'
+    yield part("transport.html").replace("$duration", clock(duration))
+    yield _players(stems)
+    yield _ruler(duration)
+    yield from explanation.cells(found, model, sample_rate, duration)
+    yield explanation.over_time(found, duration)
+    yield explanation.map_of(found)
+    yield "</div>"
+
+
+def _scripts(stems: Mapping[str, Listening]) -> str:
+    audio = (
         f'<script type="text/plain" id="audio-{number}">{embedded(stem.finish(), "").partition(",")[2]}</script>'
         for number, stem in enumerate(stems.values())
-    ]
-    return "\n".join(sections), "\n".join([*audio, f"<script>\n{part('player.js')}</script>"])
+    )
+    return "\n".join([*audio, f"<script>\n{part('player.js')}</script>"])
 
 
 def _players(stems: Mapping[str, Listening]) -> str:

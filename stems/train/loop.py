@@ -100,7 +100,7 @@ def train(
         device: "cpu", "cuda" or "mps".
         workers: processes that make mixes ahead of the network.
         minutes: stop after this time; the run can be resumed.
-        start: a model of the same design, by name or path, whose weights a new run starts from.
+        start: a model, by name or path, whose weights a new run starts from, as far as they fit.
         report: called with every entry of the log.
     """
     recipe = read_recipe(recipe_path)
@@ -111,7 +111,7 @@ def train(
     model.to(device).train()
     optimiser = torch.optim.Adam(model.parameters(), schedule.learning_rate)
     if start is not None:
-        model.load_state_dict(Model.load(start).state_dict())
+        take_over(model, Model.load(start))
     average = copy.deepcopy(model).eval()
     places.run.mkdir(parents=True, exist_ok=True)
     progress = read_checkpoint(places.run, recipe, model, average, optimiser) or Progress()
@@ -168,6 +168,16 @@ def rate_at(step: int, schedule: Schedule) -> float:
         return (step + 1) / schedule.warmup_steps
     way = (step - schedule.warmup_steps) / max(1, schedule.steps - schedule.warmup_steps)
     return schedule.final_rate + (1 - schedule.final_rate) * 0.5 * (1 + math.cos(math.pi * min(way, 1.0)))
+
+
+def take_over(model: Model, other: Model) -> None:
+    """Gives a model those weights of another that have the same name and shape.
+
+    So a real-time network starts with the textures and the anchors of a full-song network, though not its memory.
+    """
+    own, known = model.state_dict(), other.state_dict()
+    fitting = {name: known[name] for name in own if name in known and known[name].shape == own[name].shape}
+    model.load_state_dict(own | fitting)
 
 
 @torch.no_grad()

@@ -46,7 +46,7 @@ def losses(model: Model, cells: Cells, objective: Objective) -> Losses:
 
 def embed(model: Model, cells: Cells) -> Tensor:
     """Embeddings of the frames that count, (batch, frames * bands, dimensions)."""
-    context, _ = model.network.context(cells.levels)
+    context = model.network.context(cells.levels)
     counting = context.gather(1, cells.frames[..., None].expand(-1, -1, context.shape[-1]))
     return model.network.embed(counting).flatten(1, 2)
 

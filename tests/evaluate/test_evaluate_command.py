@@ -1,6 +1,9 @@
 """`stems evaluate` scores, sums up, resumes, and says what is wrong."""
 
+import base64
 import csv
+import json
+import shutil
 
 import numpy as np
 import pytest
@@ -14,11 +17,15 @@ pytest.importorskip("soundfile")
 import soundfile
 
 from stems.cli.evaluate import evaluate
+from stems.confidence import confidence
 from stems.errors import ModelError, OptionError
+from stems.evaluate import tracks
 from stems.evaluate.report import collect_rows
 from stems.evaluate.results import save_track
+from stems.separator import Separator
 
 RATE = 8000
+STEMS = ("drums", "bass", "other", "vocals")
 
 
 @pytest.fixture
@@ -28,7 +35,7 @@ def songs(tmp_path):
     time = np.arange(2 * RATE) / RATE
     for song in ("one", "two"):
         (tmp_path / "songs" / song).mkdir(parents=True)
-        for number, stem in enumerate(("drums", "bass", "other", "vocals")):
+        for number, stem in enumerate(STEMS):
             audio = 0.3 * np.sin(2 * np.pi * (300 + 500 * number) * time) + generator.normal(0, 0.02, len(time))
             soundfile.write(tmp_path / "songs" / song / f"{stem}.wav", audio, RATE)
     return tmp_path / "songs"
@@ -56,10 +63,57 @@ def test_songs_are_scored_and_summed_up(songs, tmp_path, jobs):
     assert float(rows["ibm", "drums"]["way"]) == 1
     assert float(rows["ibm", "drums"]["SDR"]) > float(rows["mixture", "drums"]["SDR"])
     assert rows["ibm", "drums"]["tracks"] == "2"
-    files = {"scores.txt", "scores.csv", "scores.md", "SDR.png"}
+    files = {"scores.txt", "scores.csv", "scores.md", "scores.html", "SDR.png", "SI-SDR.png"}
     assert {path.name for path in out.iterdir()} == {"mixture", "ibm"} | files
     assert (out / "scores.txt").read_text() in result.output
     assert run(*command, "--quick").output.count("scored before") == 2
+
+
+def test_a_model_is_scored_with_its_confidence(songs, tmp_path, small_weights):
+    shutil.copytree(songs / "two", songs / "three")
+    out = tmp_path / "out"
+    result = run("--songs", songs, "--model", small_weights, "--baseline", "ibm", "--quick", "--out", out)
+    assert result.exit_code == 0, result.output
+    song = songs / "one"
+    mixture = sum(soundfile.read(song / f"{stem}.wav", dtype="float32")[0] for stem in STEMS)
+    found = []
+    list(Separator(small_weights).separate(tracks.Song(RATE, mixture[None], {}), RATE, observe=found.append))
+    kept = {path.stem: json.loads(path.read_text()) for path in (out / "small" / "test").iterdir()}
+    expected = confidence(found[0]).as_json()
+    for measure in ("confidence", "silhouette"):
+        assert kept["one"][measure] == pytest.approx(expected[measure], abs=1e-3)
+    with (out / "confidence.csv").open() as table:
+        rows = {(row["method"], row["measure"], row["stem"]): row for row in csv.DictReader(table)}
+    for stem in STEMS:  # one that gets nothing of a song has no figure there
+        figures = [song["silhouette"][stem] for song in kept.values()]
+        counted = int(rows.get(("small", "silhouette", stem), {"tracks": 0})["tracks"])
+        assert counted == len(figures) - figures.count(None)
+    assert -1 <= float(rows["small", "confidence", "all"]["correlation"]) <= 1
+    assert "ibm" not in {method for method, _, _ in rows}
+    assert "silhouette" in (out / "scores.txt").read_text()
+
+
+def test_only_the_tracks_of_this_run_are_summed_up(songs, tmp_path):
+    out = tmp_path / "out"
+    options = ("--baseline", "mixture", "--model", "none", "--quick", "--out", out)
+    assert run("--songs", songs / "one", *options).exit_code == 0
+    assert run("--songs", songs, *options).exit_code == 0
+    assert scored(out)["mixture", "drums"]["tracks"] == "2"
+    result = run("--songs", songs / "two", *options)
+    assert "scored before" in result.output
+    assert scored(out)["mixture", "drums"]["tracks"] == "1"
+
+
+def test_the_page_holds_every_figure_and_picture(songs, tmp_path):
+    out = tmp_path / "out"
+    run("--songs", songs, "--baseline", "mixture,ibm", "--model", "none", "--out", out)
+    page = (out / "scores.html").read_text()
+    for row in scored(out).values():
+        assert f"<td>{float(row['SAR']):.2f}</td>" in page
+    for metric in ("SDR", "ISR", "SIR", "SAR"):
+        picture = base64.b64encode((out / f"{metric}.png").read_bytes()).decode()
+        assert f"data:image/png;base64,{picture}" in page
+    assert 'src="data:image' in page and "http" not in page
 
 
 def test_anybodys_stems_are_scored(songs, tmp_path):

@@ -154,7 +154,11 @@ def test_tables_hold_every_row(folder):
 
 def test_methods_are_found(folder):
     (folder / "empty").mkdir()
-    assert list(methods(folder)) == ["ibm", "ours"]
+    assert list(methods(folder)) == ["ours", "ibm"]
+    (folder / "ibm").rename(folder / "mixture")
+    assert list(methods(folder)) == ["mixture", "ours"]
+    assert list(methods(folder, {("test", "Silence")})) == ["ours"]
+    assert list(load_method(folder / "ours", {("test", "Silence"), ("train", "Song 0 & more")})) == ["Silence"]
 
 
 def test_box_plot_is_a_picture(folder):

@@ -49,7 +49,7 @@ def assert_scores_are_those_of_museval(track, musdb_track, folder):
     museval = pytest.importorskip("museval")
     song = track.load()
     estimates = baseline_estimator("irm")(song)
-    expected = museval.eval_mus_track(musdb_track, {name: audio.T for name, audio in estimates.items()})
+    expected = museval.eval_mus_track(musdb_track, {name: audio.T for name, audio in estimates.stems.items()})
     score_track(track, {"irm": lambda song: estimates}, folder)
     scores = load_track(result_path(folder, "irm", track.subset, track.name))
     targets = {target["name"]: target["frames"] for target in expected.scores["targets"]}

@@ -1,0 +1,143 @@
+"""Separation without stems that are known: a song falls into as many clusters as asked for, or as it has."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field, fields
+
+import torch
+from torch import Tensor
+
+from stems.chunks import Heard
+from stems.clustering import cluster, find_seeds
+from stems.confidence import Clustered, silhouette
+from stems.errors import OptionError
+from stems.methods import Clusters, Start
+from stems.model import Model
+from stems.separator import Separator
+from stems.spectrum import Grid
+
+MOST_CLUSTERS = 12
+COUNTED = range(2, 9)  # numbers of clusters that are tried where none is given
+ITERATIONS = 10  # more than a model may want that starts at its anchors
+SEEDING_POINTS = 8192  # that stand for a song while seeds are sought
+
+
+@dataclass(frozen=True)
+class Anonymous(Clustered):
+    """Clusters without names, that of most energy first.
+
+    Attributes:
+        resembles: how the energy of each would be shared among the model's stems, by the names of both; empty where
+            the model does not know its stems by name.
+    """
+
+    resembles: dict[str, dict[str, float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Ordered:
+    """The clusters that a method found, in another order.
+
+    Attributes:
+        clusters: as found.
+        order: number of the cluster that comes first, second and so on, (clusters,).
+    """
+
+    clusters: Clusters
+    order: Tensor
+
+    @property
+    def centroids(self) -> Tensor:
+        return self.clusters.centroids[self.order]
+
+    def shares(self, embeddings: Tensor) -> Tensor:
+        return self.clusters.shares(embeddings)[..., self.order]
+
+
+class BlindSeparator(Separator):
+    """Splits songs into clusters that have no names but `cluster-1`, `cluster-2` and so on, that of most energy first.
+
+    Args:
+        clusters: how many, from 2 to 12; None finds out for each song, see `count_clusters`.
+        model: see `Separator`; one without anchors will do.
+        device: see `Separator`.
+        method: see `Separator`.
+
+    Raises:
+        ModelError: if the model cannot be loaded.
+        OptionError: if the number of clusters is out of range, or there is no such device or method.
+    """
+
+    def __init__(
+        self,
+        clusters: int | None = None,
+        model: str | os.PathLike[str] | Model = "openband",
+        device: str = "auto",
+        method: str = "soft",
+    ) -> None:
+        if clusters is not None and not 2 <= clusters <= MOST_CLUSTERS:
+            raise OptionError(f"A song is split into 2 to {MOST_CLUSTERS} clusters, not {clusters}.")
+        super().__init__(model, device, method=method)
+        self.clusters = clusters
+
+    @property
+    def stems(self) -> tuple[str, ...]:
+        """Names of the clusters; none where their number is found out for each song."""
+        return cluster_names(self.clusters or 0)
+
+    def find_clusters(self, heard: Heard, grid: Grid, kappa: float, total: int) -> Anonymous:
+        """The clusters of a song of `total` frames, from the loudest cells of its landmarks."""
+        named = super().find_clusters(heard, grid, kappa, total)
+        points = named.embeddings.flatten(0, 1)
+        powers = named.powers.gather(1, named.loudest).flatten()
+        weights = self.model.weigh(powers)
+        thin = slice(None, None, -(-len(points) // SEEDING_POINTS))
+        count = self.clusters or count_clusters(points[thin], weights[thin], kappa)
+        seeds = find_seeds(points[thin], weights[thin], count, kappa)
+        clusters = self.method(points, weights, Start(seeds, kappa, None, 0.0, ITERATIONS))
+        ordered = by_energy(clusters, points, powers)
+        values = {part.name: getattr(named, part.name) for part in fields(named)}
+        values |= {"stems": cluster_names(count), "anchors": seeds[ordered.order], "clusters": ordered}
+        alike = resemblance(ordered, named, powers) if self.model.design.clustering.anchored else {}
+        return Anonymous(**values, resembles=alike)
+
+
+def cluster_names(count: int) -> tuple[str, ...]:
+    """`cluster-1`, `cluster-2` and so on."""
+    return tuple(f"cluster-{number}" for number in range(1, count + 1))
+
+
+def by_energy(clusters: Clusters, points: Tensor, powers: Tensor) -> Ordered:
+    """The same clusters, that of most energy first."""
+    return Ordered(clusters, (powers @ clusters.shares(points)).argsort(descending=True))
+
+
+def count_clusters(points: Tensor, weights: Tensor, sensitivity: float) -> int:
+    """How many clusters a song has: as many as give its cells the best silhouette (Rousseeuw 1987).
+
+    Args:
+        points: embeddings of cells, (points, dimensions).
+        weights: how much each counts, (points,).
+        sensitivity: see `stems.clustering.assign`.
+    """
+    fits = {}
+    for count in COUNTED:
+        seeds = find_seeds(points, weights, count, sensitivity)
+        centroids = cluster(points, weights, seeds, sensitivity, 0.0, ITERATIONS)
+        fits[count] = float(silhouette(points, centroids).amax(-1) @ weights)
+    return max(fits, key=lambda count: fits[count])
+
+
+def resemblance(clusters: Clusters, named: Clustered, powers: Tensor) -> dict[str, dict[str, float]]:
+    """What clusters would be to clusters that have names: the share of each of those in the energy of each of these.
+
+    Args:
+        powers: of the cells of `named`, (points,).
+    """
+    points = named.embeddings.flatten(0, 1)
+    energies = (clusters.shares(points) * powers[:, None]).T @ named.clusters.shares(points)
+    rows = (energies / energies.sum(1, keepdim=True).clamp(min=torch.finfo(energies.dtype).tiny)).tolist()
+    return {
+        name: dict(zip(named.stems, row, strict=True)) for name, row in zip(cluster_names(len(rows)), rows, strict=True)
+    }

@@ -1,0 +1,99 @@
+"""What a page is about: a song, and the stems that a split has made of it, if there are any yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from stems.audio import AudioFormat, Song, open_song
+from stems.daw.colours import PALETTE
+from stems.daw.session import audio_in
+from stems.errors import AudioError, OptionError
+
+
+class Sum:
+    """Stems as the song that they add up to, read as a `stems.audio.Song` is."""
+
+    def __init__(self, stems: Mapping[str, Song]) -> None:
+        self._stems = tuple(stems.values())
+
+    @property
+    def format(self) -> AudioFormat:
+        return self._stems[0].format
+
+    @property
+    def samples(self) -> int:
+        return self._stems[0].samples
+
+    @property
+    def seconds(self) -> float:
+        return self._stems[0].seconds
+
+    def read(self, start: int, count: int) -> np.ndarray:
+        """float32 (channels, count)."""
+        return np.asarray(sum(stem.read(start, count) for stem in self._stems))
+
+
+@dataclass(frozen=True)
+class Source:
+    """A song to look into.
+
+    Attributes:
+        name: of the song.
+        song: its audio.
+        stems: made of it earlier, by name, each as long and as wide as the song; None where it was not split yet.
+    """
+
+    name: str
+    song: Song | Sum
+    stems: Mapping[str, Song] | None = None
+
+
+@contextmanager
+def open_source(path: Path, song: Path | None = None) -> Iterator[Source]:
+    """Opens a song, or a folder of stems that a split has made of one.
+
+    Args:
+        path: the song or the folder.
+        song: what the stems of a folder were made of; by default its file `mixture`, else the sum of the stems.
+
+    Raises:
+        AudioError: if a file cannot be read, or a stem does not belong to the song.
+        OptionError: if a folder holds no stems, or a song is given for what is no folder.
+    """
+    with ExitStack() as stack:
+        if not path.is_dir():
+            if song is not None:
+                raise OptionError(f"--song goes with a folder of stems, and {path} is none: leave it out.")
+            yield Source(path.stem, stack.enter_context(open_song(path)))
+            return
+        files = {file.stem: file for file in audio_in(path) if song is None or not _is_same(file, song)}
+        mixture = next((files.pop(name) for name in list(files) if name.lower() == "mixture"), None)
+        if not files:
+            raise OptionError(f"{path} holds no stems: name a song, or the folder that a split has made of one.")
+        stems = {name: stack.enter_context(open_song(files[name])) for name in sorted(files, key=_order)}
+        if original := song or mixture:
+            whole: Song | Sum = stack.enter_context(open_song(original))
+        elif len(stems) == 1:
+            raise OptionError(f"{path} holds one stem, not all of a song: name the song by --song.")
+        else:
+            whole, original = Sum(stems), files[next(iter(stems))]
+        for stem in stems.values():
+            if (stem.format.sample_rate, stem.samples) != (whole.format.sample_rate, whole.samples):
+                raise AudioError(f"{stem.path} is not as long as {original}, or has another rate: keep one song's.")
+            if stem.format.channels != whole.format.channels:
+                raise AudioError(f"{stem.path} has not as many channels as {original}: keep one song's.")
+        yield Source(song.stem if song else path.resolve().name, whole, stems)
+
+
+def _is_same(path: Path, other: Path) -> bool:
+    return other.exists() and path.samefile(other)
+
+
+def _order(stem: str) -> tuple[int, str]:
+    usual = list(PALETTE)
+    return (usual.index(stem.lower()) if stem.lower() in usual else len(usual), stem)
