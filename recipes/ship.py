@@ -13,7 +13,7 @@ import math
 import shutil
 from pathlib import Path
 
-from stems.card import SHIPPED
+from stems.card import SHIPPED, read_card
 from stems.model import Model
 
 
@@ -24,6 +24,8 @@ def main() -> None:
     parser.add_argument("--sensitivity", type=float, default=1.0, help="factor on the learned one")
     parser.add_argument("--iterations", type=int, help="of the clustering, if not those of the recipe")
     parser.add_argument("--scores", type=Path, help="JSON of scores for the card, as recipes/score.py writes them")
+    parser.add_argument("--material", default="", help="what it was trained on, for the card")
+    parser.add_argument("--before", type=Path, help="run from whose weights it started, for the card")
     parser.add_argument("--limits", default="", help="what the model does badly, for the card")
     options = parser.parse_args()
     model = Model.load(options.run / options.model)
@@ -33,6 +35,10 @@ def main() -> None:
         clustering = dataclasses.replace(model.design.clustering, iterations=options.iterations)
         model.design = dataclasses.replace(model.design, clustering=clustering)
     model.card["sensitivity_factor"] = options.sensitivity
+    if options.material:
+        model.card["material"] = options.material
+    if options.before:
+        model.card["started_from"] = read_card(options.before / "model.safetensors")["training"]
     if options.limits:
         model.card["limits"] = options.limits
     if options.scores:

@@ -120,16 +120,13 @@ def find_seeds(
         (..., clusters, dimensions), of unit length, the cluster of most weight first.
     """
     random = Generator().manual_seed(0)
-    best, best_fit = None, None
+    runs = []
     for _ in range(starts):
         seeds = _distant(embeddings, weights, clusters, random)
-        found = cluster(embeddings, weights, seeds, sensitivity, 0.0, iterations)
-        fit = ((found @ embeddings.transpose(-1, -2)).amax(-2) * weights).sum(-1)
-        if best is None or best_fit is None:
-            best, best_fit = found, fit
-        best = torch.where((fit > best_fit)[..., None, None], found, best)
-        best_fit = torch.maximum(fit, best_fit)
-    assert best is not None
+        runs.append(cluster(embeddings, weights, seeds, sensitivity, 0.0, iterations))
+    found = torch.stack(runs)  # (starts, ..., clusters, dimensions)
+    fits = ((found @ embeddings.transpose(-1, -2)).amax(-2) * weights).sum(-1)
+    best = found.gather(0, fits.argmax(0)[None, ..., None, None].expand_as(found[:1]))[0]
     sizes = (assign(embeddings, best, sensitivity) * weights[..., None]).sum(-2)
     return best.gather(-2, sizes.argsort(-1, descending=True)[..., None].expand_as(best))
 

@@ -26,6 +26,7 @@ from stems.train.mixes import Mixer
 from stems.train.objective import losses
 from stems.train.recipe import Recipe, Schedule, read_recipe
 from stems.train.validation import Validation
+from stems.train.voices import Duets
 
 SHUFFLED = 32  # mixes whose looks are shuffled
 
@@ -54,7 +55,7 @@ class NumberedMixes(Dataset[Cells]):
     another equalizer. The looks at `SHUFFLED` mixes are shuffled among each other.
     """
 
-    def __init__(self, mixer: Mixer) -> None:
+    def __init__(self, mixer: Mixer | Duets) -> None:
         self.mixer = mixer
         self.data = mixer.recipe.data
         self.bands = mixer.recipe.bands
@@ -117,7 +118,11 @@ def train(
     if rank == 0:
         shutil.copyfile(recipe_path, places.run / "recipe.toml")
 
-    mixer = Mixer(recipe, places.data, places.cache, places.musdb)
+    mixer = (
+        Duets(recipe, places.data, places.cache)
+        if recipe.data.singers
+        else Mixer(recipe, places.data, places.cache, places.musdb)
+    )
     validation = Validation(recipe, places.data, places.cache, places.musdb) if rank == 0 else None
     batches = _batches(mixer, progress.step, schedule, rank, ranks, workers)
 
@@ -182,7 +187,9 @@ def follow(average: Model, model: Model, decay: float) -> None:
         mean.lerp_(value, 1 - decay)
 
 
-def _batches(mixer: Mixer, step: int, schedule: Schedule, rank: int, ranks: int, workers: int) -> Iterator[Cells]:
+def _batches(
+    mixer: Mixer | Duets, step: int, schedule: Schedule, rank: int, ranks: int, workers: int
+) -> Iterator[Cells]:
     per_step = schedule.batch * ranks
     first = step * per_step + rank * schedule.batch
     numbers = [

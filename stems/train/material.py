@@ -106,19 +106,19 @@ def audio_files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
 
 
-def find_tracks(folder: Path, cache: Path) -> list[Track]:
+def find_tracks(folder: Path, cache: Path, names: Sequence[str] = STEMS) -> list[Track]:
     """Songs below a folder: every folder that holds a file named after a stem.
 
     A `song.json` beside the stems may say that a stem is part of "other" there
     (`"absent": ["bass"]` with a bass line in `other`'s energy below 150 Hz).
     """
     tracks = []
-    for place in sorted({path.parent for path in audio_files(folder) if path.stem in STEMS}):
-        files = {path.stem: path for path in audio_files(place) if path.stem in STEMS and path.parent == place}
-        stems = {name: recording(files[name], cache) for name in STEMS if name in files}
+    for place in sorted({path.parent for path in audio_files(folder) if path.stem in names}):
+        files = {path.stem: path for path in audio_files(place) if path.stem in names and path.parent == place}
+        stems = {name: recording(files[name], cache) for name in names if name in files}
         tracks.append(Track(str(place.relative_to(folder)), stems, _merged(place / "song.json")))
     if not tracks:
-        raise RecipeError(f"{folder} holds no song with a drums, bass, other or vocals file ({', '.join(SUFFIXES)}).")
+        raise RecipeError(f"{folder} holds no song with files named {', '.join(names)} ({', '.join(SUFFIXES)}).")
     return tracks
 
 

@@ -23,8 +23,8 @@ class Mix:
 
     Attributes:
         mixture: (2, samples).
-        parts: (4, 2, samples); where stems cannot be told apart, their sum stands at the first of them.
-        groups: (4, 4) of 0 and 1: `groups[p, s]` tells that stem `s` is in part `p`.
+        parts: (stems, 2, samples); where stems cannot be told apart, their sum stands at the first of them.
+        groups: (stems, stems) of 0 and 1: `groups[p, s]` tells that stem `s` is in part `p`.
         top_hz: nothing is to be heard above it, as in songs from low bit rates or sample rates.
     """
 

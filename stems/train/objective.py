@@ -31,16 +31,17 @@ class Losses:
 
 
 def losses(model: Model, cells: Cells, objective: Objective) -> Losses:
-    """Both losses of a batch on the same embeddings (Seetharaman et al. 2019 found the two together best)."""
+    """The losses of a batch, all on the same embeddings (Seetharaman et al. 2019 found the two together best)."""
     embeddings = embed(model, cells).float()  # (batch, frames * bands, dimensions)
     weights = model.weigh(points(cells.power)) * audible(cells)
+    affinity = affinity_loss(embeddings, weights, cells)
+    if not (objective.stems or objective.ratio):  # nothing that the clusters are needed for
+        return Losses(affinity, torch.zeros_like(affinity), torch.zeros_like(affinity))
     centroids = model.centroids(embeddings, weights, iterations=objective.iterations)
     shares = model.shares(embeddings, centroids)
-    return Losses(
-        affinity_loss(embeddings, weights, cells),
-        stem_error(shares, cells, objective.permutation_free),
-        ratio_loss(shares, cells),
-    )
+    if not model.design.clustering.anchored:
+        shares = in_best_order(shares, cells)
+    return Losses(affinity, stem_error(shares, cells), ratio_loss(shares, cells))
 
 
 def embed(model: Model, cells: Cells) -> Tensor:
@@ -94,15 +95,20 @@ def squared_error(shares: Tensor, cells: Cells) -> Tensor:
     return error.clamp(min=0)
 
 
-def stem_error(shares: Tensor, cells: Cells, permutation_free: bool = False) -> Tensor:
+def stem_error(shares: Tensor, cells: Cells) -> Tensor:
     """Amplitude of the error, summed over cells and parts, relative to the mixture's."""
-    if not permutation_free:
-        return _relative_error(shares, cells).mean()
-    orders = torch.tensor(list(permutations(range(shares.shape[-1]))))
-    return torch.stack([_relative_error(shares[..., order], cells) for order in orders]).amin(0).mean()
+    return _relative_errors(shares, cells).mean()
 
 
-def _relative_error(shares: Tensor, cells: Cells) -> Tensor:
+def in_best_order(shares: Tensor, cells: Cells) -> Tensor:
+    """Shares (batch, points, stems) of stems without names, in the order in which each mix has the least error."""
+    orders = torch.tensor(list(permutations(range(shares.shape[-1]))), device=shares.device)
+    with torch.no_grad():
+        best = torch.stack([_relative_errors(shares[..., order], cells) for order in orders]).argmin(0)
+    return shares.gather(-1, orders[best][:, None].expand_as(shares))
+
+
+def _relative_errors(shares: Tensor, cells: Cells) -> Tensor:
     error = squared_error(shares, cells)
     used = (cells.groups.sum(-1) > 0).to(error)[..., None]
     # Keeps the gradient of the root finite, in silent excerpts too.

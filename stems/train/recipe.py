@@ -7,6 +7,7 @@ from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from stems.card import STEMS
 from stems.errors import RecipeError
 from stems.model import Clustering, Design
 from stems.network import NetworkShape
@@ -16,6 +17,8 @@ if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
+
+VOICES = ("voice-1", "voice-2")
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,8 @@ class Data:
         voices: folders of single voices, dry or produced, likewise.
         instrumentals: folders of produced music without singing; all of it but the voice laid over it is
             "not vocals", and no more is asked of the network there.
+        singers: folders of singers, each a folder with recordings of one voice, likewise. A recipe that names them
+            mixes two voices instead of a band.
         musdb: draw from MUSDB18's training set (`--musdb`), with this weight.
         validation: folders of songs, never trained on.
         frames: length of an excerpt.
@@ -43,6 +48,7 @@ class Data:
     songs: dict[str, float] = field(default_factory=dict)
     voices: dict[str, float] = field(default_factory=dict)
     instrumentals: dict[str, float] = field(default_factory=dict)
+    singers: dict[str, float] = field(default_factory=dict)
     musdb: float = 0.0
     validation: tuple[str, ...] = ()
     frames: int = 256
@@ -58,6 +64,8 @@ class Data:
 class Objective:
     """Weights of the losses, and the number of k-means iterations that are unrolled in training.
 
+    Without anchors, stems are compared in the order that suits them best.
+
     Args:
         affinity: of `|VV' - YY'|^2` over pairs of cells.
         stems: of the amplitude of the stems' errors.
@@ -68,7 +76,6 @@ class Objective:
     stems: float = 0.5
     ratio: float = 0.0
     iterations: int = 1
-    permutation_free: bool = False
 
 
 @dataclass(frozen=True)
@@ -115,7 +122,7 @@ class Recipe:
     @property
     def design(self) -> Design:
         """The model that this recipe trains."""
-        return Design(bands=self.bands, network=self.network, clustering=self.clustering)
+        return Design(VOICES if self.data.singers else STEMS, self.bands, self.network, self.clustering)
 
 
 def read_recipe(path: str | Path) -> Recipe:
@@ -130,6 +137,8 @@ def read_recipe(path: str | Path) -> Recipe:
     recipe: Recipe = _build(Recipe, {"name": path.stem, **data}, str(path))
     if recipe.network.bands != recipe.bands.count:
         raise RecipeError(f"{path}: network.bands is {recipe.network.bands} but bands.count is {recipe.bands.count}.")
+    if recipe.data.singers and recipe.clustering.anchored:
+        raise RecipeError(f"{path}: two voices have no names to be anchored by; set clustering.anchored to false.")
     if recipe.schedule.precision not in ("float32", "bfloat16"):
         raise RecipeError(f"{path}: schedule.precision is 'float32' or 'bfloat16', not {recipe.schedule.precision!r}.")
     return recipe

@@ -8,14 +8,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stems.card import STEMS
 from stems.model import Model
 from stems.spectrum import Grid
 from stems.train.augment import loudness
 from stems.train.cells import Cells, cells_of
 from stems.train.material import Track, find_tracks, musdb_tracks
 from stems.train.mixes import Mix
-from stems.train.objective import audible, embed, framewise_sdr, points
+from stems.train.objective import audible, embed, framewise_sdr, in_best_order, points
 from stems.train.recipe import Recipe
 
 SECONDS = 20.0  # of an excerpt
@@ -30,14 +29,18 @@ class Validation:
 
     def __init__(self, recipe: Recipe, folder: Path, cache: Path, musdb_root: Path | None = None) -> None:
         self.grid = Grid(44100, recipe.bands.reference_window)
+        self.stems = recipe.design.stems
         self.songs: dict[str, list[list[Cells]]] = {}
-        found = {name: find_tracks(folder / name, cache) for name in recipe.data.validation}
+        found = {name: find_tracks(folder / name, cache, self.stems) for name in recipe.data.validation}
         if recipe.data.musdb and musdb_root is not None and (tracks := musdb_tracks(musdb_root, "valid", cache)):
             found["musdb"] = tracks
         for name, tracks in found.items():
             tracks = tracks[:EXCERPTS]
             self.songs[name] = [
-                [cells_of(mix, recipe.bands, self.grid) for mix in _excerpts(track, max(1, EXCERPTS // len(tracks)))]
+                [
+                    cells_of(mix, recipe.bands, self.grid)
+                    for mix in _excerpts(track, self.stems, max(1, EXCERPTS // len(tracks)))
+                ]
                 for track in tracks
             ]
 
@@ -52,29 +55,31 @@ class Validation:
                 ratios = [self._ratios(model, cells.to(device), iterations) for cells in song]
                 medians.append(torch.cat(ratios, -1).nanmedian(-1).values)
             means = torch.stack(medians).nanmean(0).tolist()
-            scores[name] = {stem: round(value, 3) for stem, value in zip(STEMS, means, strict=True)}
+            scores[name] = {stem: round(value, 3) for stem, value in zip(self.stems, means, strict=True)}
         return scores
 
     def _ratios(self, model: Model, cells: Cells, iterations: int | None) -> Tensor:
         embeddings = embed(model, cells)
         weights = model.weigh(points(cells.power)) * audible(cells)
         shares = model.shares(embeddings, model.centroids(embeddings, weights, iterations=iterations))
+        if not model.design.clustering.anchored:
+            shares = in_best_order(shares, cells)
         return framewise_sdr(shares, cells, 1 / self.grid.frame_seconds)[0]
 
 
-def _excerpts(track: Track, most: int) -> list[Mix]:
+def _excerpts(track: Track, stems: tuple[str, ...], most: int) -> list[Mix]:
     """Evenly spread excerpts of a track."""
-    count = int(SECONDS * 44100)
+    count = min(int(SECONDS * 44100), len(track))
     number = min(most, max(1, len(track) // count))
     mixes = []
     for place in range(number):
-        start = max(len(track) - count, 0) * (2 * place + 1) // (2 * number)
-        parts = np.zeros((len(STEMS), 2, count), np.float32)
-        for index, stem in enumerate(STEMS):
+        start = (len(track) - count) * (2 * place + 1) // (2 * number)
+        parts = np.zeros((len(stems), 2, count), np.float32)
+        for index, stem in enumerate(stems):
             if stem in track.stems:
                 parts[index] = track.stems[stem].excerpt(start, count)
         level = loudness(parts.sum(0))
         if level > 1e-4:
             parts *= np.float32(0.1 / level)
-            mixes.append(Mix(parts.sum(0), parts, np.eye(len(STEMS), dtype=np.float32)))
+            mixes.append(Mix(parts.sum(0), parts, np.eye(len(stems), dtype=np.float32)))
     return mixes
