@@ -32,7 +32,7 @@ def small_model() -> Model:
     from stems.spectrum import Bands
 
     torch.manual_seed(0)
-    network = NetworkShape(bands=96, dimensions=6, layers=1, units=16, channels=4)
+    network = NetworkShape(bands=96, dimensions=6, layers=1, units=16)
     return Model(Design(bands=Bands(count=96), network=network), {"name": "small", "licence": "CC0"}).eval()
 
 
