@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import permutations
 
 import torch
 from torch import Tensor
 
+from stems.clustering import update
 from stems.model import Model
 from stems.train.cells import Cells
 from stems.train.recipe import Objective
@@ -37,11 +39,27 @@ def losses(model: Model, cells: Cells, objective: Objective) -> Losses:
     affinity = affinity_loss(embeddings, weights, cells)
     if not (objective.stems or objective.ratio):  # nothing that the clusters are needed for
         return Losses(affinity, torch.zeros_like(affinity), torch.zeros_like(affinity))
-    centroids = model.centroids(embeddings, weights, iterations=objective.iterations)
-    shares = model.shares(embeddings, centroids)
     if not model.design.clustering.anchored:
-        shares = in_best_order(shares, cells)
-    return Losses(affinity, stem_error(shares, cells), ratio_loss(shares, cells))
+        centroids = model.centroids(embeddings, weights, iterations=objective.iterations)
+        unrolled = [in_best_order(model.shares(embeddings, centroids), cells)]
+    else:
+        unrolled = list(iterated(model, embeddings, weights, objective.iterations))
+    errors = torch.stack([stem_error(shares, cells) for shares in unrolled])
+    ratios = torch.stack([ratio_loss(shares, cells) for shares in unrolled])
+    return Losses(affinity, errors.mean(), ratios.mean())
+
+
+def iterated(model: Model, embeddings: Tensor, weights: Tensor, iterations: int) -> Iterator[Tensor]:
+    """Shares by the anchors alone, and after each iteration of k-means: (batch, points, stems).
+
+    If only the last were looked at, the anchors would be free to lie where the first iteration goes astray.
+    """
+    centroids = model.anchors.expand(len(embeddings), -1, -1)
+    for iteration in range(iterations + 1):
+        shares = model.shares(embeddings, centroids)
+        yield shares
+        if iteration < iterations:
+            centroids = update(embeddings, weights, shares, model.anchors, model.design.clustering.pull)
 
 
 def embed(model: Model, cells: Cells) -> Tensor:

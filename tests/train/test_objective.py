@@ -14,6 +14,7 @@ from stems.train.objective import (
     affinity_loss,
     framewise_sdr,
     in_best_order,
+    iterated,
     losses,
     points,
     ratio_loss,
@@ -155,3 +156,14 @@ def test_gradients_reach_every_parameter_and_are_finite(mix, channels):
     parts.total(Objective(ratio=0.5)).backward()
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None and parameter.grad.isfinite().all() and parameter.grad.any(), name
+
+
+def test_iterations_are_those_of_the_model_and_begin_at_the_anchors(mix):
+    torch.manual_seed(0)
+    model = Model(Design(bands=BANDS, network=NetworkShape(72, 8, 1, 16)))
+    embeddings = torch.nn.functional.normalize(torch.randn(2, 500, 8), dim=-1)
+    weights = torch.rand(2, 500)
+    for iteration, shares in enumerate(iterated(model, embeddings, weights, 3)):
+        centroids = model.centroids(embeddings, weights, iterations=iteration)
+        torch.testing.assert_close(shares, model.shares(embeddings, centroids))
+    assert iteration == 3
