@@ -24,6 +24,9 @@ def report(
     sensitivity: Annotated[
         float, typer.Option(min=0.1, max=10.0, help="Low lets stems bleed softly, high cuts them hard.")
     ] = 1.0,
+    hint: Annotated[
+        list[str] | None, typer.Option(help="What is heard where, as for `stems split`; shown on the page.")
+    ] = None,
     model: Annotated[str, typer.Option(help="See `stems models`, or a .safetensors file of your own.")] = "openband",
     device: Annotated[Device, typer.Option(help="What the network runs on.")] = Device.auto,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier page.")] = False,
@@ -44,7 +47,7 @@ def report(
         from stems.report.song import song_report
         from stems.separator import Separator
 
-        separator = Separator(model, device.value)
+        separator = Separator(model, device.value, hints=hint or ())
         with typer.progressbar(length=100, label=f"Looking into {source.name}") as bar:
             text = song_report(source, separator, sensitivity, lambda done: bar.update(int(100 * done) - bar.pos))
     write_page(page, text)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from html import escape
 from math import isnan
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from stems.confidence import Clustered, confidence, confidence_over_time
 from stems.daw.colours import colour_of
+from stems.guidance import lean
+from stems.hints import Hint
 from stems.model import Model
 from stems.report import figures
 from stems.report.page import embedded, section
@@ -27,8 +30,10 @@ HALF_WAY = '<path class="guide" d="M0,0.5h1000"/>'
 Array = NDArray[np.floating]
 
 
-def cells(found: Clustered, model: Model, sample_rate: float, duration: float) -> Iterator[str]:
-    """The song's spectrogram, coloured by stem, then the masks; Hz, seconds."""
+def cells(
+    found: Clustered, model: Model, sample_rate: float, duration: float, hints: Sequence[Hint] = ()
+) -> Iterator[str]:
+    """The song's spectrogram, coloured by stem and with hints outlined, then the masks; Hz, seconds."""
     grid = model.grid(sample_rate)
     inside = (found.seconds >= 0) & (found.seconds <= duration)
     powers, shares = _columns(found.powers[inside].cpu().numpy(), _shares(found, model)[inside.numpy()])
@@ -39,11 +44,13 @@ def cells(found: Clustered, model: Model, sample_rate: float, duration: float) -
     def lane(content: bytes, name: str) -> str:
         return f'<div class="lane"><img src="{embedded(content, "image/png")}" alt="{escape(name)}"></div>'
 
+    whole = lane(figures.spectrogram(levels, shares, colours), "spectrogram")
     yield section(
         "What belongs to which stem",
         "The whole song from left to right, low notes at the bottom. The colour of a spot shows which stem gets the "
-        "sound of that moment and pitch, a mixed colour that stems share it; the stronger the colour, the louder.",
-        f'<div class="row">{axis}{lane(figures.spectrogram(levels, shares, colours), "spectrogram")}</div>',
+        "sound of that moment and pitch, a mixed colour that stems share it; the stronger the colour, the louder."
+        + (" Frames show where hints said what is to be heard." if hints else ""),
+        f'<div class="row">{axis}<div class="hinted">{whole}{_frames(hints, model, duration)}</div></div>',
         "song",
     )
     rows = [
@@ -63,12 +70,30 @@ def cells(found: Clustered, model: Model, sample_rate: float, duration: float) -
 @torch.inference_mode()
 def _shares(found: Clustered, model: Model) -> Array:
     """Of each stem in all cells of the landmarks, (landmarks, bands, stems)."""
+    parts = max(1, len(found.contexts) // FRAMES_AT_ONCE)
     return np.concatenate(
         [
-            found.clusters.shares(model.network.embed(some)).cpu().numpy()
-            for some in found.contexts.chunk(max(1, len(found.contexts) // FRAMES_AT_ONCE))
+            lean(found.clusters.shares(model.network.embed(some)), seconds, found.leanings).cpu().numpy()
+            for some, seconds in zip(found.contexts.chunk(parts), found.seconds.chunk(parts), strict=True)
         ]
     )
+
+
+def _frames(hints: Sequence[Hint], model: Model, duration: float) -> str:
+    """Outlines of the spans and bands of hints, to lie over a picture of all bands."""
+    bands = model.design.bands
+    hz = bands.edges * REFERENCE_RATE / bands.reference_window
+    drawn = []
+    for hint in hints:
+        low, high = (
+            100 * np.interp(edge, hz, np.arange(len(hz))) / bands.count for edge in (hint.low_hz, hint.high_hz)
+        )
+        left, width = 100 * hint.start / duration, 100 * (min(hint.end, duration) - hint.start) / duration
+        drawn.append(
+            f'<i class="told" title="{escape(str(hint))}" style="--colour: {colour_of(hint.stem)}; left: {left:.2f}%; '
+            f'width: {width:.2f}%; bottom: {low:.2f}%; height: {high - low:.2f}%"></i>'
+        )
+    return "".join(drawn)
 
 
 def _columns(powers: Array, shares: Array) -> tuple[Array, Array]:
@@ -111,28 +136,20 @@ def over_time(found: Clustered, duration: float) -> str:
     )
 
 
-def map_of(found: Clustered) -> str:
-    """The embeddings in a plane, with anchors and centroids, beside the confidence of the whole song."""
+def map_of(found: Clustered, unhinted: Tensor | None = None) -> str:
+    """The embeddings in a plane, with anchors and centroids, beside the confidence of the whole song.
+
+    Args:
+        unhinted: where the clusters of the model would have come to rest without hints, (some stems, dimensions):
+            a second map shows that.
+    """
     whole = confidence(found)
-    embeddings = found.embeddings.flatten(0, 1).cpu().numpy()
-    centroids, anchors = found.centroids.cpu().numpy(), found.anchors.detach().cpu().numpy()
-    owners = (embeddings @ centroids.T).argmax(1)
-    middle, axes = figures.plane(embeddings)
-    chosen = np.sort(np.random.default_rng(0).permutation(len(embeddings))[:CELLS_SHOWN])
-    dots, homes, starts = ((points - middle) @ axes for points in (embeddings[chosen], centroids, anchors))
-    drawn = []
-    for index, name in enumerate(found.stems):
-        path = "".join(f"M{x:.3f},{-y:.3f}h0" for x, y in dots[owners[chosen] == index])
-        drawn.append(f'<path class="cells" style="--colour: {colour_of(name)}" d="{path}"/>')
-    for name, (x, y), (u, v) in zip(found.stems, homes, starts, strict=True):
-        y, v = -y, -v
-        drawn.append(
-            f'<g style="--colour: {colour_of(name)}"><title>{escape(name)}</title>'
-            f'<path class="pull" d="M{u:.3f},{v:.3f}L{x:.3f},{y:.3f}"/>'
-            f'<path class="anchor" d="M{u:.3f},{v - 0.032:.3f}l.032,.032l-.032,.032l-.032,-.032Z"/>'
-            f'<circle class="centroid" cx="{x:.3f}" cy="{y:.3f}" r=".03"/></g>'
+    maps = _plot(found, found.centroids)
+    if unhinted is not None:
+        maps = (
+            f"<figure>{_plot(found, unhinted)}<figcaption>without hints</figcaption></figure>"
+            f"<figure>{maps}<figcaption>with hints</figcaption></figure>"
         )
-    reach = 1.08 * max(float(np.abs(points).max()) for points in (dots, homes, starts))
     rows = [
         f'<tr style="--colour: {colour_of(name)}"><td class="name"><i></i>{escape(name)}</td>'
         f"<td>{_figure(whole.posterior[name])}</td><td>{_figure(whole.silhouette[name])}</td></tr>"
@@ -152,9 +169,33 @@ def map_of(found: Clustered) -> str:
         "the same stem. Clusters start where stems are in most songs (diamonds, the anchors) and come to rest where "
         "they are in this one (discs, the centroids). The further the colours are apart, the cleaner the stems. The "
         "picture is the plane in which the dots are spread most.",
-        f'<div class="map"><svg viewBox="{-reach:.3f} {-reach:.3f} {2 * reach:.3f} {2 * reach:.3f}">{"".join(drawn)}'
-        f'</svg><div>{table}<p class="note">{note}</p></div></div>',
+        f'<div class="map"><div>{maps}</div><div>{table}<p class="note">{note}</p></div></div>',
     )
+
+
+def _plot(found: Clustered, centroids: Tensor) -> str:
+    """Loud cells in the colours of the nearest of some centroids, in the plane in which they are spread most."""
+    embeddings = found.embeddings.flatten(0, 1).cpu().numpy()
+    ends, anchors = centroids.cpu().numpy(), found.anchors.detach().cpu().numpy()[: len(centroids)]
+    owners = (embeddings @ ends.T).argmax(1)
+    middle, axes = figures.plane(embeddings)
+    chosen = np.sort(np.random.default_rng(0).permutation(len(embeddings))[:CELLS_SHOWN])
+    dots, homes, starts = ((points - middle) @ axes for points in (embeddings[chosen], ends, anchors))
+    drawn = []
+    for index, name in enumerate(found.stems[: len(ends)]):
+        path = "".join(f"M{x:.3f},{-y:.3f}h0" for x, y in dots[owners[chosen] == index])
+        drawn.append(f'<path class="cells" style="--colour: {colour_of(name)}" d="{path}"/>')
+    for name, (x, y), (u, v) in zip(found.stems, homes, starts, strict=False):
+        y, v = -y, -v
+        drawn.append(
+            f'<g style="--colour: {colour_of(name)}"><title>{escape(name)}</title>'
+            f'<path class="pull" d="M{u:.3f},{v:.3f}L{x:.3f},{y:.3f}"/>'
+            f'<path class="anchor" d="M{u:.3f},{v - 0.032:.3f}l.032,.032l-.032,.032l-.032,-.032Z"/>'
+            f'<circle class="centroid" cx="{x:.3f}" cy="{y:.3f}" r=".03"/></g>'
+        )
+    reach = 1.08 * max(float(np.abs(points).max()) for points in (dots, homes, starts))
+    box = f"{-reach:.3f} {-reach:.3f} {2 * reach:.3f} {2 * reach:.3f}"
+    return f'<svg viewBox="{box}">{"".join(drawn)}</svg>'
 
 
 def _figure(value: float) -> str:

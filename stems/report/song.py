@@ -6,6 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 from html import escape
 from typing import TYPE_CHECKING
 
+import torch
+from torch import Tensor
+
 from stems.confidence import Clustered
 from stems.daw.colours import colour_of
 from stems.errors import OptionError
@@ -62,21 +65,33 @@ def song_report(
         f"{clock(song.seconds)} · {form.sample_rate / 1000:g} kHz · {'mono' if form.channels == 1 else 'stereo'}"
         f" · model {about}, sensitivity {sensitivity:g}"
     )
-    sections = _sections(stems, observed[0], separator.model, form.sample_rate, song.seconds)
+    sections = _sections(stems, observed[0], separator, sensitivity, form.sample_rate, song.seconds)
     return page(source.name, facts, "\n".join(sections), _scripts(stems))
 
 
 def _sections(
-    stems: Mapping[str, Listening], found: Clustered, model: Model, sample_rate: int, duration: float
+    stems: Mapping[str, Listening],
+    found: Clustered,
+    separator: Separator,
+    sensitivity: float,
+    sample_rate: int,
+    duration: float,
 ) -> Iterator[str]:
     yield f'<div data-duration="{duration}">'
     yield part("transport.html").replace("$duration", clock(duration))
     yield _players(stems)
     yield _ruler(duration)
-    yield from explanation.cells(found, model, sample_rate, duration)
+    yield from explanation.cells(found, separator.model, sample_rate, duration, separator.hints)
     yield explanation.over_time(found, duration)
-    yield explanation.map_of(found)
+    yield explanation.map_of(found, _unhinted(found, separator.model, sensitivity) if separator.hints else None)
     yield "</div>"
+
+
+@torch.inference_mode()
+def _unhinted(found: Clustered, model: Model, sensitivity: float) -> Tensor:
+    """Where the model's own clusters would have come to rest without hints, (stems, dimensions)."""
+    weights = model.weigh(found.powers.gather(1, found.loudest)).flatten()
+    return model.centroids(found.embeddings.flatten(0, 1), weights, float(model.sensitivity) * sensitivity)
 
 
 def _scripts(stems: Mapping[str, Listening]) -> str:

@@ -66,6 +66,21 @@ def test_a_page_asks_for_nothing_from_elsewhere(tmp_path, small_weights):
     assert "http" not in text and "@import" not in text
 
 
+def test_hints_are_outlined_and_the_map_is_shown_before_and_after(tmp_path, small_model):
+    folder = write_split(tmp_path / "song")
+    hints = ["vocals=0:00.5-0:01.5", "banjo=0:02-0:03@100-2000Hz"]
+    pages = []
+    for given in ([], hints):
+        with open_source(folder) as source:
+            pages.append(song_report(source, Separator(small_model, hints=given)))
+    plain, hinted = pages
+    assert "<figcaption>" not in plain and 'class="told"' not in plain
+    assert hinted.count("<figcaption>") == 2 and hinted.count('class="told"') == 2
+    assert 'title="banjo=0:02-0:03@100-2000Hz"' in hinted and "left: 66.67%; width: 33.33%" in hinted
+    maps = re.findall(r"<figure>.*?</figure>", hinted, re.DOTALL)
+    assert [figure.count('class="centroid"') for figure in maps] == [4, 5]
+
+
 @pytest.mark.parametrize("suffix", [".wav", ".flac", ".ogg"])
 def test_stems_made_earlier_are_played_and_their_sum_is_looked_into(tmp_path, small_model, suffix):
     folder = write_split(tmp_path / "Tune", ("vocals", "band", "drums"), suffix)
