@@ -423,6 +423,13 @@ def test_songs_are_shared_by_two_jobs(here: Path, small_weights: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is another thing on Windows")
+def test_a_model_without_names_is_for_clustering(here: Path, stems: Run) -> None:
+    song("tune.wav")
+    code, _, complaint = stems("split", "tune.wav", "--model", "voices")
+    assert code and "stems cluster SONG --model voices" in complaint
+    assert {path.name for path in here.iterdir()} == {"tune.wav"}
+
+
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_ctrl_c_stops_at_once_and_leaves_no_partial_file(here: Path, small_weights: Path, jobs: int) -> None:
     for name in "ab":

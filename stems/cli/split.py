@@ -94,7 +94,12 @@ def split(
     from stems.daw import formats_named
     from stems.hints import gather, own_stems
 
-    known = tuple(read_card(find_model(model))["design"]["stems"])
+    design = read_card(find_model(model))["design"]
+    if not design["clustering"].get("anchored", True):
+        raise OptionError(
+            f"The model {model!r} has no names for what it finds: use `stems cluster SONG --model {model}`."
+        )
+    known = tuple(design["stems"])
     hints = gather(hint or (), known)
     settings = Settings(
         preset=_preset(preset, stems, two_stems, own_stems(hints, known)),
