@@ -100,6 +100,14 @@ class Result:
         }
 
 
+def check_settings(settings: Settings) -> None:
+    """Raises OptionError for settings with which no song could be split, whatever the songs are."""
+    check_name(settings.name, settings.preset)
+    check_format(settings.container, settings.bit_depth)
+    if settings.out.exists() and not settings.out.is_dir():
+        raise OptionError(f"--out {settings.out} is a file: name a folder.")
+
+
 def check_name(pattern: str, preset: Preset) -> None:
     """Raises OptionError where a name pattern would not give each output a file of its own."""
     try:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from stems.clock import clock
 from stems.errors import OptionError
 
 if TYPE_CHECKING:
@@ -92,14 +93,6 @@ class Hint:
         in_time = self.start < other.end and other.start < self.end
         in_band = self.low_hz < other.high_hz and other.low_hz < self.high_hz
         return self.stem != other.stem and in_time and in_band
-
-
-def clock(seconds: float) -> str:
-    """Seconds as minutes:seconds, to the millisecond where it needs that."""
-    milliseconds = round(1000 * seconds)
-    minutes, rest = divmod(milliseconds, 60_000)
-    whole, part = divmod(rest, 1000)
-    return f"{minutes}:{whole:02d}" + (f".{part:03d}".rstrip("0") if part else "")
 
 
 def _seconds(text: str) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +13,6 @@ import torch
 from torch.nn.functional import normalize
 
 from stems.blind import Anonymous, BlindSeparator, count_clusters
-from stems.cli import main
 from stems.errors import OptionError
 from stems.methods import METHODS
 from stems.model import Clustering, Design, Model
@@ -94,23 +92,11 @@ def test_impossible_numbers_are_refused(small_model: Model, clusters: int) -> No
         BlindSeparator(clusters, small_model)
 
 
-@pytest.fixture
-def stems(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
-    """Runs the command in a folder with a song: its exit code, what it said, and what it complained about."""
+@pytest.fixture(autouse=True)
+def here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A folder of its own, with a song."""
     monkeypatch.chdir(tmp_path)
     soundfile.write("song.wav", noise(2, 16_000).T, 8_000, subtype="PCM_16")
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["stems", *map(str, arguments)])
-        code = 0
-        try:
-            main()
-        except SystemExit as end:
-            code = int(end.code or 0)
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return run
 
 
 def written() -> list[str]:

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
+from stems.clock import clock
 from stems.errors import OptionError
-from stems.hints import Hint, as_toml, check_against, clock, gather, own_stems, read_hints
+from stems.hints import Hint, as_toml, check_against, gather, own_stems, read_hints
 
 KNOWN = ("drums", "bass", "vocals", "other")
 

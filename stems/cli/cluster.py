@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from enum import Enum
 from functools import partial
 from pathlib import Path
@@ -10,7 +9,18 @@ from typing import Annotated
 
 import typer
 
-from stems.cli.split import Container, Depth, Device
+from stems.cli.options import (
+    BitDepth,
+    Device,
+    DeviceName,
+    Format,
+    JsonOutput,
+    ModelName,
+    NamePattern,
+    OutFolder,
+    Overwrite,
+    Songs,
+)
 from stems.errors import OptionError
 
 
@@ -24,16 +34,12 @@ class MethodName(str, Enum):
 
 
 def cluster(
-    songs: Annotated[list[str], typer.Argument(help="Songs, folders of songs, or patterns such as '*.flac'.")],
+    songs: Songs,
     clusters: Annotated[str, typer.Option(help="How many, from 2 to 12, or auto: as many as each song has.")] = "auto",
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")] = Path("separated"),
-    name: Annotated[str, typer.Option(help="Where each file goes below it.")] = "{track}/{stem}.{ext}",
-    container: Annotated[
-        Container | None, typer.Option("--format", help="Format of the files; the song's own when left out.")
-    ] = None,
-    bit_depth: Annotated[
-        Depth | None, typer.Option("--bit-depth", help="Depth of the files; the song's own when left out.")
-    ] = None,
+    out: OutFolder = Path("separated"),
+    name: NamePattern = "{track}/{stem}.{ext}",
+    container: Format = None,
+    bit_depth: BitDepth = None,
     sensitivity: Annotated[
         float,
         typer.Option(min=0.1, max=10.0, help="Low lets clusters bleed softly, high cuts them hard; see --method."),
@@ -45,23 +51,20 @@ def cluster(
             "scikit-learn. The sensitivity matters to soft and spectral."
         ),
     ] = MethodName.soft,
-    model: Annotated[str, typer.Option(help="See `stems models`, or a .safetensors file of your own.")] = "openband",
-    device: Annotated[Device, typer.Option(help="What the network runs on.")] = Device.auto,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite/--skip-existing", help="Split songs again whose files are there already.")
-    ] = False,
-    json_lines: Annotated[bool, typer.Option("--json", help="One line of JSON for each song, and no more.")] = False,
+    model: ModelName = "openband",
+    device: DeviceName = Device.auto,
+    overwrite: Overwrite = False,
+    json_lines: JsonOutput = False,
 ) -> None:
     """Split songs into clusters without names, and say which stems each resembles."""
-    from stems.batch import Settings, check_format, check_name, plan
+    from stems.batch import Settings, check_settings, plan
     from stems.card import find_model, read_card
-    from stems.cli.progress import watch_over
-    from stems.presets import Preset
+    from stems.cli.progress import stoppable, watch_over
+    from stems.clusters import clusters as preset_of
 
     number = _number(clusters)
-    two = Preset("clusters", "", {name: (name,) for name in ("cluster-1", "cluster-2")})
     settings = Settings(
-        preset=two,
+        preset=preset_of("cluster-1", "cluster-2"),
         out=out,
         name=name,
         container=container.value if container else None,
@@ -69,10 +72,7 @@ def cluster(
         sensitivity=sensitivity,
         overwrite=overwrite,
     )
-    check_name(name, two)
-    check_format(settings.container, settings.bit_depth)
-    if os.path.exists(out) and not os.path.isdir(out):
-        raise OptionError(f"--out {out} is a file: name a folder.")
+    check_settings(settings)
     tasks = plan(songs, settings)
     read_card(find_model(model))
 
@@ -81,14 +81,10 @@ def cluster(
 
     separator = BlindSeparator(number, model, device.value, method.value)
     results = []
-    try:
-        with watch_over(tasks, json_lines) as watcher:
-            for index, task in enumerate(tasks):
-                results.append(cluster_song(task, settings, separator, partial(watcher.on_progress, index)))
-                watcher.on_result(index, results[-1])
-    except KeyboardInterrupt:
-        typer.echo("stems: stopped, unfinished files were removed; the same command goes on from here.", err=True)
-        raise typer.Exit(130) from None
+    with stoppable(), watch_over(tasks, json_lines) as watcher:
+        for index, task in enumerate(tasks):
+            results.append(cluster_song(task, settings, separator, partial(watcher.on_progress, index)))
+            watcher.on_result(index, results[-1])
     watcher.summary(results)
     if any(result.status == "failed" for result in results):
         raise typer.Exit(1)

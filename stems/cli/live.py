@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from stems.cli.options import ModelName
 from stems.errors import OptionError
 
 
@@ -23,9 +24,7 @@ def live(
     sensitivity: Annotated[float, typer.Option(help="Low lets stems bleed softly, high cuts them hard.")] = 1.0,
     channels: Annotated[int, typer.Option(min=1, max=2, help="Channels of both devices.")] = 2,
     block_size: Annotated[int, typer.Option(min=1, help="Samples that are processed at once.")] = 512,
-    model: Annotated[
-        str, typer.Option(help="See `stems models`, or a .safetensors file of your own.")
-    ] = "openband-live",
+    model: ModelName = "openband-live",
     list_devices: Annotated[bool, typer.Option("--list-devices", help="Show the audio devices, and no more.")] = False,
 ) -> None:
     """Change the levels of drums, bass, vocals and other while music plays, until stopped with Ctrl-C."""

@@ -7,12 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
+import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from stems.batch import Result, Task, summarise
+from stems.clock import clock
 
 
 class Watcher(Protocol):
@@ -26,6 +28,16 @@ class Watcher(Protocol):
 
     def summary(self, results: Sequence[Result]) -> None:
         """The batch is over."""
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """Says how to go on where Ctrl-C ends a batch, and ends the program."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        typer.echo("stems: stopped, unfinished files were removed; the same command goes on from here.", err=True)
+        raise typer.Exit(130) from None
 
 
 @contextmanager
@@ -125,7 +137,7 @@ class Bars:
         if len(results) > 1:
             table = Table("song", "result", "length", "speed")
             for result in results:
-                done = (clock(result.seconds), speed(result)) if result.status == "done" else ("", "")
+                done = (clock(int(result.seconds)), speed(result)) if result.status == "done" else ("", "")
                 table.add_row(escape(str(result.song)), result.status, *done)
             self.console.print(table)
             self.console.print(f"{in_words(results)}.", highlight=False)
@@ -138,7 +150,7 @@ def describe(result: Result) -> str:
     if result.status == "skipped":
         return f"skipped {result.song}: its stems are there already (--overwrite splits it again)"
     folders = ", ".join(sorted({str(path.parent) for path in result.outputs.values()}))
-    done = f"{result.song} -> {folders} ({clock(result.seconds)} in {result.elapsed:.1f} s, {speed(result)})"
+    done = f"{result.song} -> {folders} ({clock(int(result.seconds))} in {result.elapsed:.1f} s, {speed(result)})"
     return "\n".join([done, *(f"    {name}: {in_shares(parts)}" for name, parts in result.resembles.items())])
 
 
@@ -156,8 +168,3 @@ def speed(result: Result) -> str:
 def in_words(results: Sequence[Result]) -> str:
     """How a batch ended, such as "3 done, 1 failed"."""
     return ", ".join(f"{count} {status}" for status, count in summarise(results).items()) or "nothing to do"
-
-
-def clock(seconds: float) -> str:
-    """Seconds as minutes:seconds."""
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from stems.cli.split import Device
+from stems.cli.options import Device, DeviceName, ModelName, Sensitivity
 from stems.errors import OptionError
 
 
@@ -21,14 +21,12 @@ def report(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="The page; named after the song, in this folder, when left out.")
     ] = None,
-    sensitivity: Annotated[
-        float, typer.Option(min=0.1, max=10.0, help="Low lets stems bleed softly, high cuts them hard.")
-    ] = 1.0,
+    sensitivity: Sensitivity = 1.0,
     hint: Annotated[
         list[str] | None, typer.Option(help="What is heard where, as for `stems split`; shown on the page.")
     ] = None,
-    model: Annotated[str, typer.Option(help="See `stems models`, or a .safetensors file of your own.")] = "openband",
-    device: Annotated[Device, typer.Option(help="What the network runs on.")] = Device.auto,
+    model: ModelName = "openband",
+    device: DeviceName = Device.auto,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier page.")] = False,
 ) -> None:
     """Write a page that plays the stems of a song and shows how they were found; it needs no network."""

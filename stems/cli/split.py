@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import json
-import os
-from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stems.cli.options import (
+    BitDepth,
+    Device,
+    DeviceName,
+    Format,
+    JsonOutput,
+    ModelName,
+    NamePattern,
+    OutFolder,
+    Overwrite,
+    Sensitivity,
+    Songs,
+)
 from stems.errors import OptionError
 
 if TYPE_CHECKING:
@@ -17,38 +28,10 @@ if TYPE_CHECKING:
     from stems.presets import Preset
 
 
-class Container(str, Enum):
-    """A format that stems can be written in."""
-
-    wav = "wav"
-    flac = "flac"
-    aiff = "aiff"
-    ogg = "ogg"
-    mp3 = "mp3"
-
-
-class Depth(str, Enum):
-    """A sample format that stems can be written in."""
-
-    int16 = "16"
-    int24 = "24"
-    int32 = "32"
-    floating = "float"
-
-
-class Device(str, Enum):
-    """What the network runs on."""
-
-    auto = "auto"
-    cpu = "cpu"
-    cuda = "cuda"
-    mps = "mps"
-
-
 def split(
-    songs: Annotated[list[str], typer.Argument(help="Songs, folders of songs, or patterns such as '*.flac'.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")] = Path("separated"),
-    name: Annotated[str, typer.Option(help="Where each file goes below it.")] = "{track}/{stem}.{ext}",
+    songs: Songs,
+    out: OutFolder = Path("separated"),
+    name: NamePattern = "{track}/{stem}.{ext}",
     stems: Annotated[
         str | None, typer.Option(help="Write only these, separated by commas: drums, bass, vocals, other.")
     ] = None,
@@ -58,12 +41,8 @@ def split(
     preset: Annotated[
         str | None, typer.Option(help="What to make of the stems: see `stems presets`, or a .toml file of your own.")
     ] = None,
-    container: Annotated[
-        Container | None, typer.Option("--format", help="Format of the files; the song's own when left out.")
-    ] = None,
-    bit_depth: Annotated[
-        Depth | None, typer.Option("--bit-depth", help="Depth of the files; the song's own when left out.")
-    ] = None,
+    container: Format = None,
+    bit_depth: BitDepth = None,
     hint: Annotated[
         list[str] | None,
         typer.Option(
@@ -71,25 +50,21 @@ def split(
             "May be repeated, and may name a stem of your own."
         ),
     ] = None,
-    sensitivity: Annotated[
-        float, typer.Option(min=0.1, max=10.0, help="Low lets stems bleed softly, high cuts them hard.")
-    ] = 1.0,
-    model: Annotated[str, typer.Option(help="See `stems models`, or a .safetensors file of your own.")] = "openband",
-    device: Annotated[Device, typer.Option(help="What the network runs on.")] = Device.auto,
+    sensitivity: Sensitivity = 1.0,
+    model: ModelName = "openband",
+    device: DeviceName = Device.auto,
     jobs: Annotated[
         int | None, typer.Option("--jobs", "-j", min=1, help="Songs at a time; one for each core when left out.")
     ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite/--skip-existing", help="Split songs again whose files are there already.")
-    ] = False,
+    overwrite: Overwrite = False,
     daw: Annotated[
         str | None, typer.Option(help="Also write projects for DAWs, separated by commas: see `stems export --help`.")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be written.")] = False,
-    json_lines: Annotated[bool, typer.Option("--json", help="One line of JSON for each song, and no more.")] = False,
+    json_lines: JsonOutput = False,
 ) -> None:
     """Split songs into stems that line up with them to the sample and add up to them."""
-    from stems.batch import Settings, check_format, check_name, cores, plan
+    from stems.batch import Settings, check_settings, cores, plan
     from stems.card import find_model, read_card
     from stems.daw import formats_named
     from stems.hints import gather, own_stems
@@ -114,10 +89,7 @@ def split(
         daw=tuple(form.name for form in formats_named(daw)) if daw else (),
         hints=hints,
     )
-    check_name(name, settings.preset)
-    check_format(settings.container, settings.bit_depth)
-    if os.path.exists(out) and not os.path.isdir(out):
-        raise OptionError(f"--out {out} is a file: name a folder.")
+    check_settings(settings)
     tasks = plan(songs, settings)
     if dry_run:
         results = _say_plan(tasks, settings, json_lines)
@@ -128,15 +100,11 @@ def split(
 
 
 def _split(tasks: list[Task], settings: Settings, jobs: int, json_lines: bool) -> list[Result]:
-    from stems.cli.progress import watch_over
+    from stems.cli.progress import stoppable, watch_over
     from stems.workers import split_all
 
-    try:
-        with watch_over(tasks, json_lines) as watcher:
-            results = split_all(tasks, settings, jobs, watcher.on_progress, watcher.on_result)
-    except KeyboardInterrupt:
-        typer.echo("stems: stopped, unfinished files were removed; the same command goes on from here.", err=True)
-        raise typer.Exit(130) from None
+    with stoppable(), watch_over(tasks, json_lines) as watcher:
+        results = split_all(tasks, settings, jobs, watcher.on_progress, watcher.on_result)
     watcher.summary(results)
     return results
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from stems.cli.options import ModelName
 from stems.daw import Format
 from stems.errors import StemsError
 
@@ -27,7 +28,7 @@ def watch(
     ] = None,
     preset: Annotated[str, typer.Option(help="What to make of the stems: see `stems presets`.")] = "stems",
     daw: Annotated[str | None, typer.Option("--daw", help="DAW files to write too, as in `stems export --to`.")] = None,
-    model: Annotated[str, typer.Option(help="See `stems models`, or a .safetensors file of your own.")] = "openband",
+    model: ModelName = "openband",
     settle: Annotated[
         float, typer.Option("--settle", help="Seconds a file must stay unchanged to count as copied.", min=0)
     ] = 2.0,

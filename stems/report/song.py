@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from stems.clock import clock
 from stems.confidence import Clustered
 from stems.daw.colours import colour_of
 from stems.errors import OptionError
@@ -62,7 +63,7 @@ def song_report(
                 stems[name].write(stem.read(start, min(SAMPLES_AT_ONCE, stem.samples - start)))
     about = separator.model.card.get("name", "a model of your own")
     facts = (
-        f"{clock(song.seconds)} · {form.sample_rate / 1000:g} kHz · {'mono' if form.channels == 1 else 'stereo'}"
+        f"{clock(int(song.seconds))} · {form.sample_rate / 1000:g} kHz · {'mono' if form.channels == 1 else 'stereo'}"
         f" · model {about}, sensitivity {sensitivity:g}"
     )
     sections = _sections(stems, observed[0], separator, sensitivity, form.sample_rate, song.seconds)
@@ -78,7 +79,7 @@ def _sections(
     duration: float,
 ) -> Iterator[str]:
     yield f'<div data-duration="{duration}">'
-    yield part("transport.html").replace("$duration", clock(duration))
+    yield part("transport.html").replace("$duration", clock(int(duration)))
     yield _players(stems)
     yield _ruler(duration)
     yield from explanation.cells(found, separator.model, sample_rate, duration, separator.hints)
@@ -131,8 +132,3 @@ def _ruler(duration: float) -> str:
         if second < 0.97 * duration
     ]
     return f'<div class="row ruler"><div></div><div class="ticks">{"".join(ticks)}</div></div>'
-
-
-def clock(seconds: float) -> str:
-    """Seconds as minutes:seconds."""
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
