@@ -72,20 +72,17 @@ def _is_smooth(number: int) -> bool:
     return number == 1
 
 
-def analyse(audio: Tensor, grid: Grid, only: Tensor | None = None) -> Tensor:
+def analyse(audio: Tensor, grid: Grid) -> Tensor:
     """Spectra of framed audio.
 
     Args:
         audio: (..., samples); the first frame begins with the first sample. For every sample to be in
             `OVERLAP` frames, `OVERLAP - 1` hops of silence must surround the signal.
-        only: numbers of the frames that are wanted; all of them by default.
 
     Returns:
         (..., frames, bins), complex, scaled so that a full-scale sine is at 0 dB at every rate.
     """
     frames = audio.unfold(-1, grid.window, grid.hop)
-    if only is not None:
-        frames = frames[..., only, :]
     taper = grid.taper.to(audio) * (4 / grid.window)
     spectra: Tensor = torch.fft.rfft(frames * taper)
     return spectra

@@ -71,13 +71,6 @@ def test_a_sine_of_full_scale_is_at_0_db_at_every_rate(rate: int) -> None:
     assert (magnitude.argmax(-1) == number).all()
 
 
-def test_only_the_frames_asked_for_are_analysed() -> None:
-    grid = Grid(8_000)
-    audio = torch.randn(2, 20 * grid.hop)
-    numbers = torch.tensor([0, 5, 3])
-    assert torch.equal(analyse(audio, grid, only=numbers), analyse(audio, grid)[:, numbers])
-
-
 @pytest.mark.parametrize("bands", [Bands(), Bands(count=96), Bands(count=128, single_hz=400, top_hz=12_000)])
 def test_every_reference_bin_is_in_exactly_one_band(bands: Bands) -> None:
     grid = Grid(REFERENCE_RATE)

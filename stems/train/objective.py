@@ -44,9 +44,10 @@ def losses(model: Model, cells: Cells, objective: Objective) -> Losses:
         unrolled = [in_best_order(model.shares(embeddings, centroids), cells)]
     else:
         unrolled = list(iterated(model, embeddings, weights, objective.iterations))
-    errors = torch.stack([stem_error(shares, cells) for shares in unrolled])
-    ratios = torch.stack([ratio_loss(shares, cells) for shares in unrolled])
-    return Losses(affinity, errors.mean(), ratios.mean())
+    errors = [squared_error(shares, cells) for shares in unrolled]
+    amplitudes = torch.stack([stem_error(error, cells) for error in errors])
+    ratios = torch.stack([ratio_loss(error, cells) for error in errors])
+    return Losses(affinity, amplitudes.mean(), ratios.mean())
 
 
 def iterated(model: Model, embeddings: Tensor, weights: Tensor, iterations: int) -> Iterator[Tensor]:
@@ -113,21 +114,22 @@ def squared_error(shares: Tensor, cells: Cells) -> Tensor:
     return error.clamp(min=0)
 
 
-def stem_error(shares: Tensor, cells: Cells) -> Tensor:
-    """Amplitude of the error, summed over cells and parts, relative to the mixture's."""
-    return _relative_errors(shares, cells).mean()
+def stem_error(error: Tensor, cells: Cells) -> Tensor:
+    """Amplitude of a `squared_error`, summed over cells and parts, relative to the mixture's."""
+    return _relative_errors(error, cells).mean()
 
 
 def in_best_order(shares: Tensor, cells: Cells) -> Tensor:
     """Shares (batch, points, stems) of stems without names, in the order in which each mix has the least error."""
     orders = torch.tensor(list(permutations(range(shares.shape[-1]))), device=shares.device)
     with torch.no_grad():
-        best = torch.stack([_relative_errors(shares[..., order], cells) for order in orders]).argmin(0)
+        best = torch.stack(
+            [_relative_errors(squared_error(shares[..., order], cells), cells) for order in orders]
+        ).argmin(0)
     return shares.gather(-1, orders[best][:, None].expand_as(shares))
 
 
-def _relative_errors(shares: Tensor, cells: Cells) -> Tensor:
-    error = squared_error(shares, cells)
+def _relative_errors(error: Tensor, cells: Cells) -> Tensor:
     used = (cells.groups.sum(-1) > 0).to(error)[..., None]
     # Keeps the gradient of the root finite, in silent excerpts too.
     floor = (1e-6 * points(cells.power).mean(-1, keepdim=True)).clamp(min=1e-12)[:, None]
@@ -135,16 +137,16 @@ def _relative_errors(shares: Tensor, cells: Cells) -> Tensor:
     return amplitude / points(cells.power).clamp(min=0).sqrt().sum(-1).clamp(min=1e-6)
 
 
-def ratio_loss(shares: Tensor, cells: Cells) -> Tensor:
-    """Energy of each part's error relative to the part's, in bels: minus a tenth of its ratio in dB.
+def ratio_loss(error: Tensor, cells: Cells) -> Tensor:
+    """Energy of each part's `squared_error` relative to the part's, in bels: minus a tenth of its ratio in dB.
 
     Parts fainter than `INAUDIBLE_DB` below the mixture are held to that level, so that silent ones ask for
     silence and nothing else.
     """
-    error, energy = squared_error(shares, cells).sum(-1), points(cells.energy).sum(-1)
+    energy = points(cells.energy).sum(-1)
     floor = 10 ** (INAUDIBLE_DB / 10) * points(cells.power).sum(-1, keepdim=True).clamp(min=1e-9)
     used = (cells.groups.sum(-1) > 0).float()
-    bels = torch.log10((error + floor) / (energy + floor))
+    bels = torch.log10((error.sum(-1) + floor) / (energy + floor))
     return (bels * used).sum() / used.sum()
 
 

@@ -66,7 +66,7 @@ def test_the_ratio_is_that_of_energies_in_bels(mix):
     cells = cells_of(mix, BANDS, GRID)
     shares = torch.full((1, points(cells.power).shape[1], 4), 0.25)
     decibels = framewise_sdr(shares, cells, cells.power.shape[1]).mean()
-    assert abs(ratio_loss(shares, cells) + decibels / 10) < 0.02
+    assert abs(ratio_loss(squared_error(shares, cells), cells) + decibels / 10) < 0.02
 
 
 def test_a_silent_part_asks_for_silence(mix):
@@ -76,7 +76,7 @@ def test_a_silent_part_asks_for_silence(mix):
     even = torch.full((1, points(cells.power).shape[1], 4), 1 / 3)
     silent = even.clone()
     even[:], silent[..., 1] = 0.25, 0
-    assert ratio_loss(silent, cells) < ratio_loss(even, cells) - 0.2
+    assert ratio_loss(squared_error(silent, cells), cells) < ratio_loss(squared_error(even, cells), cells) - 0.2
 
 
 def test_nothing_is_left_above_the_top(mix):
@@ -115,7 +115,9 @@ def test_a_merged_part_is_masked_by_the_sum_of_its_stems(mix):
     vocals = 1 - one * 0.9
     first = torch.stack([one * 0.9, 0 * one, vocals, 0 * one], -1)[None]
     spread = torch.stack([one * 0.9 * other, one * 0.9 * (1 - other), vocals, 0 * one], -1)[None]
-    torch.testing.assert_close(stem_error(first, cells), stem_error(spread, cells))
+    torch.testing.assert_close(
+        stem_error(squared_error(first, cells), cells), stem_error(squared_error(spread, cells), cells)
+    )
 
 
 def test_framewise_sdr_is_the_ratio_of_energies(mix):
@@ -140,8 +142,10 @@ def test_error_falls_from_even_masks_to_ideal_ones(mix):
     even = torch.full((1, points(cells.power).shape[1], 4), 0.25)
     ideal = points(cells.energy).sqrt().transpose(1, 2)
     ideal = ideal / ideal.sum(-1, keepdim=True)
-    assert stem_error(ideal, cells) < stem_error(even, cells)
-    assert stem_error(ideal[..., [1, 0, 2, 3]], cells) > stem_error(ideal, cells)
+    assert stem_error(squared_error(ideal, cells), cells) < stem_error(squared_error(even, cells), cells)
+    assert stem_error(squared_error(ideal[..., [1, 0, 2, 3]], cells), cells) > stem_error(
+        squared_error(ideal, cells), cells
+    )
     torch.testing.assert_close(in_best_order(ideal[..., [1, 0, 3, 2]], cells), ideal)
 
 

@@ -19,7 +19,7 @@ from stems.train.augment import loudness
 from stems.train.cells import Cells, cells_of
 from stems.train.loop import Places, train
 from stems.train.mixes import Mix
-from stems.train.objective import in_best_order, losses, points, stem_error
+from stems.train.objective import in_best_order, losses, points, squared_error, stem_error
 from stems.train.recipe import VOICES, Data, Objective, Recipe, read_recipe
 from stems.train.validation import Validation
 from stems.train.voices import Duets, activity
@@ -112,7 +112,7 @@ def test_every_mix_of_a_batch_has_an_order_of_its_own() -> None:
     ideal = points(cells.energy).transpose(1, 2)
     ideal = ideal / ideal.sum(-1, keepdim=True)
     mixed_up = torch.stack([ideal[0], ideal[1].flip(-1)])
-    assert stem_error(mixed_up, cells) > stem_error(ideal, cells)
+    assert stem_error(squared_error(mixed_up, cells), cells) > stem_error(squared_error(ideal, cells), cells)
     torch.testing.assert_close(in_best_order(mixed_up, cells), ideal)
 
 
