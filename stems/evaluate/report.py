@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
@@ -83,9 +82,7 @@ def write_report(
     for earlier in ("confidence.csv", *(f"{metric}.png" for metric in METRICS)):
         (folder / earlier).unlink(missing_ok=True)  # of other tracks or methods, it may be
     for name, content in files.items():
-        temporary = folder / f".{name}.{os.getpid()}.part"
-        temporary.write_text(content, encoding="utf-8")
-        temporary.replace(folder / name)
+        write_page(folder / name, content)
     landmarks = [published()[name] for name in LANDMARKS] if with_published else []
     plots = {metric: folder / f"{metric}.png" for metric in METRICS if _is_there(results, metric)}
     for metric, path in plots.items():

@@ -50,7 +50,7 @@ def part(name: str) -> str:
 
 
 def write_page(path: Path, text: str) -> None:
-    """Writes a page, which is never there half.
+    """Writes a page, or another text beside it, which is never there half.
 
     Raises:
         StemsError: if it cannot be written.
