@@ -525,3 +525,26 @@ def test_what_there_is(stems: Run, small_weights: Path) -> None:
     code, _, complaints = stems("info", "--model", "nosuch")
     assert code == 1 and "openband" in complaints
     assert stems("--version")[1].startswith("stems ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "package"),
+    [
+        (["evaluate", "--songs", "."], "scipy"),
+        (["evaluate", "--songs", "."], "matplotlib"),
+        (["evaluate", "--songs", ".", "--engine", "museval"], "museval"),
+        (["train", "recipe.toml"], "scipy"),
+        (["train", "recipe.toml"], "matplotlib"),
+    ],
+)
+def test_a_package_that_is_missing_is_named_with_its_remedy(
+    here: Path, stems: Run, monkeypatch: pytest.MonkeyPatch, arguments: list[str], package: str
+) -> None:
+    from stems.cli import extras
+
+    found = extras.find_spec
+    monkeypatch.setattr(extras, "find_spec", lambda name: None if name == package else found(name))
+    code, said, complaints = stems(*arguments)
+    extra = arguments[0]
+    assert (code, said) == (1, "")
+    assert f"needs {package}: pip install 'openband-stems[{extra}]'" in complaints and complaints.count("\n") == 1

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stems.cli.extras import require
 from stems.errors import OptionError, StemsError
 
 if TYPE_CHECKING:
@@ -57,6 +58,11 @@ def evaluate(
     ] = Path("evaluation"),
 ) -> None:
     """Score separations as museval does: SDR, ISR, SIR and SAR of every second, on MUSDB18 or any songs with stems."""
+    packages = ["scipy", "matplotlib"]
+    if engine is EngineName.museval:
+        packages.append("museval")
+    require("Scoring", "evaluate", *packages)
+
     from stems.evaluate.report import write_report
     from stems.evaluate.scoring import baseline_estimator, given_estimator, model_estimator
 

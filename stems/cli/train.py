@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from stems.errors import OptionError
+from stems.cli.extras import require
 
 
 def train(
@@ -27,10 +27,7 @@ def train(
     minutes: Annotated[float | None, typer.Option(min=0.0, help="Stop after this time.")] = None,
 ) -> None:
     """Train a recipe, or go on with a run that was stopped."""
-    try:
-        import scipy  # noqa: F401
-    except ImportError as error:
-        raise OptionError(f"Training needs {error.name}: pip install 'openband-stems[train]'.") from error
+    require("Training", "train", "scipy", "matplotlib")
     import torch
 
     from stems.train.loop import Places

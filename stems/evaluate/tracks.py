@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stems.errors import AudioError, OptionError
+from stems.musdb_package import load_musdb
 
 Audio = NDArray[np.float32]
 
@@ -67,15 +68,13 @@ def musdb_tracks(root: Path, subset: str = "test") -> list[Track]:
 
     subset: `test`, `train` (its validation tracks included) or `valid`.
 
-    Raises OptionError if the folder holds no track of this subset.
+    Raises OptionError if the folder holds no track of this subset, or musdb or ffmpeg is not installed.
     """
-    import musdb
-
     if subset not in SUBSETS:
         raise OptionError(f"MUSDB18 has no subset '{subset}'; choose one of {', '.join(SUBSETS)}.")
     folder = root / ("train" if subset == "valid" else subset)
     is_wav = not any(folder.glob("*.stem.mp4"))
-    database = musdb.DB(
+    database = load_musdb(OptionError).DB(
         root=str(root), is_wav=is_wav, subsets=folder.name, split="valid" if subset == "valid" else None
     )
     if not database.tracks:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,6 +15,7 @@ import numpy as np
 
 from stems.card import STEMS
 from stems.errors import RecipeError
+from stems.musdb_package import load_musdb
 from stems.spectrum import REFERENCE_RATE
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff")
@@ -148,20 +148,11 @@ def musdb_tracks(root: Path, split: str, cache: Path) -> list[Track]:
         RecipeError: if the folder has no training subset, or musdb or ffmpeg is not installed.
     """
     is_wav = not any(root.rglob("*.stem.mp4"))
-    if not is_wav and shutil.which("ffmpeg") is None:
-        raise RecipeError(
-            f"{root} holds .stem.mp4 files, which musdb reads with ffmpeg: install it (apt-get install ffmpeg, "
-            "brew install ffmpeg, or https://ffmpeg.org), or use MUSDB18-HQ."
-        )
-    try:
-        import musdb
-    except ImportError as error:
-        raise RecipeError("MUSDB18 is read by musdb: pip install 'openband-stems[train]'.") from error
     if not (root / "train").is_dir():
         raise RecipeError(
             f"{root} holds no MUSDB18: it should have a folder train with .stem.mp4 files or wav folders."
         )
-    database = musdb.DB(root=str(root), is_wav=is_wav, subsets=["train"], split=split)
+    database = load_musdb(RecipeError).DB(root=str(root), is_wav=is_wav, subsets=["train"], split=split)
     tracks = []
     for song in database.tracks:
         stems = {}

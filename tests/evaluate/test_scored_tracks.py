@@ -61,6 +61,12 @@ def assert_scores_are_those_of_museval(track, musdb_track, folder):
             np.testing.assert_allclose(figures, wanted, rtol=0, atol=0.01, err_msg=f"{stem} {metric}")
 
 
+def test_without_ffmpeg_its_remedy_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(OptionError, match="apt-get install ffmpeg"):
+        musdb_tracks(tmp_path)
+
+
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg decodes MUSDB18")
 def test_the_excerpt_of_musdb_scores_as_in_museval(tmp_path):
     stempeg, musdb = pytest.importorskip("stempeg"), pytest.importorskip("musdb")
