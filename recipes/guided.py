@@ -2,6 +2,7 @@
 
     python recipes/guided.py hints --songs data/valid-songs --songs data/valid-renders
     python recipes/guided.py methods --songs data/valid-songs --songs data/valid-renders
+    python recipes/guided.py picture --songs data/valid-songs
 
 Of every song a minute is heard: that in which its quietest stem is loudest. SDR is the median over the seconds in which
 a stem sounds, in dB. Hints are what a listener would give: one to three spans of 3 s in which the true stem sounds and
@@ -141,15 +142,45 @@ def compare_methods(folders: Sequence[Path], model: Model) -> str:
     return "\n".join(lines)
 
 
+def draw(folders: Sequence[Path], model: Model) -> str:
+    """Draws the stem that one hint helps most: as it truly is, without and with the hint; returns what it drew."""
+    from matplotlib.figure import Figure
+
+    best: tuple[float, str, Song, list[np.ndarray], list[float], Hint] | None = None
+    for _, name, song in songs_in(folders):
+        plain = Separator(model)(song.mixture, song.sample_rate)
+        before = sdr(song, plain)
+        for stem in before:
+            for hint in truest_spans(song, stem, model)[:1]:
+                guided = Separator(model, hints=[hint])(song.mixture, song.sample_rate)
+                ratios = [before[stem], sdr(song, guided)[stem]]
+                if best is None or ratios[1] - ratios[0] > best[0]:
+                    audio = [song.stems[stem], plain[stem], guided[stem]]
+                    best = ratios[1] - ratios[0], f"{stem} of {name}", song, audio, ratios, hint
+    assert best is not None
+    _, title, song, audio, ratios, hint = best
+    figure = Figure(figsize=(9, 6), layout="constrained")
+    axes = figure.subplots(3, sharex=True, sharey=True)
+    texts = ["in truth", f"without a hint, {ratios[0]:.1f} dB", f"with one hint, {ratios[1]:.1f} dB"]
+    for axis, sound, text in zip(axes, audio, texts, strict=True):
+        axis.specgram(sound.mean(0) + 1e-6, NFFT=4096, Fs=song.sample_rate, noverlap=2048, vmin=-110, vmax=-40)
+        axis.set(ylim=(0, 5000), ylabel="Hz")
+        axis.set_title(f"{title}: {text}", loc="left", fontsize=10)
+    axes[2].axvspan(hint.start, hint.end, alpha=0.25, color="white")
+    axes[2].set_xlabel("seconds")
+    figure.savefig(Path(__file__).with_suffix(".png"), dpi=80)
+    return f"{title}: {ratios[0]:.2f} dB, {ratios[1]:.2f} dB with {hint}"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["hints", "methods"])
+    parser.add_argument("what", choices=["hints", "methods", "picture"])
     parser.add_argument("--songs", type=Path, action="append", required=True, help="folder of songs with stems")
     parser.add_argument("--model", default="openband")
     torch.set_num_threads(1)  # which tells the times of methods apart from the number of cores
     options = parser.parse_args()
     model = Model.load(options.model)
-    print({"hints": measure_hints, "methods": compare_methods}[options.what](options.songs, model))
+    print({"hints": measure_hints, "methods": compare_methods, "picture": draw}[options.what](options.songs, model))
 
 
 if __name__ == "__main__":
