@@ -332,7 +332,7 @@ def _write(
 ) -> None:
     from stems.chains import outputs
     from stems.confidence import confidence
-    from stems.daw.broadcast_wav import write_notes
+    from stems.daw.broadcast_wav import chunks_for
     from stems.daw.tags import song_notes
 
     def observe(found: Clustered) -> None:
@@ -351,21 +351,20 @@ def _write(
     )
     notes = song_notes(song.path)
 
-    def finish(stem: str, path: Path) -> None:
-        if form.container == "wav":
-            write_notes(path, notes, f"{stem} of {task.track}")
+    def chunks(stem: str) -> dict[bytes, bytes]:
+        return chunks_for(notes, form, song.samples, f"{stem} of {task.track}")
 
     with ExitStack() as stack:
         if not preset.divides:  # there is nothing to add up to
             alone = {
-                name: stack.enter_context(StemFiles({name: path}, form, song.samples, finish))
+                name: stack.enter_context(StemFiles({name: path}, form, song.samples, chunks))
                 for name, path in result.outputs.items()
             }
             for named in outputs(blocks, preset, rate, song.samples):
                 for name, audio in named.items():
                     alone[name].write(audio, {name: audio})
             return
-        files = stack.enter_context(StemFiles(result.outputs, form, song.samples, finish))
+        files = stack.enter_context(StemFiles(result.outputs, form, song.samples, chunks))
         mixture_file = stack.enter_context(open_song(song.path))  # compressed songs are only read forward
         whole = set(preset.stems) == set(separator.stems)
         done = 0

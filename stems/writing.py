@@ -15,6 +15,7 @@ import soundfile
 from stems.audio import AudioFormat
 from stems.errors import AudioError, OptionError
 from stems.mp3 import Mp3File
+from stems.wav import WavFile
 
 Samples = npt.NDArray[np.floating]
 
@@ -36,7 +37,7 @@ class StemFiles:
         paths: where to write each stem; stems without a path are not written.
         format: format of all stems.
         samples_expected: length of the song. A wav file that would pass 4 GiB becomes RF64.
-        finish: called with each stem's name and its complete file, to add to it, before any file gets its name.
+        notes: called with each stem's name, for the chunks that its wav tells beside its audio, see `WavFile`.
 
     Raises:
         AudioError: a folder or file cannot be written, or fewer or more samples came than expected.
@@ -48,14 +49,14 @@ class StemFiles:
         paths: Mapping[str, Path],
         format: AudioFormat,
         samples_expected: int,
-        finish: Callable[[str, Path], None] = lambda stem, path: None,
+        notes: Callable[[str], Mapping[bytes, bytes]] = lambda stem: {},
     ) -> None:
         self.paths = dict(paths)
-        self.finish = finish
+        self.notes = notes
         self.format = format
         self.samples_expected = samples_expected
         self.samples_written = 0
-        self._files: dict[str, soundfile.SoundFile | Mp3File] = {}
+        self._files: dict[str, soundfile.SoundFile | Mp3File | WavFile] = {}
         self._partial: dict[str, Path] = {}
         self._made: dict[str, os.stat_result] = {}
         self._folders_made: list[Path] = []
@@ -110,6 +111,8 @@ class StemFiles:
         with self._disk_errors(stem):
             if self.format.container == "mp3":
                 self._files[stem] = Mp3File(partial, self.format.sample_rate, self.format.channels)
+            elif self.format.container == "wav":
+                self._files[stem] = WavFile(partial, self.format, self.samples_expected, self.notes(stem))
             else:
                 self._files[stem] = soundfile.SoundFile(
                     partial, "w", self.format.sample_rate, self.format.channels, **self._encoder()
@@ -122,8 +125,7 @@ class StemFiles:
             return {"format": "OGG", "subtype": "VORBIS", "compression_level": 0.0}
         if container == "aiff" and size > _FOUR_GIB:
             raise OptionError(f"A stem of {size / 2**30:.1f} GiB is more than aiff can hold: choose wav or flac.")
-        large_wav = container == "wav" and size > _FOUR_GIB
-        return {"format": "RF64" if large_wav else container.upper(), "subtype": _SUBTYPES[self.format.encoding]}
+        return {"format": container.upper(), "subtype": _SUBTYPES[self.format.encoding]}
 
     def _make_folder(self, folder: Path) -> None:
         missing = [parent for parent in (folder, *folder.parents) if not parent.exists()]
@@ -139,7 +141,7 @@ class StemFiles:
             integers = integers_adding_up(mixture, stems, self.format.bits)
             if self.format.bits == 16:
                 return integers.astype(np.int16)
-            return integers << (32 - self.format.bits)  # soundfile takes the upper bits of 32
+            return integers << (32 - self.format.bits)  # all files take the upper bits of 32
         if self.format.is_lossy:
             return np.clip(stems, -1.0, 1.0)
         return floats_adding_up(mixture, stems).astype(self.format.encoding)
@@ -161,8 +163,6 @@ class StemFiles:
                 file.close()
             if not self._is_ours(stem):
                 raise AudioError(f"{self.paths[stem]} is being written by another run: wait until that has ended.")
-        for stem, partial in self._partial.items():
-            self.finish(stem, partial)
         for stem, partial in self._partial.items():
             try:
                 os.replace(partial, self.paths[stem])
@@ -207,40 +207,43 @@ def integers_adding_up(mixture: Samples, stems: Samples, bits: int) -> npt.NDArr
     """
     full_scale = 2.0 ** (bits - 1)
     lowest, highest = -full_scale, full_scale - 1
-    reference = np.clip(np.floor(mixture * full_scale + 0.5), lowest, highest)
-    levels = floats_adding_up(reference, np.multiply(stems, full_scale, dtype=np.float64))
+    precision = np.float32 if bits <= 16 else np.float64  # the half of either is enough for running sums
+    reference = np.clip(np.floor(mixture * full_scale + 0.5), lowest, highest).astype(precision)
+    levels = floats_adding_up(reference, np.multiply(stems, full_scale, dtype=precision), precision)
     integers = _rounded_by_running_sum(levels)
     if integers.min() < lowest or integers.max() > highest:
         clipping = ((integers < lowest) | (integers > highest)).any(axis=0)
-        integers[:, clipping] = _rounded_by_running_sum(_within(levels[:, clipping], lowest, highest))
+        within = _within(levels[:, clipping].astype(np.float64), lowest, highest)
+        integers[:, clipping] = _rounded_by_running_sum(within)
     return integers.astype(np.int32)
 
 
-def floats_adding_up(mixture: Samples, stems: Samples) -> npt.NDArray[np.float64]:
+def floats_adding_up(mixture: Samples, stems: Samples, precision: npt.DTypeLike = np.float64) -> Samples:
     """Stems to which whatever they miss of the mixture is added, shared out by their magnitudes.
 
     Args:
         mixture: `(channels, samples)`.
         stems: `(stems, channels, samples)`.
+        precision: of the sum.
 
     Returns:
-        `(stems, channels, samples)`, adding up to the mixture to double precision. Silence stays silence.
+        `(stems, channels, samples)`, adding up to the mixture to this precision. Silence stays silence.
     """
-    shares = np.abs(stems, dtype=np.float64)
+    shares: Samples = np.abs(stems, dtype=precision)
     total = shares.sum(axis=0)
     silent = total == 0
     if silent.any():
         shares[:, silent], total[silent] = 1, len(stems)
     shares /= total
-    shares *= mixture - stems.sum(axis=0, dtype=np.float64)
+    shares *= mixture - stems.sum(axis=0, dtype=precision)
     shares += stems
     return shares
 
 
-def _rounded_by_running_sum(levels: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _rounded_by_running_sum(levels: Samples) -> Samples:
     integers = np.empty_like(levels)
-    running = np.full(levels.shape[1:], 0.5)  # so that rounding down is rounding
-    rounded_before = np.zeros(levels.shape[1:])
+    running = np.full_like(levels[0], 0.5)  # so that rounding down is rounding
+    rounded_before = np.zeros_like(levels[0])
     for level, integer in zip(levels, integers, strict=True):
         running += level
         rounded = np.floor(running)

@@ -13,7 +13,7 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import stems.writing
+import stems.riff
 from stems.audio import AudioFormat, open_song, output_format
 from stems.errors import AudioError, OptionError
 from stems.writing import StemFiles, integers_adding_up
@@ -219,8 +219,8 @@ def test_a_song_of_any_format_nulls_against_its_stems(tmp_path: Path) -> None:
 
 
 def test_wav_files_become_rf64_when_they_would_pass_four_gib(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stems.writing, "_FOUR_GIB", 40_000)
-    for container, samples, start in [("wav", 10_000, b"RIFF"), ("wav", 10_001, b"RF64"), ("flac", 10_001, b"fLaC")]:
+    monkeypatch.setattr(stems.riff, "RIFF_LIMIT", 40_100)
+    for container, samples, start in [("wav", 10_000, b"RIFF"), ("wav", 10_010, b"RF64"), ("flac", 10_010, b"fLaC")]:
         format = AudioFormat(container, "int16", 44_100, 2)
         mixture = mixture_of(format, samples)
         paths = write(tmp_path, format, mixture, split(mixture))

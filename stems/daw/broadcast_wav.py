@@ -1,6 +1,6 @@
 """Notes that a wav carries beside its audio: position, markers, tempo, text.
 
-`read_notes` takes them from the song that was split, `write_notes` puts them into each finished stem:
+`read_notes` takes them from the song that was split, `chunks_for` makes them for each stem:
 
 - `bext` (EBU Tech 3285): where the song sits in its session, in samples since midnight;
 - `cue ` with `LIST adtl`: markers;
@@ -16,21 +16,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from stems.daw.destination import whole
-from stems.daw.riff import (
-    REBUILT,
-    SIZE_IN_DS64,
-    chunks_of,
-    copy,
-    header,
-    opened,
-    packed,
-    padded,
-    read,
-    sub_chunks,
-    text_of,
-)
-from stems.errors import ExportError
+from stems.audio import AudioFormat
+from stems.riff import chunks_of, opened, packed, padded, read, sub_chunks, text_of
 
 _KEPT = (b"iXML", b"acid", b"smpl", b"cue ", b"LISTadtl", b"LISTINFO", b"id3 ", b"ID3 ")
 _BEXT = struct.Struct("<256s32s32s10s8sIIH64s10s180s")
@@ -92,55 +79,21 @@ def read_notes(path: Path) -> Notes:
     )
 
 
-def write_notes(
-    path: Path,
-    notes: Notes,
-    description: str = "",
-    destination: Path | None = None,
-    created: datetime | None = None,
-) -> None:
-    """Add notes to a finished wav, copying its audio once.
+def chunks_for(
+    notes: Notes, format: AudioFormat, samples: int, description: str = "", created: datetime | None = None
+) -> dict[bytes, bytes]:
+    """Return the chunks that tell a stem's notes, for `stems.wav.WavFile`.
 
     Args:
-        path: the finished wav.
         notes: what `read_notes` found in the song. Where `tempo_bpm`, `markers` or `tags` were given without the
             chunk that holds them, the chunk is made.
+        format: of the stem.
+        samples: length of the stem.
         description: the `bext` description, of which 256 ASCII characters are kept.
-        destination: where the wav with notes goes; replaces `path` when left out.
         created: the origination date, now when left out.
-
-    Raises:
-        ExportError: the file cannot be read, is not a wav, or cannot be written.
     """
-    with opened(path) as file:
-        found = list(chunks_of(file, path))
-        sizes = {chunk.key: chunk.size for chunk in found}
-        if sizes.get(b"fmt ", 0) < 16 or b"data" not in sizes:
-            raise ExportError(f"{path} is not a complete WAV file; make it again.")
-        form = read(file, next(chunk for chunk in found if chunk.key == b"fmt "))
-        frame_bytes = max(1, struct.unpack_from("<H", form, 12)[0])
-        bext = packed(b"bext", _bext(notes, description, created or datetime.now(), form))
-        made = _made_chunks(notes, sizes[b"data"] // frame_bytes, form)
-        more = b"".join(packed(key[:4], content) for key, content in made.items())
-
-        data_at = next(index for index, chunk in enumerate(found) if chunk.key == b"data")
-        replaced = (*made, *REBUILT, b"bext", b"data")
-        before, after = (
-            [chunk for chunk in part if chunk.key not in replaced] for part in (found[:data_at], found[data_at:])
-        )
-        content_size = len(bext) + len(more) + sum(padded(chunk.size) for chunk in [*before, found[data_at], *after])
-        with whole(destination or path) as unfinished, open(unfinished, "wb") as out:
-            head, is_long = header(content_size, sizes[b"data"], frame_bytes)
-            out.write(head + bext)
-            for chunk in before:
-                copy(file, chunk, out)
-            if not is_long:  # libsndfile loses its way behind a chunk of odd size in an RF64, so there they come last
-                out.write(more)
-            copy(file, found[data_at], out, stated_size=SIZE_IN_DS64 if is_long else None)
-            for chunk in after:
-                copy(file, chunk, out)
-            if is_long:
-                out.write(more)
+    bext = {b"bext": _bext(notes, description, created or datetime.now(), format)}
+    return bext | _made_chunks(notes, samples / format.sample_rate)
 
 
 def _is_sound(key: bytes, content: bytes) -> bool:
@@ -156,10 +109,10 @@ def _is_sound(key: bytes, content: bytes) -> bool:
     return key != b"bext" or len(content) >= _BEXT.size
 
 
-def _made_chunks(notes: Notes, frames: int, form: bytes) -> dict[bytes, bytes]:
+def _made_chunks(notes: Notes, seconds: float) -> dict[bytes, bytes]:
     chunks = dict(notes.chunks)
     if notes.tempo_bpm and notes.tempo_bpm != _parse_acid(chunks.get(b"acid", b""))[0]:
-        beats = round(frames / struct.unpack_from("<I", form, 4)[0] * notes.tempo_bpm / 60)
+        beats = round(seconds * notes.tempo_bpm / 60)
         upper, lower = notes.time_signature or (4, 4)
         chunks[b"acid"] = _ACID.pack(_DISK_BASED, 60, 0x8000, 0.0, beats, lower, upper, notes.tempo_bpm)
     if notes.markers and b"cue " not in chunks:
@@ -170,11 +123,9 @@ def _made_chunks(notes: Notes, frames: int, form: bytes) -> dict[bytes, bytes]:
     return chunks
 
 
-def _bext(notes: Notes, description: str, created: datetime, form: bytes) -> bytes:
-    channels, rate = struct.unpack_from("<HI", form, 2)
-    bits = struct.unpack_from("<H", form, 14)[0]
-    mode = {1: "mono", 2: "stereo"}.get(channels, "multitrack")
-    history = notes.coding_history + f"A=PCM,F={rate},W={bits},M={mode},T=stems\r\n"
+def _bext(notes: Notes, description: str, created: datetime, format: AudioFormat) -> bytes:
+    mode = "mono" if format.channels == 1 else "stereo"
+    history = notes.coding_history + f"A=PCM,F={format.sample_rate},W={format.bits},M={mode},T=stems\r\n"
     history += "\0" * (len(history) % 2)
     return _BEXT.pack(
         description.encode("ascii", "replace"),

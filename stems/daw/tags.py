@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from stems.daw.broadcast_wav import Notes, read_notes
-from stems.daw.riff import is_wav
+from stems.riff import is_wav
 
 # The first key that a family of tags knows counts.
 _KEYS = {

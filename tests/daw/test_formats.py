@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 import typer
+from split_songs import add_notes
 from typer.testing import CliRunner
 
 from stems.cli.export import export as export_command
 from stems.cli.plugin import plugin as plugin_command
 from stems.cli.watch import watch as watch_command
 from stems.daw import FORMATS, export, formats_named
-from stems.daw.broadcast_wav import Notes, write_notes
+from stems.daw.broadcast_wav import Notes
 from stems.daw.destination import LONGEST_NAME, file_name, whole
 from stems.daw.session import session_in
 from stems.errors import ExportError, OptionError, StemsError
@@ -180,7 +181,7 @@ def test_watching_splits_and_exports(
     import stems.separator
 
     split = make_split()
-    write_notes(split.song, Notes(tempo_bpm=98.5))
+    add_notes(split.song, Notes(tempo_bpm=98.5))
     watched = tmp_path / "watched"
     watched.mkdir()
     song = split.song.rename(watched / "song.wav")

@@ -8,8 +8,9 @@ import mutagen
 import numpy as np
 import pytest
 import soundfile
+from split_songs import add_notes
 
-from stems.daw.broadcast_wav import Marker, Notes, write_notes
+from stems.daw.broadcast_wav import Marker, Notes
 from stems.daw.colours import PALETTE, colour_of
 from stems.daw.session import session_in
 from stems.daw.tags import song_notes
@@ -33,7 +34,7 @@ def test_tracks_say_what_the_files_are(make_split: Callable, suffix: str, rate: 
 
 def test_the_song_tells_position_markers_and_tempo(make_split: Callable) -> None:
     split = make_split()
-    write_notes(split.song, NOTES)
+    add_notes(split.song, NOTES)
     session = session_in(split.folder, split.song)
     found = (session.start, session.markers, session.tempo_bpm, session.time_signature, dict(session.tags))
     assert found == (48_000, NOTES.markers, 101.5, (3, 4), {"title": "T"})
@@ -42,7 +43,7 @@ def test_the_song_tells_position_markers_and_tempo(make_split: Callable) -> None
 def test_without_the_song_its_stems_tell(make_split: Callable) -> None:
     split = make_split()
     for name in split.stems:
-        write_notes(split.folder / f"{name}.wav", NOTES)
+        add_notes(split.folder / f"{name}.wav", NOTES)
     session = session_in(split.folder)
     assert (session.mixture, session.start, session.tempo_bpm) == (None, 48_000, 101.5)
 
@@ -51,7 +52,7 @@ def test_what_the_caller_says_wins_and_what_nobody_says_stays_unsaid(make_split:
     split = make_split()
     unsaid = session_in(split.folder, split.song)
     assert (unsaid.tempo_bpm, unsaid.time_signature, unsaid.markers, unsaid.start) == (None, None, (), 0)
-    write_notes(split.song, NOTES)
+    add_notes(split.song, NOTES)
     said = session_in(split.folder, split.song, tempo_bpm=90.0, time_signature=(7, 8))
     assert (said.tempo_bpm, said.time_signature) == (90.0, (7, 8))
 
@@ -67,7 +68,7 @@ def test_a_mixture_beside_the_stems_is_no_stem(make_split: Callable) -> None:
 
 def test_text_that_no_project_can_hold_is_replaced(make_split: Callable) -> None:
     split = make_split(["a\nb\x07"])
-    write_notes(split.song, replace(NOTES, markers=(Marker("x\ty", 1),)))
+    add_notes(split.song, replace(NOTES, markers=(Marker("x\ty", 1),)))
     session = session_in(split.folder, split.song)
     assert session.tracks[0].name == "a_b_"
     assert session.markers[0].name == "x_y"

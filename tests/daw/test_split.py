@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 import soundfile
+from split_songs import add_notes
 
 from stems.batch import Settings, plan, split_song
-from stems.daw.broadcast_wav import Notes, read_notes, write_notes
+from stems.daw.broadcast_wav import Notes, read_notes
 from stems.daw.session import Marker
 from stems.presets import load_preset
 from stems.separator import Separator
@@ -17,7 +18,7 @@ def song(tmp_path, music):
     path = tmp_path / "take 1.wav"
     soundfile.write(path, audio[:, : 3 * rate].T, rate, subtype="PCM_24")
     notes = Notes(start=480000, tempo_bpm=108.0, markers=(Marker("chorus", rate),))
-    write_notes(path, notes)
+    add_notes(path, notes)
     return path
 
 
@@ -58,7 +59,7 @@ def test_nothing_is_left_where_the_notes_cannot_be_added(song, tmp_path, small_m
     def refuse(*_: object, **__: object) -> None:
         raise ExportError("no room for notes")
 
-    monkeypatch.setattr("stems.daw.broadcast_wav.write_notes", refuse)
+    monkeypatch.setattr("stems.daw.broadcast_wav.chunks_for", refuse)
     result = split(song, tmp_path, small_model)
     assert result.status == "failed" and result.error == "no room for notes"
     assert not (tmp_path / "out").exists()

@@ -11,9 +11,6 @@ from stems.errors import ExportError
 
 RIFF_LIMIT = 0xFFFF_FFFF  # bytes that the 32-bit sizes of a RIFF file can count
 SIZE_IN_DS64 = 0xFFFF_FFFF
-REBUILT = (b"JUNK", b"junk", b"ds64")
-"""Chunks that `header` writes."""
-_BLOCK = 1 << 20
 
 
 class Chunk(NamedTuple):
@@ -84,15 +81,6 @@ def read(file: BinaryIO, chunk: Chunk) -> bytes:
     """Return a chunk's content."""
     file.seek(chunk.offset)
     return file.read(chunk.size)
-
-
-def copy(file: BinaryIO, chunk: Chunk, out: BinaryIO, stated_size: int | None = None) -> None:
-    """Copy a chunk block by block, with another size in its head if the true one stands in a `ds64`."""
-    out.write(struct.pack("<4sI", chunk.key[:4], chunk.size if stated_size is None else stated_size))
-    file.seek(chunk.offset)
-    for done in range(0, chunk.size, _BLOCK):
-        out.write(file.read(min(_BLOCK, chunk.size - done)))
-    out.write(b"\0" * (chunk.size % 2))
 
 
 def packed(key: bytes, content: bytes) -> bytes:
