@@ -52,7 +52,7 @@ class WavFile:
         little = samples.astype(samples.dtype.newbyteorder("<"), copy=False)
         if self.format.encoding == "int24":
             little = np.ascontiguousarray(little).view(np.uint8).reshape(*little.shape, 4)[..., 1:]
-        self._file.write(np.ascontiguousarray(little))
+        self._file.write(np.ascontiguousarray(little).data)
 
     def close(self) -> None:
         """Completes the file."""
