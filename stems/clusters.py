@@ -10,8 +10,9 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from stems.audio import open_song, output_format
-from stems.batch import Result, Settings, Task, failures_in, output_paths
+from stems.batch import Result, failures_in
 from stems.confidence import confidence
+from stems.plan import Settings, Task, output_paths
 from stems.presets import Preset
 from stems.writing import StemFiles
 

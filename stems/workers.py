@@ -10,8 +10,9 @@ from contextlib import suppress
 from functools import partial
 from multiprocessing.connection import Connection, wait
 
-from stems.batch import Result, Settings, Task, cores, load_separator, split_song
+from stems.batch import Result, cores, load_separator, split_song
 from stems.errors import StemsError
+from stems.plan import Settings, Task
 
 OnProgress = Callable[[int, float, float], None]  # number of the task, share that is done, seconds of the song
 OnResult = Callable[[int, Result], None]

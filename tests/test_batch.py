@@ -16,10 +16,11 @@ import pytest
 import soundfile
 
 from stems.audio import AudioFormat
-from stems.batch import Settings, Task, check_format, check_name, output_paths, plan, preview, split_song
+from stems.batch import preview, split_song
 from stems.errors import AudioError, OptionError
 from stems.hints import Hint, gather
 from stems.model import Model
+from stems.plan import Settings, Task, check_format, check_name, output_paths, plan
 from stems.presets import Preset, load_preset, only
 from stems.separator import Separator
 from stems.writing import PARTIAL_SUFFIX, StemFiles

@@ -57,10 +57,10 @@ def cluster(
     json_lines: JsonOutput = False,
 ) -> None:
     """Split songs into clusters without names, and say which stems each resembles."""
-    from stems.batch import Settings, check_settings, plan
     from stems.card import find_model, read_card
     from stems.cli.progress import stoppable, watch_over
     from stems.clusters import clusters as preset_of
+    from stems.plan import Settings, check_settings, plan
 
     number = _number(clusters)
     settings = Settings(

@@ -24,7 +24,8 @@ from stems.cli.options import (
 from stems.errors import OptionError
 
 if TYPE_CHECKING:
-    from stems.batch import Result, Settings, Task
+    from stems.batch import Result
+    from stems.plan import Settings, Task
     from stems.presets import Preset
 
 
@@ -64,10 +65,11 @@ def split(
     json_lines: JsonOutput = False,
 ) -> None:
     """Split songs into stems that line up with them to the sample and add up to them."""
-    from stems.batch import Settings, check_settings, cores, plan
+    from stems.batch import cores
     from stems.card import find_model, read_card
     from stems.daw import formats_named
     from stems.hints import gather, own_stems
+    from stems.plan import Settings, check_settings, plan
 
     design = read_card(find_model(model))["design"]
     if not design["clustering"].get("anchored", True):

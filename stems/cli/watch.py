@@ -15,7 +15,7 @@ from stems.daw import Format
 from stems.errors import StemsError
 
 if TYPE_CHECKING:
-    from stems.batch import Settings
+    from stems.plan import Settings
 
 Split = Callable[[Path], Mapping[str, Path]]
 """Splits a song and returns the stems' files by the stems' names; raises a StemsError where it cannot."""
@@ -34,8 +34,8 @@ def watch(
     ] = 2.0,
 ) -> None:
     """Split every song dropped into a folder, until stopped with Ctrl-C."""
-    from stems.batch import Settings
     from stems.daw import formats_named
+    from stems.plan import Settings
     from stems.presets import load_preset
 
     formats = formats_named(daw) if daw else []
@@ -71,7 +71,8 @@ def follow(folder: Path, split: Split, formats: Sequence[Format] = (), settle: f
 
 def _splitter(folder: Path, settings: Settings) -> Split:
     from stems.audio import READABLE_SUFFIXES
-    from stems.batch import load_separator, plan, split_song
+    from stems.batch import load_separator, split_song
+    from stems.plan import plan
 
     separator = load_separator(settings)
 

@@ -103,6 +103,21 @@ def instrument(rng: np.random.Generator, audio: np.ndarray) -> np.ndarray:
     return at_level(audio, rng.uniform(-5, 5))
 
 
+def driven(rng: np.random.Generator, audio: np.ndarray) -> np.ndarray:
+    """Plays (2, samples) through an amplifier driven hard and its loudspeaker, as guitars and basses of rock are."""
+    level = loudness(audio)
+    if level < 1e-4:
+        return audio
+    played = run(
+        np.ascontiguousarray(at_level(audio, -20 - 20 * np.log10(level))),
+        pedalboard.HighpassFilter(rng.uniform(30, 120)),
+        pedalboard.Distortion(rng.uniform(6, 34)),
+        pedalboard.LowpassFilter(rng.uniform(3000, 9000)),
+        pedalboard.PeakFilter(rng.uniform(400, 3500), rng.uniform(-6, 6), rng.uniform(0.5, 1.5)),
+    )
+    return at_level(played, 20 * np.log10(level / max(loudness(played), 1e-4)))
+
+
 def voice(rng: np.random.Generator, audio: np.ndarray) -> np.ndarray:
     """Produces a dry voice (2, samples) as records do: tone, dynamics, doubling, echo, room, place."""
     if not audio.any():

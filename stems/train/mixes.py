@@ -78,6 +78,9 @@ class Mixer:
                 parts, merged = self._coherent(rng, track), track.merged
             else:
                 parts, merged = self._incoherent(rng)
+            for stem in (BASS, OTHER):
+                if rng.random() < data.driven:
+                    parts[stem] = augment.driven(rng, parts[stem])
             if "bass" in merged:
                 groups = merge(groups, (BASS, OTHER))
                 parts[BASS] += parts[OTHER]

@@ -43,6 +43,7 @@ class Data:
             beat coherent ones (Manilow et al. 2019); both together are best.
         instrumental: share of mixes made of an instrumental and a voice.
         sung: share of mixes in which somebody sings.
+        driven: share of basses and of others that are played through an amplifier driven hard.
     """
 
     songs: dict[str, float] = field(default_factory=dict)
@@ -58,6 +59,7 @@ class Data:
     coherent: float = 0.5
     instrumental: float = 0.0
     sung: float = 0.9
+    driven: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -178,6 +178,7 @@ def test_watching_splits_and_exports(
     make_split: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     import stems.batch
+    import stems.plan
     import stems.separator
 
     split = make_split()
@@ -189,7 +190,7 @@ def test_watching_splits_and_exports(
     os.utime(watched / "song.flac", (2e9, 2e9))
     tasks = []
 
-    def split_song(task: stems.batch.Task, settings: stems.batch.Settings, separator: object) -> stems.batch.Result:
+    def split_song(task: stems.plan.Task, settings: stems.plan.Settings, separator: object) -> stems.batch.Result:
         tasks.append((task.song, task.track, settings.out))
         if len(tasks) == 2:
             return stems.batch.Result(task.song, "failed", error="no audio in it")

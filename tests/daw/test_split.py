@@ -5,9 +5,10 @@ import pytest
 import soundfile
 from split_songs import add_notes
 
-from stems.batch import Settings, plan, split_song
+from stems.batch import split_song
 from stems.daw.broadcast_wav import Notes, read_notes
 from stems.daw.session import Marker
+from stems.plan import Settings, plan
 from stems.presets import load_preset
 from stems.separator import Separator
 

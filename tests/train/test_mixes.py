@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from stems.errors import RecipeError
+from stems.train import augment
 from stems.train.mixes import Mixer
 from stems.train.recipe import Data, Recipe
 
@@ -54,6 +55,25 @@ def test_voices_are_laid_over_songs_without_vocals(material, tmp_path):
     recipe = with_data(voices={"songs/song 0": 1.0}, songs={"songs": 1.0}, sung=1.0, coherent=0.0)
     mixer = Mixer(recipe, material, tmp_path)
     assert np.mean([mixer(number).parts[2].any() for number in range(20)]) > 0.7
+
+
+def test_a_driven_amplifier_adds_overtones_and_keeps_the_level():
+    seconds = np.arange(44100) / 44100
+    tone = np.float32(0.2) * np.sin(2 * np.pi * 220 * seconds).astype(np.float32) * np.ones((2, 1), np.float32)
+    for seed in range(8):
+        played = augment.driven(np.random.default_rng(seed), tone)
+        assert augment.loudness(played) == pytest.approx(augment.loudness(tone), rel=0.02)
+        spectrum = np.abs(np.fft.rfft(played[0]))
+        assert spectrum[660] > 30 * np.abs(np.fft.rfft(tone[0]))[660]
+    silence = np.zeros((2, 44100), np.float32)
+    assert not augment.driven(np.random.default_rng(0), silence).any()
+
+
+def test_driven_recipes_change_basses_and_others_alone(material, tmp_path):
+    plain = Mixer(with_data(driven=0.0, coherent=1.0, voices={}), material, tmp_path)(3).parts
+    driven = Mixer(with_data(driven=1.0, coherent=1.0, voices={}), material, tmp_path)(3).parts
+    shapes = [np.abs(np.corrcoef(a[0], b[0])[0, 1]) if a.any() else 1.0 for a, b in zip(plain, driven, strict=True)]
+    assert shapes[0] > 0.999 and shapes[2] > 0.999 and min(shapes[1], shapes[3]) < 0.99
 
 
 def test_instrumentals_are_one_part_beside_the_voice(material, tmp_path):
