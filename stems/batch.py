@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stems.audio import Song, open_song, output_format
+from stems.audio import Song, open_song
 from stems.errors import Cancelled, OptionError, StemsError
+from stems.formats import output_format
 from stems.hints import as_toml, check_against
 from stems.plan import Settings, Task, hints_path, output_paths
 from stems.writing import PARTIAL_SUFFIX, StemFiles

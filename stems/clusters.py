@@ -9,9 +9,10 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from stems.audio import open_song, output_format
+from stems.audio import open_song
 from stems.batch import Result, failures_in
 from stems.confidence import confidence
+from stems.formats import output_format
 from stems.plan import Settings, Task, output_paths
 from stems.presets import Preset
 from stems.writing import StemFiles

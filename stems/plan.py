@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
 
-from stems.audio import READABLE_SUFFIXES, AudioFormat, output_format
+from stems.audio import READABLE_SUFFIXES
 from stems.errors import OptionError
+from stems.formats import AudioFormat, output_format
 from stems.hints import Hint
 from stems.presets import Preset
 

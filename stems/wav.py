@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stems.audio import AudioFormat
+from stems.formats import AudioFormat
 from stems.riff import SIZE_IN_DS64, header, packed, padded
 
 _PCM, _FLOAT = 1, 3

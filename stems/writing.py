@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
-from stems.audio import AudioFormat
 from stems.errors import AudioError, OptionError
+from stems.formats import AudioFormat
 from stems.mp3 import Mp3File
 from stems.wav import WavFile
 

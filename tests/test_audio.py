@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from stems.audio import BIT_DEPTHS, WRITABLE_CONTAINERS, AudioFormat, open_song, output_format
+from stems.audio import open_song
 from stems.errors import AudioError, OptionError
+from stems.formats import BIT_DEPTHS, WRITABLE_CONTAINERS, AudioFormat, output_format
 
 RATES = (8_000, 22_050, 44_100, 48_000, 96_000, 192_000)
 SUBTYPES = {

@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from stems.audio import AudioFormat
 from stems.batch import preview, split_song
 from stems.errors import AudioError, OptionError
+from stems.formats import AudioFormat
 from stems.hints import Hint, gather
 from stems.model import Model
 from stems.plan import Settings, Task, check_format, check_name, output_paths, plan

@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import stems.riff
-from stems.audio import AudioFormat, open_song, output_format
+from stems.audio import open_song
 from stems.errors import AudioError, OptionError
+from stems.formats import AudioFormat, output_format
 from stems.writing import StemFiles, integers_adding_up
 
 NAMES = ("drums", "bass", "vocals", "other")

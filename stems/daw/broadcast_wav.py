@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from stems.audio import AudioFormat
+from stems.formats import AudioFormat
 from stems.riff import chunks_of, opened, packed, padded, read, sub_chunks, text_of
 
 _KEPT = (b"iXML", b"acid", b"smpl", b"cue ", b"LISTadtl", b"LISTINFO", b"id3 ", b"ID3 ")

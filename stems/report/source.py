@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from stems.audio import AudioFormat, Song, open_song
+from stems.audio import Song, open_song
 from stems.daw.colours import PALETTE
 from stems.daw.session import audio_in
 from stems.errors import AudioError, OptionError
+from stems.formats import AudioFormat
 
 
 class Sum:
