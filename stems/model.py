@@ -64,7 +64,8 @@ class Model(nn.Module):
         super().__init__()
         self.design = design or Design()
         self.card: dict[str, Any] = card or {}
-        self.network = EmbeddingNetwork(self.design.network)
+        overtones = self.design.bands.at_multiples(self.design.network.overtones)
+        self.network = EmbeddingNetwork(self.design.network, overtones)
         shape = (len(self.design.stems), self.design.network.dimensions)
         self.raw_anchors = nn.Parameter(torch.randn(shape)) if self.design.clustering.anchored else None
         self.log_sensitivity = nn.Parameter(torch.tensor(math.log(8.0)))
@@ -185,6 +186,8 @@ def design_from(data: Any) -> Design:
     known = {part.name for part in fields(Design)}
     if unknown := set(data) - known:
         raise TypeError(f"unknown keys {sorted(unknown)}")
+    if "overtones" in data.get("network", {}):
+        data = {**data, "network": {**data["network"], "overtones": tuple(data["network"]["overtones"])}}
     values: dict[str, Any] = {key: parts[key](**value) if key in parts else value for key, value in data.items()}
     if "stems" in values:
         values["stems"] = tuple(values["stems"])

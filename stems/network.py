@@ -31,6 +31,8 @@ class NetworkShape:
         texture: numbers of it that are kept of each cell, beside what the recurrent layers say.
         hints: numbers that the recurrent layers say of each cell, for its texture to be read by.
         reach: frames before and after that each convolution of the texture looks at, see there.
+        depth: deeper convolutions of the texture, see there.
+        overtones: multiples of a band's frequency at which its texture is given the levels as well, see there.
     """
 
     bands: int = 192
@@ -43,6 +45,8 @@ class NetworkShape:
     texture: int = 4
     hints: int = 8
     reach: int = 2
+    depth: int = 0
+    overtones: tuple[float, ...] = ()
 
 
 class EmbeddingNetwork(nn.Module):
@@ -51,9 +55,13 @@ class EmbeddingNetwork(nn.Module):
     The work falls into two halves, because what is known of a frame after the recurrent layers (`context`) is small
     enough to be kept for a whole song, and the embeddings (`embed`) are not. A context is what the recurrent layers
     say of the frame and, in a network that looks at textures, what its cells look like.
+
+    Args:
+        shape: sizes.
+        overtones: (multiples, bands), what `stems.spectrum.Bands.at_multiples` says of the shape's overtones.
     """
 
-    def __init__(self, shape: NetworkShape) -> None:
+    def __init__(self, shape: NetworkShape, overtones: Tensor | None = None) -> None:
         super().__init__()
         self.shape = shape
         self.directions = 2 if shape.bidirectional else 1
@@ -61,7 +69,15 @@ class EmbeddingNetwork(nn.Module):
         self.scale = nn.Parameter(torch.ones(2 * shape.bands))
         self.shift = nn.Parameter(torch.zeros(2 * shape.bands))
         self.texture = (
-            Texture(shape.bands, shape.channels, shape.texture, shape.reach, not shape.bidirectional)
+            Texture(
+                shape.bands,
+                shape.channels,
+                shape.texture,
+                shape.reach,
+                not shape.bidirectional,
+                shape.depth,
+                overtones if shape.overtones else None,
+            )
             if shape.channels
             else None
         )

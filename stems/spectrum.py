@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -154,6 +155,13 @@ class Bands:
         bin_ratio = grid.sample_rate / grid.window / (REFERENCE_RATE / self.reference_window)
         reference_bins = np.round(np.arange(grid.bins) * bin_ratio)
         return torch.from_numpy(np.searchsorted(self.edges[1:-1], reference_bins, side="right"))
+
+    def at_multiples(self, multiples: Sequence[float]) -> Tensor:
+        """The band at each multiple of each band's middle: (multiples, bands), `count` where it is beyond the last."""
+        middles = (self.edges[:-1] + self.edges[1:] - 1) / 2
+        bins = np.round(np.outer(multiples, middles))
+        bands = np.searchsorted(self.edges[1:-1], bins, side="right")
+        return torch.from_numpy(np.where(bins < self.edges[-1], bands, self.count))
 
     def sums(self, power: Tensor, grid: Grid) -> Tensor:
         """Adds up what is given per bin: (..., frames, bins) -> (..., frames, bands)."""

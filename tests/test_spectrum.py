@@ -72,6 +72,18 @@ def test_a_sine_of_full_scale_is_at_0_db_at_every_rate(rate: int) -> None:
 
 
 @pytest.mark.parametrize("bands", [Bands(), Bands(count=96), Bands(count=128, single_hz=400, top_hz=12_000)])
+def test_bands_at_multiples_hold_the_multiples_of_their_middles(bands: Bands) -> None:
+    multiples = (1 / 3, 0.5, 1.0, 2.0, 5.0)
+    found = bands.at_multiples(multiples).numpy()
+    middles = (bands.edges[:-1] + bands.edges[1:] - 1) / 2
+    assert (found[2] == np.arange(bands.count)).all()
+    for multiple, row in zip(multiples, found, strict=True):
+        bins, inside = np.round(middles * multiple), row < bands.count
+        assert (bands.edges[row[inside]] <= bins[inside]).all() and (bins[inside] < bands.edges[row[inside] + 1]).all()
+        assert (bins[~inside] >= bands.edges[-1]).all()
+
+
+@pytest.mark.parametrize("bands", [Bands(), Bands(count=96), Bands(count=128, single_hz=400, top_hz=12_000)])
 def test_every_reference_bin_is_in_exactly_one_band(bands: Bands) -> None:
     grid = Grid(REFERENCE_RATE)
     of_bins = bands.of_bins(grid)

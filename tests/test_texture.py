@@ -11,9 +11,15 @@ from stems.texture import RunningTexture, Texture
 BANDS, FRAMES = 24, 40
 
 
-def texture(causal: bool, reach: int = 2) -> Texture:
+OCTAVES = torch.tensor([[min(2 * band, BANDS) for band in range(BANDS)], [band // 2 for band in range(BANDS)]])
+
+
+def texture(causal: bool, reach: int = 2, depth: int = 0, overtones: torch.Tensor | None = None) -> Texture:
     torch.manual_seed(0)
-    return Texture(BANDS, 6, 3, reach, causal).eval()
+    made = Texture(BANDS, 6, 3, reach, causal, depth, overtones).eval()
+    for layer in made.deeper:
+        torch.nn.init.normal_(layer.weight, std=0.3)
+    return made
 
 
 @pytest.fixture
@@ -24,11 +30,12 @@ def features() -> torch.Tensor:
 @torch.inference_mode()
 @pytest.mark.parametrize("causal", [False, True])
 @pytest.mark.parametrize("reach", [0, 1, 2])
+@pytest.mark.parametrize(("depth", "overtones"), [(0, None), (2, None), (2, OCTAVES)])
 @pytest.mark.parametrize("size", [1, 3, 7, 39, 40])
 def test_pieces_of_any_size_give_the_same_as_the_whole(
-    features: torch.Tensor, causal: bool, reach: int, size: int
+    features: torch.Tensor, causal: bool, reach: int, depth: int, overtones: torch.Tensor | None, size: int
 ) -> None:
-    looking = texture(causal, reach)
+    looking = texture(causal, reach, depth, overtones)
     running = RunningTexture(looking)
     pieces = features.split(size, 1)
     found = [running(piece, last=number == len(pieces) - 1) for number, piece in enumerate(pieces)]
@@ -37,15 +44,38 @@ def test_pieces_of_any_size_give_the_same_as_the_whole(
 
 
 @torch.inference_mode()
-@pytest.mark.parametrize(("causal", "first", "last"), [(False, 16, 24), (True, 20, 28)])
+@pytest.mark.parametrize(
+    ("causal", "depth", "first", "last"), [(False, 0, 16, 24), (True, 0, 20, 28), (False, 2, 14, 26), (True, 2, 20, 32)]
+)
 def test_a_frame_is_seen_as_far_as_the_convolutions_reach(
-    features: torch.Tensor, causal: bool, first: int, last: int
+    features: torch.Tensor, causal: bool, depth: int, first: int, last: int
 ) -> None:
-    looking, changed = texture(causal), features.clone()
+    looking, changed = texture(causal, depth=depth), features.clone()
     changed[:, 20] += 1
     for one, other in zip(looking(features[None]), looking(changed[None]), strict=True):
         (differing,) = torch.where((one - other).abs().amax(-1)[0] > 1e-6)
         assert (differing.min(), differing.max()) == (first, last)
+
+
+@torch.inference_mode()
+def test_a_cell_is_seen_from_its_overtones_and_from_nowhere_else_far_away(features: torch.Tensor) -> None:
+    looking, changed = texture(False, overtones=OCTAVES), features.clone()
+    changed[0, :, 20] += 1
+    one, other = (looking(levels[None])[0].unflatten(-1, (BANDS, 3)) for levels in (features, changed))
+    (differing,) = torch.where((one - other).abs().amax((0, 1, 3)) > 1e-6)
+    assert differing.tolist() == list(range(5, 24))  # from the octave below up to the cell itself
+    changed = features.clone()
+    changed[1, :, 20] += 1  # of the side, overtones are not looked at
+    (differing,) = torch.where((looking(changed[None])[0].unflatten(-1, (BANDS, 3)) - one).abs().amax((0, 1, 3)) > 1e-6)
+    assert differing.tolist() == list(range(15, 24))
+
+
+@torch.inference_mode()
+def test_a_new_deeper_texture_begins_as_the_shallower_one(features: torch.Tensor) -> None:
+    shallow, deep = texture(False), Texture(BANDS, 6, 3, 2, False, 2).eval()
+    deep.load_state_dict(shallow.state_dict(), strict=False)
+    for one, other in zip(shallow(features[None]), deep(features[None]), strict=True):
+        torch.testing.assert_close(one, other)
 
 
 @torch.inference_mode()
