@@ -14,7 +14,7 @@ import numpy as np
 
 from stems.audio import Song, open_song
 from stems.errors import Cancelled, OptionError, StemsError
-from stems.formats import output_format
+from stems.formats import AudioFormat, output_format
 from stems.hints import as_toml, check_against
 from stems.plan import Settings, Task, hints_path, output_paths
 from stems.writing import PARTIAL_SUFFIX, StemFiles
@@ -164,8 +164,6 @@ def _write(
 ) -> None:
     from stems.chains import outputs
     from stems.confidence import confidence
-    from stems.daw.broadcast_wav import chunks_for
-    from stems.daw.tags import song_notes
 
     def observe(found: Clustered) -> None:
         result.confidence = confidence(found)
@@ -181,11 +179,7 @@ def _write(
         cancelled,
         observe,
     )
-    notes = song_notes(song.path)
-
-    def chunks(stem: str) -> dict[bytes, bytes]:
-        return chunks_for(notes, form, song.samples, f"{stem} of {task.track}")
-
+    chunks = notes_for_stems(song, task, form)
     with ExitStack() as stack:
         if not preset.divides:  # there is nothing to add up to
             alone = {
@@ -206,6 +200,15 @@ def _write(
             rest = {} if whole else {HIDDEN_REST: mixture - np.sum(list(named.values()), 0)}
             files.write(mixture, {**named, **rest})
             done += count
+
+
+def notes_for_stems(song: Song, task: Task, form: AudioFormat) -> Callable[[str], dict[bytes, bytes]]:
+    """What the wav of each stem tells beside its audio, by the stem's name; see `StemFiles`."""
+    from stems.daw.broadcast_wav import chunks_for
+    from stems.daw.tags import song_notes
+
+    notes = song_notes(song.path)
+    return lambda stem: chunks_for(notes, form, song.samples, f"{stem} of {task.track}")
 
 
 def load_separator(settings: Settings) -> Separator:

@@ -10,7 +10,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from stems.audio import open_song
-from stems.batch import Result, failures_in
+from stems.batch import Result, failures_in, notes_for_stems
 from stems.confidence import confidence
 from stems.formats import output_format
 from stems.plan import Settings, Task, output_paths
@@ -61,9 +61,10 @@ def cluster_song(
             None,
             observe,
         )
+        chunks = notes_for_stems(song, task, form)
         first = next(blocks)  # before which the song is clustered
         result.outputs = output_paths(task, replace(settings, preset=clusters(*first.stems)), form.container)
-        with StemFiles(result.outputs, form, song.samples) as files, open_song(task.song) as mixture:
+        with StemFiles(result.outputs, form, song.samples, chunks) as files, open_song(task.song) as mixture:
             for block in chain([first], blocks):
                 samples = next(iter(block.stems.values())).shape[1]
                 files.write(mixture.read_exact(block.start, samples), block.stems)

@@ -52,11 +52,13 @@ def chunks_of(file: BinaryIO, path: Path) -> Iterator[Chunk]:
     end = file.seek(0, 2)
     file.seek(0)
     if not _begins_wav(file):
-        raise ExportError(f"{path} is not a WAV file, so it cannot carry broadcast notes; write stems as wav.")
+        raise ExportError(f"{path} is not a WAV file: check its name, or convert it.")
     data_size, offset = 0, 12
     while offset + 8 <= end:
         file.seek(offset)
         key, size = struct.unpack("<4sI", file.read(8))
+        if key == bytes(4):  # zeros after the last chunk, which would be read as one empty chunk after another
+            return
         if key == b"ds64":
             data_size = struct.unpack("<8xQ", file.read(16).ljust(16, b"\0"))[0]
         elif key == b"data" and size == SIZE_IN_DS64 and data_size:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 POOLED_BANDS = 4  # neighbours that the summary takes as one
-SILENT = -2.0  # a scaled level where nothing is to be heard
+ABOVE = -2.0  # the scaled level of overtones above the last band, as if next to nothing were to be heard there
 SPREADS = (3, 9, 2, 6)  # bands between the neighbours that deeper convolutions look at: a chord's notes, overtones
 
 
@@ -22,7 +22,7 @@ class Texture(nn.Module):
         bands: of a frame.
         channels: of each convolution.
         kept: numbers that are kept of each cell.
-        reach: frames before and after that each of the two convolutions looks at; deeper ones look at one.
+        reach: frames before and after that each of the two convolutions looks at; deeper ones look at one at most.
         causal: look at all of these frames before, and at none after.
         depth: number of deeper convolutions, at most as many as there are `SPREADS`.
         overtones: (multiples, bands), the bands at some multiples of each band's frequency, whose levels each cell is
@@ -80,7 +80,7 @@ class Texture(nn.Module):
         """Adds the levels of mid at the overtones of each cell: (batch, 2, frames, bands) -> (batch, more, ...)."""
         if self.overtones is None:
             return features
-        mid = functional.pad(features[:, 0], (0, 1), value=SILENT)
+        mid = functional.pad(features[:, 0], (0, 1), value=ABOVE)
         found = mid[..., self.overtones.flatten()].reshape(*mid.shape[:2], *self.overtones.shape)
         return torch.cat([features, found.transpose(1, 2)], 1)
 

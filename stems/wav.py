@@ -43,9 +43,13 @@ class WavFile:
         before = b"".join(chunk for chunk, is_late in zip(chunks, late, strict=True) if not is_late)
         after = b"".join(chunk for chunk, is_late in zip(chunks, late, strict=True) if is_late)
         self._end = b"\0" * (data_size % 2) + after
+        start = head + shape + before + struct.pack("<4sI", b"data", SIZE_IN_DS64 if is_long else data_size)
         self._file = open(path, "wb")  # noqa: SIM115
-        self._file.write(head + shape + before)
-        self._file.write(struct.pack("<4sI", b"data", SIZE_IN_DS64 if is_long else data_size))
+        try:
+            self._file.write(start)
+        except OSError:
+            self._file.close()
+            raise
 
     def write(self, samples: np.ndarray) -> None:
         """Takes `(samples, channels)`: 16 bits as int16, more in the upper bits of int32, floats as they are."""
@@ -69,7 +73,8 @@ def _shape(format: AudioFormat, samples: int) -> bytes:
     bytes_per_second = format.sample_rate * frame_bytes
     tag = _PCM if format.is_integer else _FLOAT
     layout = (tag, format.channels, format.sample_rate, bytes_per_second, frame_bytes, format.bits)
-    shape = packed(b"fmt ", struct.pack("<HHIIHH", *layout))
-    if not format.is_integer:
-        shape += packed(b"fact", struct.pack("<I", min(samples, _LARGEST_COUNT)))
-    return shape
+    shape = struct.pack("<HHIIHH", *layout)
+    if format.is_integer:
+        return packed(b"fmt ", shape)
+    no_extension = bytes(2)  # which a format other than PCM has to state
+    return packed(b"fmt ", shape + no_extension) + packed(b"fact", struct.pack("<I", min(samples, _LARGEST_COUNT)))

@@ -109,6 +109,7 @@ def test_clusters_are_written_and_null_against_the_song(stems: Run, small_weight
     assert (code, complaints) == (0, "")
     assert "    cluster-1: " in said and " % " in said and said.endswith("1 done.\n")
     assert written() == [f"cluster-{number}.wav" for number in range(1, 6)]
+    assert b"cluster-2 of song" in Path("separated/song/cluster-2.wav").read_bytes()[:400]  # its description
     total = sum(soundfile.read(path, dtype="int16")[0].astype(int) for path in Path("separated/song").iterdir())
     assert np.array_equal(total, soundfile.read("song.wav", dtype="int16")[0])
     assert "skipped" in stems(*command, "--clusters", 5)[1]

@@ -118,7 +118,7 @@ def test_what_stems_miss_of_the_mixture_is_made_up_for(tmp_path: Path, container
 @given(
     bits=st.sampled_from([8, 16, 24, 32]),
     count=st.integers(2, 6),
-    level=st.sampled_from([1e-6, 1e-3, 0.5, 1.0, 1.7, 4.0]),
+    level=st.sampled_from([1e-6, 1e-3, 0.5, 1.0, 1.7, 4.0, 100.0, 32768.0]),
     silent=st.sets(st.integers(0, 5), max_size=4),
     seed=st.integers(0, 2**32 - 1),
 )
@@ -145,6 +145,16 @@ def test_integers_add_up_within_full_scale_and_silence_stays_silence(
     float_precision = 2.0**-22 * full_scale * max(1, np.abs(stems).max())
     away = np.abs(integers - stems.astype(np.float64) * full_scale)[:, ~clipping]
     assert away.max(initial=0) <= 1 + float_precision
+
+
+def test_sixteen_bits_stay_within_full_scale_where_many_samples_clip() -> None:
+    random = np.random.default_rng(5)
+    stems = random.uniform(-2, 2, (3, 2, 300_000))
+    mixture = np.round(np.clip(stems.sum(axis=0), -1, 1 - 2**-15) * 2**15) / 2**15
+    stems[-1] = mixture - stems[:-1].sum(axis=0)
+    integers = integers_adding_up(mixture, stems.astype(np.float32), 16).astype(np.int64)
+    assert np.array_equal(integers.sum(axis=0), mixture * 2**15)
+    assert integers.min() >= -(2**15) and integers.max() < 2**15
 
 
 def test_rounding_errors_are_spread_over_the_stems_and_free_of_bias() -> None:

@@ -97,16 +97,22 @@ def chunks_for(
 
 
 def _is_sound(key: bytes, content: bytes) -> bool:
-    """Return whether a chunk is whole: programs refuse files over a chunk that promises more than it holds."""
+    """Return whether a chunk is whole and every program reads on behind it.
+
+    Behind a `smpl` with data of a sampler's own or an empty label, libsndfile finds no audio; behind an empty chunk,
+    programs made with JUCE find none.
+    """
     if key == b"cue ":
         return len(content) >= 4 and len(content) >= 4 + 24 * struct.unpack_from("<I", content)[0]
     if key == b"smpl":
-        return len(content) >= 36 and len(content) >= 36 + 24 * struct.unpack_from("<I", content, 28)[0]
+        return len(content) >= 36 and struct.unpack_from("<II", content, 28) == ((len(content) - 36) / 24, 0)
     if key.startswith(b"LIST"):
-        return sum(padded(len(part)) for _, part in sub_chunks(content)) in (len(content) - 4, len(content) - 3)
+        parts = list(sub_chunks(content))
+        is_whole = sum(padded(len(part)) for _, part in parts) in (len(content) - 4, len(content) - 3)
+        return is_whole and not any(kind in (b"labl", b"note") and len(part) <= 4 for kind, part in parts)
     if key == b"acid":
         return len(content) == _ACID.size
-    return key != b"bext" or len(content) >= _BEXT.size
+    return len(content) >= (_BEXT.size if key == b"bext" else 1)
 
 
 def _made_chunks(notes: Notes, seconds: float) -> dict[bytes, bytes]:

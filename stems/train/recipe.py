@@ -12,6 +12,7 @@ from stems.errors import RecipeError
 from stems.model import Clustering, Design
 from stems.network import NetworkShape
 from stems.spectrum import Bands
+from stems.texture import SPREADS
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -139,6 +140,11 @@ def read_recipe(path: str | Path) -> Recipe:
     recipe: Recipe = _build(Recipe, {"name": path.stem, **data}, str(path))
     if recipe.network.bands != recipe.bands.count:
         raise RecipeError(f"{path}: network.bands is {recipe.network.bands} but bands.count is {recipe.bands.count}.")
+    network = recipe.network
+    if network.depth > len(SPREADS):
+        raise RecipeError(f"{path}: network.depth is {network.depth}, and at most {len(SPREADS)}.")
+    if (network.depth or network.overtones) and not network.channels:
+        raise RecipeError(f"{path}: network.depth and network.overtones are of textures; set network.channels as well.")
     if recipe.data.singers and recipe.clustering.anchored:
         raise RecipeError(f"{path}: two voices have no names to be anchored by; set clustering.anchored to false.")
     if recipe.schedule.precision not in ("float32", "bfloat16"):

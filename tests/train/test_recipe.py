@@ -26,6 +26,8 @@ def test_every_recipe_of_ours_can_be_read(path):
         ("bands = 3", "bands must be a table"),
         ("[bands]\ncount = 100", "network.bands is 192 but bands.count is 100"),
         ("[schedule]\nprecision = 'int8'", "'float32' or 'bfloat16'"),
+        ("[network]\nchannels = 4\ndepth = 9", "network.depth is 9, and at most 4"),
+        ("[network]\novertones = [2.0]", "set network.channels as well"),
         ("seed = ", "is not TOML"),
     ],
 )
