@@ -5,8 +5,8 @@
 CORPUS holds songs/, vocals/ and vocals_from_songs/; RENDERS the multitracks of render_band.py, seeds below
 900000 to train on and from there on to validate; PACKAGES the unpacked Debian packages
 warzone2100-music, wesnoth-1.16-music, ufoai-music, nexuiz-music, supertuxkart-data, hyperrogue-music,
-singularity-music, hedgewars-data, supertux-data, fretsonfire-songs-muldjord and
-fretsonfire-songs-sectoid. Singers and drum kits that validation hears are kept out of training.
+singularity-music, hedgewars-data, supertux-data, fretsonfire-songs-muldjord, fretsonfire-songs-sectoid and, for
+validation, redeclipse-data and asc-music. Singers and drum kits that validation hears are kept out of training.
 
 Music without singing serves three times: as it is ("all but the vocals"), its calm stretches as "bass and other"
 without drums, and the guitars that Frets on Fire keeps apart as "other".
@@ -44,6 +44,11 @@ VALIDATION_SINGERS = (
     "vocadito_S1",
 )
 VALIDATION_SONGS = 16
+SUNG_EXCERPTS, SUNG_SECONDS = 16, 25
+SUNG_OVER = {  # music that training never hears
+    "red eclipse": "redeclipse-data/usr/share/games/redeclipse/data/sounds/music",
+    "asc": "asc-music/usr/share/games/asc/music",
+}
 MUSIC = {
     "warzone2100": "warzone2100-music/usr/share/games/warzone2100/music",
     "wesnoth": "wesnoth-1.16-music/usr/share/games/wesnoth/1.16/data/core/music",
@@ -170,6 +175,20 @@ def excerpt_of_musdb(out: Path) -> None:
         soundfile.write(folder / f"{name}.wav", audio, rate, subtype="FLOAT")
 
 
+def line_of(
+    rng: np.random.Generator, voices: list[Path], samples: int, rests: tuple[float, float], cache: Path
+) -> np.ndarray:
+    """Phrases of several singers one after the other, with rests of so many seconds, produced: (2, samples)."""
+    line = np.zeros((2, samples), np.float32)
+    place = int(rng.uniform(0, rests[1] - 1) * 44100)
+    while place < samples:
+        voice = recording(voices[rng.integers(len(voices))], cache)
+        phrase = voice.excerpt(0, len(voice))[:, : samples - place]
+        line[:, place : place + phrase.shape[1]] += phrase
+        place += phrase.shape[1] + int(rng.uniform(*rests) * 44100)
+    return augment.voice(rng, line)
+
+
 def validation_renders(renders: Path, voices: list[Path], out: Path, cache: Path) -> None:
     """Renders with validation's kits, with phrases of validation's singers laid over them."""
     songs = [about.parent for about in sorted(renders.glob("*/song.json")) if int(about.parent.name) >= 900000]
@@ -184,19 +203,29 @@ def validation_renders(renders: Path, voices: list[Path], out: Path, cache: Path
         }
         backing = sum(stems.values())
         rng = np.random.default_rng(number)
-        line = np.zeros_like(backing)
-        place = int(rng.uniform(0, 3) * 44100)
-        while place < line.shape[1]:
-            voice = recording(voices[rng.integers(len(voices))], cache)
-            phrase = voice.excerpt(0, len(voice))[:, : line.shape[1] - place]
-            line[:, place : place + phrase.shape[1]] += phrase
-            place += phrase.shape[1] + int(rng.uniform(0.5, 4) * 44100)
-        line = augment.voice(rng, line)
+        line = line_of(rng, voices, backing.shape[1], (0.5, 4.0), cache)
         level = augment.loudness(backing) / augment.loudness(line) * 10 ** (rng.normal(-2, 3) / 20)
         stems["vocals"] = line * np.float32(level)
         gain = min(1.0, 0.98 / max(np.abs(audio).max() for audio in stems.values()))
         for stem, audio in stems.items():
             soundfile.write(folder / f"{stem}.flac", audio.T * gain, 44100, subtype="PCM_16")
+
+
+def validation_sung(packages: Path, voices: list[Path], out: Path, cache: Path) -> None:
+    """Real music that training never hears, with phrases of validation's singers laid over it."""
+    music = [path for place in SUNG_OVER.values() for path in sorted((packages / place).glob("*.*"))]
+    music = [path for path in music if path.suffix in (".ogg", ".mp3") and soundfile.info(path).duration > 40]
+    count = SUNG_SECONDS * 44100
+    for number in range(SUNG_EXCERPTS):
+        folder, rng = out / "valid-sung" / f"{number:02d}", np.random.default_rng(500 + number)
+        whole = recording(music[number % len(music)], cache)
+        backing = whole.excerpt(int(rng.integers(441000, len(whole) - count - 44100)), count)
+        line = line_of(rng, voices, count, (0.5, 3.0), cache)
+        line *= np.float32(augment.loudness(backing) / augment.loudness(line) * 10 ** (rng.normal(-4, 2.5) / 20))
+        gain = min(1.0, 0.98 / max(np.abs(audio).max() for audio in (backing, line, backing + line)))
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, audio in (("vocals", line), ("accompaniment", backing)):
+            soundfile.write(folder / f"{name}.flac", audio.T * gain, 44100, subtype="PCM_16")
 
 
 def main() -> None:
@@ -211,6 +240,7 @@ def main() -> None:
     lay_out_calm(options.out, options.out / "cache")
     excerpt_of_musdb(options.out)
     validation_renders(options.renders, voices, options.out, options.out / "cache")
+    validation_sung(options.packages, voices, options.out, options.out / "cache")
 
 
 if __name__ == "__main__":
