@@ -52,6 +52,11 @@ class AudioFormat:
         return _BITS[self.encoding]
 
     @property
+    def frame_bytes(self) -> int:
+        """Bytes of one sample of all channels, 0 if lossy."""
+        return self.channels * self.bits // 8
+
+    @property
     def suffix(self) -> str:
         return "." + self.container
 

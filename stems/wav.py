@@ -32,12 +32,11 @@ class WavFile:
 
     def __init__(self, path: Path, format: AudioFormat, samples: int, notes: Mapping[bytes, bytes]) -> None:
         self.format = format
-        frame_bytes = format.channels * format.bits // 8
-        data_size = samples * frame_bytes
+        data_size = samples * format.frame_bytes
         shape = _shape(format, samples)
         chunks = [packed(key[:4], content) for key, content in notes.items()]
         content_size = len(shape) + sum(map(len, chunks)) + padded(data_size)
-        head, is_long = header(content_size, data_size, frame_bytes)
+        head, is_long = header(content_size, data_size, format.frame_bytes)
         # libsndfile loses its way behind a chunk of odd size in an RF64.
         late = [is_long and len(content) % 2 == 1 for content in notes.values()]
         before = b"".join(chunk for chunk, is_late in zip(chunks, late, strict=True) if not is_late)
@@ -69,10 +68,8 @@ class WavFile:
 
 def _shape(format: AudioFormat, samples: int) -> bytes:
     """The chunks that tell how samples are laid out."""
-    frame_bytes = format.channels * format.bits // 8
-    bytes_per_second = format.sample_rate * frame_bytes
-    tag = _PCM if format.is_integer else _FLOAT
-    layout = (tag, format.channels, format.sample_rate, bytes_per_second, frame_bytes, format.bits)
+    tag, rate = _PCM if format.is_integer else _FLOAT, format.sample_rate
+    layout = (tag, format.channels, rate, rate * format.frame_bytes, format.frame_bytes, format.bits)
     shape = struct.pack("<HHIIHH", *layout)
     if format.is_integer:
         return packed(b"fmt ", shape)

@@ -122,7 +122,7 @@ class StemFiles:
 
     def _encoder(self) -> dict[str, str | float]:
         """What soundfile calls the format; lossy codecs at their best quality."""
-        container, size = self.format.container, self.samples_expected * self.format.channels * self.format.bits // 8
+        container, size = self.format.container, self.samples_expected * self.format.frame_bytes
         if container == "ogg":
             return {"format": "OGG", "subtype": "VORBIS", "compression_level": 0.0}
         if container == "aiff" and size > _FOUR_GIB:
