@@ -7,18 +7,21 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from stems.model import Model
-from stems.network import EmbeddingNetwork, RunningFeatures, State
+from stems.network import RunningFeatures
+from stems.recurrent import DualPath, Stack, State
 from stems.spectrum import OVERLAP, Grid, analyse
 
-BLOCK_FRAMES = 1024  # that a layer hears at once
+BLOCK_FRAMES = 256  # that a layer hears at once
 KEPT_IN_MEMORY = 16 * 2**20  # bytes of one `Frames`: some minutes of song; longer songs use temporary files
+
+Result = TypeVar("Result")
 
 
 class Readable(Protocol):
@@ -69,8 +72,8 @@ class Frames:
     def read(self, first: int, count: int) -> Tensor:
         """`count` frames from frame `first` on, fewer at the end: (frames, size) in single precision."""
         self._file.seek(2 * first * self.size)
-        content = self._file.read(2 * count * self.size)
-        return torch.from_numpy(np.frombuffer(content, np.float16).astype(np.float32).reshape(-1, self.size))
+        content = np.frombuffer(bytearray(self._file.read(2 * count * self.size)), np.float16)
+        return torch.from_numpy(content.reshape(-1, self.size)).float()  # many times as fast as numpy's conversion
 
     def close(self) -> None:
         """Forgets everything."""
@@ -82,25 +85,29 @@ class Heard:
     """What `listen` found.
 
     Attributes:
-        parts: the context of every frame: what each direction of the last layer says, and what is kept of textures.
+        said: what the recurrent layers say of every frame.
+        textures: what is kept of the textures of every frame, if the network looks at them.
         kept: numbers of the frames that were asked for.
         kept_contexts: their contexts, (kept, size).
         kept_levels: their levels, (2, kept, bands) in dB.
     """
 
-    parts: Sequence[Frames]
+    said: Frames
+    textures: Frames | None
     kept: Tensor
     kept_contexts: Tensor
     kept_levels: Tensor
 
     def context(self, first: int, count: int) -> Tensor:
         """Contexts of `count` frames from frame `first` on, (frames, size)."""
-        return _side_by_side(self.parts, first, count)
+        said = self.said.read(first, count)
+        return said if self.textures is None else torch.cat([said, self.textures.read(first, count)], 1)
 
     def close(self) -> None:
         """Forgets the contexts."""
-        for frames in self.parts:
-            frames.close()
+        for frames in (self.said, self.textures):
+            if frames is not None:
+                frames.close()
 
 
 def listen(
@@ -123,12 +130,14 @@ def listen(
         report: called with the share of the work that is done.
     """
     network, bands = model.network, model.design.bands
-    device = next(model.parameters()).device
+    recurrent = network.recurrent
+    device = network.scale.device
     total = grid.frames(song.samples)
+    steps = -(-total // recurrent.stride)
     # Made once at full size: many small tensors that stay would fragment the memory between the large ones that go.
     kept_levels = torch.empty(2, len(keep), bands.count, device=device)
     kept_contexts = torch.empty(len(keep), network.context_size, device=device)
-    work, done = (1 + network.shape.layers * network.directions) * total, 0
+    work, done = total + network.shape.layers * recurrent.directions * steps, 0
 
     def among(first: int, count: int) -> tuple[slice, Tensor]:
         """Which of the kept frames are in a piece, and where in it they lie."""
@@ -140,28 +149,31 @@ def listen(
         done += frames
         report(done / work)
 
-    below, textures = [Frames(network.features_size)], Frames(network.kept_size)
+    features = Frames(network.features_size)
+    textures = Frames(network.kept_size) if network.kept_size else None
     running, written = RunningFeatures(network), 0
     for _, piece in spectra(song, grid, 256, device):
         levels = bands.levels(piece * gain, grid)
         places, chosen = among(done, levels.shape[1])
         kept_levels[:, places] = levels[:, chosen.to(device)]
-        features, kept = running(levels, last=done + levels.shape[1] == total)
-        below[0].write(written, features)
-        textures.write(written, kept)
-        written += len(features)
+        found, kept = running(levels, last=done + levels.shape[1] == total)
+        features.write(written, found)
+        if textures is not None:
+            textures.write(written, kept)
+        written += len(found)
         advance(levels.shape[1])
     threads = torch.get_num_threads()
     try:  # a frame is too little work to be shared among cores, but each direction can have its own
-        with ThreadPoolExecutor(min(network.directions, threads), "", torch.set_num_threads, (1,)) as pool:
+        with ThreadPoolExecutor(min(recurrent.directions, threads), "", torch.set_num_threads, (1,)) as pool:
+            through = partial(_through, pool=pool, device=device)
+            frames = through(recurrent.enter, [features], recurrent.entered_size, steps, reads=recurrent.stride)
             for layer in range(network.shape.layers):
-                above = _hear(network, layer, below, total, pool, advance)
-                for frames in below:
-                    frames.close()
-                below = above
+                directions = _hear(recurrent, layer, frames, steps, pool, advance)
+                frames = through(partial(recurrent.join, layer), [frames, *directions], recurrent.size, steps)
+            said = through(recurrent.leave, [frames], recurrent.said_size, total, writes=recurrent.stride)
     finally:
         torch.set_num_threads(threads)  # or threads to come would have one
-    heard = Heard([*below, textures] if network.kept_size else below, keep, kept_contexts, kept_levels)
+    heard = Heard(said, textures, keep, kept_contexts, kept_levels)
     for first in range(0, total, BLOCK_FRAMES):
         places, chosen = among(first, BLOCK_FRAMES)
         kept_contexts[places] = heard.context(first, BLOCK_FRAMES)[chosen].to(device)
@@ -169,27 +181,59 @@ def listen(
 
 
 def _hear(
-    network: EmbeddingNetwork,
+    recurrent: Stack | DualPath,
     layer: int,
-    below: Sequence[Frames],
-    total: int,
+    below: Frames,
+    steps: int,
     pool: ThreadPoolExecutor,
     advance: Callable[[int], None],
 ) -> list[Frames]:
-    """What each direction of a layer makes of all that the layer below has found."""
-    device, directions = network.scale.device, range(network.directions)
-    found = [Frames(network.shape.units) for _ in directions]
+    """What each direction of a layer hears in all that the layer below has found."""
+    device, directions = next(recurrent.parameters()).device, range(recurrent.directions)
+    found = [Frames(recurrent.heard_size) for _ in directions]
     states: list[State | None] = [None for _ in directions]
-    blocks = range(0, total, BLOCK_FRAMES)
+    blocks = range(0, steps, BLOCK_FRAMES)
     for forward_and_backward in zip(blocks, reversed(blocks), strict=True):
         firsts = forward_and_backward[: len(directions)]
-        inputs = [_side_by_side(below, first, BLOCK_FRAMES).to(device) for first in firsts]
-        for direction, output in enumerate(pool.map(partial(network.hear, layer), directions, inputs, states)):
-            vectors, states[direction] = output
+        inputs = [below.read(first, BLOCK_FRAMES).to(device) for first in firsts]
+        heard = pool.map(partial(_infer, recurrent.hear, layer), directions, inputs, states)
+        for direction, (vectors, state) in enumerate(heard):
+            states[direction] = state
             found[direction].write(firsts[direction], vectors)
             advance(len(vectors))
     return found
 
 
-def _side_by_side(parts: Sequence[Frames], first: int, count: int) -> Tensor:
-    return torch.cat([frames.read(first, count) for frames in parts], 1)
+def _through(
+    make: Callable[..., Tensor],
+    sources: Sequence[Frames],
+    size: int,
+    count: int,
+    pool: ThreadPoolExecutor,
+    device: torch.device,
+    reads: int = 1,
+    writes: int = 1,
+) -> Frames:
+    """What a function makes of all frames of its sources, block by block; the sources are closed.
+
+    Args:
+        size: of a frame that is made.
+        count: how many are made.
+        reads, writes: frames that are read, and made, at a time.
+    """
+    made = Frames(size)
+    blocks = range(0, -(-count // writes), BLOCK_FRAMES)
+    for first in range(0, len(blocks), 2):
+        pair = blocks[first : first + 2]
+        read = [[frames.read(reads * place, reads * BLOCK_FRAMES).to(device) for place in pair] for frames in sources]
+        for place, vectors in zip(pair, pool.map(partial(_infer, make), *read), strict=True):
+            made.write(writes * place, vectors[: count - writes * place])
+    for frames in sources:
+        frames.close()
+    return made
+
+
+@torch.inference_mode()
+def _infer(function: Callable[..., Result], *arguments: object) -> Result:
+    """Calls a function in a thread, which does not know of the inference mode of another."""
+    return function(*arguments)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from stems.network import EmbeddingNetwork, RunningFeatures
+from stems.recurrent import Stack
 
 Layer = Callable[[Tensor], Tensor]
 
@@ -26,11 +28,12 @@ class LiveNetwork:
 
     def __init__(self, network: EmbeddingNetwork) -> None:
         self.network = network
+        stack = cast(Stack, network.recurrent)
         self._recurrent = [
             packed(torch.cat([from_below, from_before], 1), bias_below + bias_before)
-            for from_below, from_before, bias_below, bias_before in network.recurrent.all_weights
+            for from_below, from_before, bias_below, bias_before in stack.all_weights
         ]
-        last = network.hints if network.texture else network.embedding
+        last = cast(nn.Linear, network.hints if network.texture else network.embedding)
         self._last = packed(last.weight, last.bias)
         self.reset()
 

@@ -8,9 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from stems.texture import RunningTexture, Texture
-
-State = tuple[Tensor, Tensor]  # what an LSTM knows after a frame: its outputs and its cells
+from stems.recurrent import DualPath, Stack
+from stems.texture import POOLED_BANDS, RunningTexture, Texture
 
 CENTRE_DB, SPREAD_DB = -55.0, 20.0  # where the band levels of music lie when the song is at -20 dBFS
 READING = 32  # units of the layer that reads texture by hints
@@ -27,6 +26,10 @@ class NetworkShape:
         units: of each layer and direction.
         bidirectional: False for real time, where the future is not known.
         dropout: between and after recurrent layers, in training only.
+        groups: of neighbouring bands that share the recurrent layers, see `stems.recurrent.DualPath`; 0 has whole
+            frames heard at once.
+        width: numbers that stand for a group.
+        stride: frames that groups hear as one.
         channels: of the `stems.texture.Texture` before the recurrent layers; 0 leaves it out.
         texture: numbers of it that are kept of each cell, beside what the recurrent layers say.
         hints: numbers that the recurrent layers say of each cell, for its texture to be read by.
@@ -47,6 +50,9 @@ class NetworkShape:
     reach: int = 2
     depth: int = 0
     overtones: tuple[float, ...] = ()
+    groups: int = 0
+    width: int = 64
+    stride: int = 2
 
 
 class EmbeddingNetwork(nn.Module):
@@ -64,8 +70,6 @@ class EmbeddingNetwork(nn.Module):
     def __init__(self, shape: NetworkShape, overtones: Tensor | None = None) -> None:
         super().__init__()
         self.shape = shape
-        self.directions = 2 if shape.bidirectional else 1
-        self.recurrent_size = shape.units * self.directions
         self.scale = nn.Parameter(torch.ones(2 * shape.bands))
         self.shift = nn.Parameter(torch.zeros(2 * shape.bands))
         self.texture = (
@@ -77,28 +81,37 @@ class EmbeddingNetwork(nn.Module):
                 not shape.bidirectional,
                 shape.depth,
                 overtones if shape.overtones else None,
+                1 if shape.groups else POOLED_BANDS,
             )
             if shape.channels
             else None
         )
         self.kept_size = self.texture.kept_size if self.texture else 0
         self.features_size = 2 * shape.bands + (self.texture.pooled_size if self.texture else 0)
-        self.context_size = self.recurrent_size + self.kept_size
-        self.recurrent = nn.LSTM(
-            self.features_size,
-            shape.units,
-            shape.layers,
-            batch_first=True,
-            bidirectional=shape.bidirectional,
-            dropout=shape.dropout,
+        of_each_cell = shape.hints if self.texture else shape.dimensions
+        self.recurrent: Stack | DualPath = (
+            DualPath(
+                shape.bands,
+                self.features_size,
+                of_each_cell,
+                shape.groups,
+                shape.width,
+                shape.units,
+                shape.layers,
+                shape.stride,
+                shape.dropout,
+            )
+            if shape.groups
+            else Stack(self.features_size, shape.units, shape.layers, shape.bidirectional, shape.dropout)
         )
-        self.dropout = nn.Dropout(shape.dropout)
+        self.context_size = self.recurrent.said_size + self.kept_size
+        to_cells = nn.Identity() if shape.groups else nn.Linear(self.recurrent.said_size, shape.bands * of_each_cell)
         if self.texture:
-            self.hints = nn.Linear(self.recurrent_size, shape.bands * shape.hints)
+            self.hints = to_cells
             self.reading = nn.Linear(shape.hints + shape.texture, READING)
-            self.embedding = nn.Linear(READING, shape.dimensions)
+            self.embedding: nn.Module = nn.Linear(READING, shape.dimensions)
         else:
-            self.embedding = nn.Linear(self.recurrent_size, shape.bands * shape.dimensions)
+            self.embedding = to_cells
 
     def context(self, levels: Tensor) -> Tensor:
         """Levels of mid and side in dB, (batch, 2, frames, bands) -> (batch, frames, context_size)."""
@@ -107,36 +120,16 @@ class EmbeddingNetwork(nn.Module):
         if self.texture:
             kept, pooled = self.texture(scaled)
             features = torch.cat([features, pooled], -1)
-        said = self.dropout(self.recurrent(features)[0])
+        said = self.recurrent(features)
         return said if kept is None else torch.cat([said, kept], -1)
 
     def line_up(self, scaled: Tensor) -> Tensor:
         """(..., 2, frames, bands) -> (..., frames, 2 * bands), scaled and shifted band by band."""
         return scaled.transpose(-3, -2).flatten(-2) * self.scale + self.shift
 
-    @torch.inference_mode()
-    def hear(self, layer: int, direction: int, frames: Tensor, state: State | None = None) -> tuple[Tensor, State]:
-        """Runs one direction of one recurrent layer over a block of a song.
-
-        Args:
-            layer: number of the layer.
-            direction: 0 hears the frames forward, 1 backward.
-            frames: (frames, size), in order in time: features, or what all directions of the layer below gave.
-            state: the state that the block before, in the direction of hearing, returned.
-
-        Returns:
-            (frames, units), in order in time, and the state at the end of the block.
-        """
-        weights: list[Tensor] = [*self.recurrent.all_weights[layer * self.directions + direction]]
-        state = state or (frames.new_zeros(1, 1, self.shape.units), frames.new_zeros(1, 1, self.shape.units))
-        heard = frames.flip(0) if direction else frames
-        # Biases, one layer, no dropout, not in training, one direction, batch first.
-        output, hidden, cell = torch.lstm(heard[None], state, weights, True, 1, 0.0, False, False, True)
-        return output[0].flip(0) if direction else output[0], (hidden, cell)
-
     def embed(self, context: Tensor) -> Tensor:
         """(..., frames, context_size) -> (..., frames, bands, dimensions), each of unit length."""
-        said, kept = context[..., : self.recurrent_size], context[..., self.recurrent_size :]
+        said, kept = context[..., : self.recurrent.said_size], context[..., self.recurrent.said_size :]
         return self.place((self.hints if self.texture else self.embedding)(said), kept)
 
     def place(self, said: Tensor, kept: Tensor) -> Tensor:

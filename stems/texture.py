@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-POOLED_BANDS = 4  # neighbours that the summary takes as one
+POOLED_BANDS = 4
 ABOVE = -2.0  # the scaled level of overtones above the last band, as if next to nothing were to be heard there
 SPREADS = (3, 9, 2, 6)  # bands between the neighbours that deeper convolutions look at: a chord's notes, overtones
 
@@ -28,6 +28,7 @@ class Texture(nn.Module):
         overtones: (multiples, bands), the bands at some multiples of each band's frequency, whose levels each cell is
             given as well; see `stems.spectrum.Bands.at_multiples`. A note's overtones lie far apart from each other
             and, on bands, nearer or farther from note to note, so that no convolution sees them together.
+        pooled_bands: neighbours that the summary takes as one.
     """
 
     overtones: Tensor | None
@@ -41,6 +42,7 @@ class Texture(nn.Module):
         causal: bool,
         depth: int = 0,
         overtones: Tensor | None = None,
+        pooled_bands: int = POOLED_BANDS,
     ) -> None:
         super().__init__()
         frames = 2 * reach + 1
@@ -57,9 +59,9 @@ class Texture(nn.Module):
             nn.init.zeros_(parameter)
         self.deeper: Iterable[nn.Conv2d] = nn.ModuleList(deeper)  # type: ignore[assignment]
         self.kept = nn.Conv2d(channels, kept, 1)
-        self.pooled = nn.Conv2d(channels, 2 * kept, (1, POOLED_BANDS), stride=(1, POOLED_BANDS))
+        self.pooled = nn.Conv2d(channels, 2 * kept, (1, pooled_bands), stride=(1, pooled_bands))
         self.kept_size = bands * kept
-        self.pooled_size = 2 * kept * (bands // POOLED_BANDS)
+        self.pooled_size = 2 * kept * (bands // pooled_bands)
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Looks at all frames of an excerpt, with nothing before and after them.

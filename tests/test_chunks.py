@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -64,14 +65,22 @@ def test_frames_come_back_from_anywhere(monkeypatch: pytest.MonkeyPatch, kept_in
 
 @torch.inference_mode()
 @pytest.mark.parametrize("channels", [0, 4])
-@pytest.mark.parametrize("bidirectional", [True, False])
+@pytest.mark.parametrize(
+    "shape",
+    [
+        NetworkShape(bands=96, dimensions=6, layers=3, units=16),
+        NetworkShape(bands=96, dimensions=6, layers=3, units=16, bidirectional=False),
+        NetworkShape(bands=96, dimensions=6, layers=2, units=12, groups=16, width=8, stride=1),
+        NetworkShape(bands=96, dimensions=6, layers=2, units=12, groups=16, width=8, stride=4),
+    ],
+)
 @pytest.mark.parametrize("frames", [1, 7, 100, 1024])
 def test_a_song_is_heard_as_a_whole_whatever_the_length_of_blocks(
-    monkeypatch: pytest.MonkeyPatch, frames: int, bidirectional: bool, channels: int
+    monkeypatch: pytest.MonkeyPatch, frames: int, shape: NetworkShape, channels: int
 ) -> None:
     monkeypatch.setattr(stems.chunks, "BLOCK_FRAMES", frames)
     torch.manual_seed(0)
-    shape = NetworkShape(bands=96, dimensions=6, layers=3, units=16, bidirectional=bidirectional, channels=channels)
+    shape = dataclasses.replace(shape, channels=channels)
     model = Model(Design(bands=Bands(count=96), network=shape)).eval()
     grid, song = model.grid(8_000), noise(60_000)
     shares: list[float] = []

@@ -145,6 +145,8 @@ def read_recipe(path: str | Path) -> Recipe:
         raise RecipeError(f"{path}: network.depth is {network.depth}, and at most {len(SPREADS)}.")
     if (network.depth or network.overtones) and not network.channels:
         raise RecipeError(f"{path}: network.depth and network.overtones are of textures; set network.channels as well.")
+    if network.groups and (network.bands % network.groups or not network.bidirectional):
+        raise RecipeError(f"{path}: network.groups must divide the bands of a bidirectional network.")
     if recipe.data.singers and recipe.clustering.anchored:
         raise RecipeError(f"{path}: two voices have no names to be anchored by; set clustering.anchored to false.")
     if recipe.schedule.precision not in ("float32", "bfloat16"):

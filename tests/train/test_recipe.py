@@ -28,6 +28,8 @@ def test_every_recipe_of_ours_can_be_read(path):
         ("[schedule]\nprecision = 'int8'", "'float32' or 'bfloat16'"),
         ("[network]\nchannels = 4\ndepth = 9", "network.depth is 9, and at most 4"),
         ("[network]\novertones = [2.0]", "set network.channels as well"),
+        ("[network]\ngroups = 7", "network.groups must divide the bands"),
+        ("[network]\ngroups = 8\nbidirectional = false", "of a bidirectional network"),
         ("seed = ", "is not TOML"),
     ],
 )

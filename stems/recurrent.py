@@ -1,0 +1,190 @@
+"""Recurrent layers over the frames of a song: one stack that is given whole frames, or paths along time and bands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+State = tuple[Tensor, Tensor]  # what an LSTM knows after a frame: its outputs and its cells
+
+
+class Stack(nn.LSTM):
+    """LSTM layers one above the other, each given all bands of a frame at once.
+
+    Args:
+        features: numbers that are given of each frame.
+        units: of each layer and direction.
+        layers: how many.
+        bidirectional: False for real time, where the future is not known.
+        dropout: between and after layers, in training only.
+    """
+
+    stride = 1  # frames that are heard as one
+
+    def __init__(self, features: int, units: int, layers: int, bidirectional: bool, dropout: float) -> None:
+        super().__init__(features, units, layers, batch_first=True, bidirectional=bidirectional, dropout=dropout)
+        self.directions = 2 if bidirectional else 1
+        self.entered_size, self.heard_size = features, units
+        self.size = self.said_size = units * self.directions
+
+    def forward(self, features: Tensor) -> Tensor:  # type: ignore[override]
+        """(batch, frames, features) -> what is said of each frame, (batch, frames, said_size)."""
+        return functional.dropout(super().forward(features)[0], self.dropout, self.training)
+
+    def enter(self, features: Tensor) -> Tensor:
+        """What the first layer is given: (frames, features) -> the same."""
+        return features
+
+    def hear(self, layer: int, direction: int, frames: Tensor, state: State | None) -> tuple[Tensor, State]:
+        """Runs one direction of one layer over a block of a song.
+
+        Args:
+            direction: 0 hears the frames forward, 1 backward.
+            frames: (frames, size), in order in time: what `enter` or, of the layer below, `join` gave.
+            state: the state that the block before, in the direction of hearing, returned.
+
+        Returns:
+            (frames, heard_size), in order in time, and the state at the end of the block.
+        """
+        heard, state = _hear(self, layer * self.directions + direction, direction, frames[:, None], state)
+        return heard[:, 0], state
+
+    def join(self, layer: int, below: Tensor, *heard: Tensor) -> Tensor:
+        """What a layer gives, of what it was given and what each of its directions heard: (frames, size)."""
+        return torch.cat(heard, 1)
+
+    def leave(self, frames: Tensor) -> Tensor:
+        """What is said of each frame, of what the last layer gives: (frames, size) -> (frames, said_size)."""
+        return frames
+
+
+class DualPath(nn.Module):
+    """Hears each group of neighbouring bands along time, then each frame along its groups, and so on.
+
+    All groups share their weights, so that what is learned of one pitch is known at all of them, and little material
+    teaches much (Luo, Chen & Yoshioka 2020, arXiv 1910.06379; Luo & Yu 2023, arXiv 2209.15174). `stride` neighbouring
+    frames are heard as one.
+
+    Args:
+        bands: of a frame.
+        features: numbers that are given of each frame; a multiple of the bands, kind by kind.
+        said: numbers that are said of each band in the end.
+        groups: of bands, all of the same number of them.
+        width: numbers that stand for a group.
+        units: of each LSTM and direction.
+        layers: pairs of paths, along time and along bands.
+        stride: frames that are heard as one.
+        dropout: of what a path adds, in training only.
+    """
+
+    directions = 2
+
+    def __init__(
+        self,
+        bands: int,
+        features: int,
+        said: int,
+        groups: int,
+        width: int,
+        units: int,
+        layers: int,
+        stride: int,
+        dropout: float,
+    ) -> None:
+        super().__init__()
+        self.groups, self.group_bands = groups, bands // groups
+        self.stride, self.kinds = stride, features // bands
+        self.entered_size = self.size = groups * width
+        self.heard_size = groups * units
+        self.said_size = bands * said
+        self.entrance = GroupedLinear(groups, stride * features // groups, width)
+        time, band = ([Path(width, units, dropout) for _ in range(layers)] for _ in range(2))
+        self.time_paths: Sequence[Path] = nn.ModuleList(time)  # type: ignore[assignment]
+        self.band_paths: Sequence[Path] = nn.ModuleList(band)  # type: ignore[assignment]
+        self.norm = nn.LayerNorm(width)
+        self.exit = GroupedLinear(groups, width, stride * said * bands // groups)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(batch, frames, features) -> what is said of each frame, (batch, frames, said_size)."""
+        found = self._of_groups(self.enter(features))
+        batch, steps, groups, width = found.shape
+        for time, band in zip(self.time_paths, self.band_paths, strict=True):
+            lines = time(found.transpose(1, 2).reshape(batch * groups, steps, width))
+            found = lines.reshape(batch, groups, steps, width).transpose(1, 2)
+            found = band(found.reshape(batch * steps, groups, width)).reshape(batch, steps, groups, width)
+        return self.leave(found.flatten(-2))[:, : features.shape[1]]
+
+    def enter(self, features: Tensor) -> Tensor:
+        """What the first layer is given: (..., frames, features) -> (..., frames / stride, size)."""
+        whole = functional.pad(features, (0, 0, 0, -features.shape[-2] % self.stride))
+        cells = whole.reshape(*whole.shape[:-2], -1, self.stride, self.kinds, self.groups, self.group_bands)
+        entered: Tensor = self.entrance(cells.movedim(-2, -4).flatten(-3))
+        return entered.flatten(-2)
+
+    def hear(self, layer: int, direction: int, frames: Tensor, state: State | None) -> tuple[Tensor, State]:
+        """Runs one direction of one path along time over a block of a song; see `Stack.hear`."""
+        path = self.time_paths[layer]
+        heard, state = _hear(path.recurrent, direction, direction, path.norm(self._of_groups(frames)), state)
+        return heard.flatten(1), state
+
+    def join(self, layer: int, below: Tensor, *heard: Tensor) -> Tensor:
+        """What the paths of a layer give, of what they were given and what each direction heard along time."""
+        both = torch.cat([self._of_groups(part) for part in heard], -1)
+        found: Tensor = self.band_paths[layer](self._of_groups(below) + self.time_paths[layer].out(both))
+        return found.flatten(-2)
+
+    def leave(self, frames: Tensor) -> Tensor:
+        """What is said of each frame: (..., frames / stride, size) -> (..., frames, said_size)."""
+        said: Tensor = self.exit(self.norm(self._of_groups(frames)))
+        by_frame = said.reshape(*said.shape[:-1], self.stride, -1).movedim(-2, -3)
+        return by_frame.reshape(*frames.shape[:-2], -1, self.said_size)
+
+    def _of_groups(self, vectors: Tensor) -> Tensor:
+        """(..., size) -> (..., groups, size / groups)."""
+        return vectors.reshape(*vectors.shape[:-1], self.groups, -1)
+
+
+class Path(nn.Module):
+    """An LSTM that adds what it hears along lines to them: (lines, places, width) -> the same shape."""
+
+    def __init__(self, width: int, units: int, dropout: float) -> None:
+        super().__init__()
+        self.dropout = dropout
+        self.norm = nn.LayerNorm(width)
+        self.recurrent = nn.LSTM(width, units, batch_first=True, bidirectional=True)
+        self.out = nn.Linear(2 * units, width)
+
+    def forward(self, lines: Tensor) -> Tensor:
+        added: Tensor = self.out(self.recurrent(self.norm(lines))[0])
+        if self.training and self.dropout:  # along whole lines, or neighbours would tell what is missing
+            kept = torch.rand(len(lines), 1, added.shape[-1], device=added.device) >= self.dropout
+            added = added * (kept / (1 - self.dropout)).to(added)
+        return lines + added
+
+
+class GroupedLinear(nn.Module):
+    """A linear layer for each group of bands: (..., groups, size) -> (..., groups, to)."""
+
+    def __init__(self, groups: int, size: int, to: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(groups, size, to).uniform_(-1, 1) * size**-0.5)
+        self.bias = nn.Parameter(torch.zeros(groups, 1, to))
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        lines = vectors.reshape(-1, *vectors.shape[-2:]).transpose(0, 1)
+        found = torch.baddbmm(self.bias.to(lines), lines, self.weight.to(lines))
+        return found.transpose(0, 1).reshape(*vectors.shape[:-1], -1)
+
+
+def _hear(recurrent: nn.LSTM, number: int, direction: int, frames: Tensor, state: State | None) -> tuple[Tensor, State]:
+    """Runs the weights `number` of an LSTM over (frames, lines, size), backward if `direction` is 1."""
+    weights: list[Tensor] = [*recurrent.all_weights[number]]
+    silence = frames.new_zeros(1, frames.shape[1], recurrent.hidden_size)
+    # Biases, one layer, no dropout, not in training, one direction, frames first.
+    heard, hidden, cell = torch.lstm(
+        frames.flip(0) if direction else frames, state or (silence, silence), weights, True, 1, 0.0, False, False, False
+    )
+    return heard.flip(0) if direction else heard, (hidden, cell)
