@@ -9,7 +9,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from stems.spectrum import Grid
 from stems.train.cells import Cells, cells_of
 from stems.train.checkpoint import Progress, read_checkpoint, write_checkpoint
 from stems.train.mixes import Mixer
-from stems.train.objective import losses
+from stems.train.objective import Losses, losses
 from stems.train.recipe import Recipe, Schedule, read_recipe
 from stems.train.validation import Validation
 from stems.train.voices import Duets
@@ -127,7 +127,7 @@ def train(
     batches = _batches(mixer, progress.step, schedule, rank, ranks, workers)
 
     begun = saved = logged = time.monotonic()
-    sums, since = torch.zeros(3), 0
+    sums, since = torch.zeros(len(fields(Losses))), 0
     last = progress.step >= schedule.steps
     while not last:
         for group in optimiser.param_groups:
@@ -142,7 +142,7 @@ def train(
             optimiser.step()
         follow(average, model, min(schedule.averaging, (progress.step + 1) / (progress.step + 10)))
         progress.step += 1
-        sums += torch.stack([parts.affinity, parts.stems, parts.ratio]).detach().nan_to_num().cpu()
+        sums += parts.values()
         since += 1
 
         now = time.monotonic()
@@ -156,7 +156,7 @@ def train(
             entry["sdr"] = validation(average)
             _keep(places.run, recipe, entry, progress, model, average, optimiser)
             report(entry)
-            sums, since, logged = torch.zeros(3), 0, time.monotonic()
+            sums, since, logged = torch.zeros(len(fields(Losses))), 0, time.monotonic()
     if ranks > 1:
         distributed.destroy_process_group()
     return places.run / "model.safetensors"
@@ -242,9 +242,7 @@ def _entry(recipe: Recipe, progress: Progress, means: Tensor, steps: int, second
     return {
         "step": progress.step,
         "minutes": round(progress.minutes, 2),
-        "affinity": round(float(means[0]), 5),
-        "stems": round(float(means[1]), 5),
-        "ratio": round(float(means[2]), 5),
+        **{part.name: round(float(mean), 5) for part, mean in zip(fields(Losses), means, strict=True)},
         "audio_seconds_per_second": round(audio / seconds, 1),
         "remaining_minutes": round((recipe.schedule.steps - progress.step) * pace, 1),
     }

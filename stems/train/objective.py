@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import permutations
 
 import torch
@@ -26,10 +26,16 @@ class Losses:
     affinity: Tensor
     stems: Tensor
     ratio: Tensor
+    naming: Tensor
 
     def total(self, objective: Objective) -> Tensor:
         """The weighted sum that is minimised."""
-        return objective.affinity * self.affinity + objective.stems * self.stems + objective.ratio * self.ratio
+        whole = objective.affinity * self.affinity + objective.stems * self.stems + objective.ratio * self.ratio
+        return whole + objective.naming * self.naming
+
+    def values(self) -> Tensor:
+        """All of them for the log, in the order of their names."""
+        return torch.stack([getattr(self, part.name) for part in fields(self)]).detach().nan_to_num().cpu()
 
 
 def losses(model: Model, cells: Cells, objective: Objective) -> Losses:
@@ -37,8 +43,9 @@ def losses(model: Model, cells: Cells, objective: Objective) -> Losses:
     embeddings = embed(model, cells).float()  # (batch, frames * bands, dimensions)
     weights = model.weigh(points(cells.power)) * audible(cells)
     affinity = affinity_loss(embeddings, weights, cells)
+    none = torch.zeros_like(affinity)
     if not (objective.stems or objective.ratio):  # nothing that the clusters are needed for
-        return Losses(affinity, torch.zeros_like(affinity), torch.zeros_like(affinity))
+        return Losses(affinity, none, none, none)
     if not model.design.clustering.anchored:
         centroids = model.centroids(embeddings, weights, iterations=objective.iterations)
         unrolled = [in_best_order(model.shares(embeddings, centroids), cells)]
@@ -47,7 +54,8 @@ def losses(model: Model, cells: Cells, objective: Objective) -> Losses:
     errors = [squared_error(shares, cells) for shares in unrolled]
     amplitudes = torch.stack([stem_error(error, cells) for error in errors])
     ratios = torch.stack([ratio_loss(error, cells) for error in errors])
-    return Losses(affinity, amplitudes.mean(), ratios.mean())
+    naming = naming_loss(unrolled[0], weights, cells) if model.design.clustering.anchored else none
+    return Losses(affinity, amplitudes.mean(), ratios.mean(), naming)
 
 
 def iterated(model: Model, embeddings: Tensor, weights: Tensor, iterations: int) -> Iterator[Tensor]:
@@ -148,6 +156,22 @@ def ratio_loss(error: Tensor, cells: Cells) -> Tensor:
     used = (cells.groups.sum(-1) > 0).float()
     bels = torch.log10((error.sum(-1) + floor) / (energy + floor))
     return (bels * used).sum() / used.sum()
+
+
+def naming_loss(shares: Tensor, weights: Tensor, cells: Cells) -> Tensor:
+    """Cross entropy between the part that dominates each cell and the shares at the anchors.
+
+    The other losses fade for a stem whose anchor no embedding lies near, so that it would stay without any; this one
+    is the greater, the less of its cells such a stem gets.
+
+    Args:
+        shares: (batch, points, stems), at the anchors.
+        weights: (batch, points).
+    """
+    masks = cells.groups @ shares.transpose(1, 2)
+    owned = masks.gather(1, points(cells.energy).argmax(1, keepdim=True))[:, 0]
+    surprise = -owned.clamp(min=1e-6).log() * weights
+    return (surprise.sum(-1) / weights.sum(-1).clamp(min=1e-12)).mean()
 
 
 @torch.no_grad()

@@ -1,4 +1,5 @@
 import dataclasses
+import math
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from stems.train.objective import (
     in_best_order,
     iterated,
     losses,
+    naming_loss,
     points,
     ratio_loss,
     squared_error,
@@ -60,6 +62,34 @@ def test_an_equalizer_changes_cells_as_it_changes_audio(mix):
     far_from_the_floor = direct.levels > -80
     assert far_from_the_floor.float().mean() > 0.5
     torch.testing.assert_close(found.levels[far_from_the_floor], direct.levels[far_from_the_floor], atol=0.1, rtol=0)
+
+
+def test_naming_asks_for_a_stem_that_gets_next_to_nothing_where_the_ratio_does_not(mix):
+    cells = cells_of(mix, BANDS, GRID)
+    weights = torch.ones_like(points(cells.power))
+    asked = {}
+    for share in (0.25, 1e-4):
+        logits = torch.zeros(*weights.shape, 4, requires_grad=True)
+        shares = (logits + torch.tensor([0, 0, 0, math.log(3 * share / (1 - share))])).softmax(-1)
+        for loss in (naming_loss(shares, weights, cells), ratio_loss(squared_error(shares, cells), cells)):
+            (gradient,) = torch.autograd.grad(loss, logits, retain_graph=True)
+            asked.setdefault(share, []).append(float(gradient[..., 3].abs().sum()))
+    (naming, ratio), (naming_of_none, ratio_of_none) = asked[0.25], asked[1e-4]
+    assert naming_of_none > naming * 0.3
+    assert ratio_of_none < ratio * 0.01
+
+
+def test_naming_takes_any_stem_of_a_part_and_is_least_where_all_is_named_right(mix):
+    parts = np.stack([mix.parts[:2].sum(0), np.zeros_like(mix.parts[0]), *mix.parts[2:]])
+    merged = Mix(mix.mixture, parts, merge(mix.groups, (0, 1)))
+    cells, whole = cells_of(merged, BANDS, GRID), cells_of(mix, BANDS, GRID)
+    weights = torch.rand_like(points(cells.power))
+    owners = torch.nn.functional.one_hot(points(whole.energy).argmax(1), 4).float()
+    assert naming_loss(owners, weights, whole) < 1e-6
+    mistaken = owners[..., [1, 0, 2, 3]]
+    assert naming_loss(mistaken, weights, whole) > 1
+    owners_of_merged = torch.nn.functional.one_hot(points(cells.energy).argmax(1), 4).float()
+    assert naming_loss(owners_of_merged[..., [1, 0, 2, 3]], weights, cells) < 1e-6
 
 
 def test_the_ratio_is_that_of_energies_in_bels(mix):
