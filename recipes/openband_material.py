@@ -22,6 +22,7 @@ import numpy as np
 import soundfile
 from scipy.ndimage import median_filter
 
+from stems.card import STEMS
 from stems.train import augment
 from stems.train.material import find_recordings, recording
 
@@ -211,6 +212,15 @@ def validation_renders(renders: Path, voices: list[Path], out: Path, cache: Path
             soundfile.write(folder / f"{stem}.flac", audio.T * gain, 44100, subtype="PCM_16")
 
 
+def validation_incoherent(out: Path) -> None:
+    """The stems of validation's renders, each stem of a mix from another of them."""
+    songs = sorted((out / "valid-renders").iterdir())
+    for number in range(len(songs)):
+        for later, stem in enumerate(STEMS):
+            source = songs[(number + 3 * later) % len(songs)] / f"{stem}.flac"
+            link(source, out / "valid-incoherent" / f"{number:02d}" / source.name)
+
+
 def validation_sung(packages: Path, voices: list[Path], out: Path, cache: Path) -> None:
     """Real music that training never hears, with phrases of validation's singers laid over it."""
     music = [path for place in SUNG_OVER.values() for path in sorted((packages / place).glob("*.*"))]
@@ -240,6 +250,7 @@ def main() -> None:
     lay_out_calm(options.out, options.out / "cache")
     excerpt_of_musdb(options.out)
     validation_renders(options.renders, voices, options.out, options.out / "cache")
+    validation_incoherent(options.out)
     validation_sung(options.packages, voices, options.out, options.out / "cache")
 
 
