@@ -20,7 +20,8 @@ from stems.plan import Settings, Task, hints_path, output_paths
 from stems.writing import PARTIAL_SUFFIX, StemFiles
 
 if TYPE_CHECKING:
-    from stems.confidence import Clustered, Confidence
+    from stems.clustered import Clustered
+    from stems.confidence import Confidence
     from stems.separator import Separator
 
 HINTS_NOTE = "# The hints that this song was split with.\n"

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from stems.chunks import Heard
+from stems.clustered import Clustered
 from stems.clustering import cluster, find_seeds
-from stems.confidence import Clustered, silhouette
+from stems.confidence import silhouette
 from stems.errors import OptionError
 from stems.methods import Clusters, Start
 from stems.model import Model

@@ -3,47 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import isnan
+from math import isnan, nan
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
+if TYPE_CHECKING:
+    from torch import Tensor
 
-from stems.guidance import Leaning
-from stems.methods import Clusters
+    from stems.clustered import Clustered
 
 BARELY_THERE = 1e-6  # of all weight: a stem with less has no figure
-
-
-@dataclass(frozen=True)
-class Clustered:
-    """What the clustering found in a song: its landmarks, evenly spread frames, and in each its loudest cells.
-
-    Attributes:
-        stems: names of the clusters, in the order of the centroids.
-        anchors: (stems, dimensions), where the clusters started; seeds, in a model without anchors.
-        clusters: what they became, one for each stem.
-        seconds: of the middle of each landmark, (landmarks,).
-        contexts: what the recurrent layers know of each landmark, (landmarks, size).
-        powers: of all bands of each landmark, (landmarks, bands).
-        loudest: numbers of the bands that were clustered, (landmarks, cells).
-        embeddings: of these cells, (landmarks, cells, dimensions).
-        leanings: what hints change besides, see `stems.guidance`.
-    """
-
-    stems: tuple[str, ...]
-    anchors: Tensor
-    clusters: Clusters
-    seconds: Tensor
-    contexts: Tensor
-    powers: Tensor
-    loudest: Tensor
-    embeddings: Tensor
-    leanings: tuple[Leaning, ...] = ()
-
-    @property
-    def centroids(self) -> Tensor:
-        """Where the clusters came to rest, (stems, dimensions)."""
-        return self.clusters.centroids
 
 
 @dataclass(frozen=True)
@@ -94,6 +62,8 @@ def silhouette(embeddings: Tensor, centroids: Tensor) -> Tensor:
     Returns:
         (..., stems): 1 on a stem's own centroid, 0 half-way to another, -1 on another.
     """
+    import torch  # not before: a batch hears from its workers how confident they were, and separates nothing itself
+
     own = (1 - embeddings @ centroids.T).clamp(min=0)
     two, nearest = own.topk(2, dim=-1, largest=False)
     is_nearest = torch.arange(len(centroids), device=own.device) == nearest[..., :1]
@@ -131,4 +101,4 @@ def _means(figures: Tensor, weights: Tensor) -> Tensor:
     """Means over cells; NaN where there is next to no weight."""
     sums = weights.sum(0)
     means = (figures * weights).sum(0) / sums
-    return means.where(sums > BARELY_THERE * weights.sum(), torch.nan)
+    return means.where(sums > BARELY_THERE * weights.sum(), nan)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from stems.chunks import Heard, Readable, listen, spectra
-from stems.confidence import Clustered
+from stems.clustered import Clustered
 from stems.errors import Cancelled, OptionError
 from stems.guidance import follow, hinted_cells, hinted_frames, lean, leanings
 from stems.hints import Hint, check_against, gather, own_stems

@@ -495,6 +495,20 @@ def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
     assert len(said.splitlines()) > 1
 
 
+def test_only_the_workers_of_a_batch_load_torch(tmp_path: Path, small_weights: Path) -> None:
+    for number in range(2):
+        soundfile.write(tmp_path / f"{number}.wav", np.random.default_rng(number).uniform(-0.1, 0.1, 8000), 8000)
+    script = (
+        "import sys\nfrom stems.cli import main\nif __name__ == '__main__':\n    try:\n        main()\n"
+        "    except SystemExit as end:\n        assert not end.code\n    print({'torch'} & set(sys.modules))"
+    )
+    arguments = ["split", tmp_path, "--out", tmp_path / "out", "--model", small_weights, "--jobs", "2", "--json"]
+    (tmp_path / "batch.py").write_text(script)
+    said = subprocess.check_output([sys.executable, tmp_path / "batch.py", *arguments], text=True)
+    assert said.splitlines()[-1] == "set()"
+    assert all(json.loads(line)["confidence"] for line in said.splitlines()[:-1])
+
+
 def test_importing_stems_loads_nothing_heavy() -> None:
     script = "import stems, sys\nprint(stems.__version__, {'torch', 'numpy', 'musdb', 'matplotlib'} & set(sys.modules))"
     assert subprocess.check_output([sys.executable, "-c", script], text=True).endswith(" set()\n")

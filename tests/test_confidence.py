@@ -11,7 +11,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from stems.confidence import Clustered, certainty, confidence, confidence_over_time, silhouette
+from stems.clustered import Clustered
+from stems.confidence import certainty, confidence, confidence_over_time, silhouette
 from stems.methods import Soft
 
 STEMS = ("drums", "bass", "vocals", "other")

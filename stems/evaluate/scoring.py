@@ -18,7 +18,8 @@ from stems.evaluate.results import is_finished, result_path, save_track
 from stems.evaluate.tracks import Song, Track
 
 if TYPE_CHECKING:
-    from stems.confidence import Clustered, Confidence
+    from stems.clustered import Clustered
+    from stems.confidence import Confidence
     from stems.separator import Separator
 
 

@@ -11,7 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from stems.confidence import Clustered, confidence, confidence_over_time
+from stems.clustered import Clustered
+from stems.confidence import confidence, confidence_over_time
 from stems.daw.colours import colour_of
 from stems.guidance import lean
 from stems.hints import Hint

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from stems.clock import clock
-from stems.confidence import Clustered
+from stems.clustered import Clustered
 from stems.daw.colours import colour_of
 from stems.errors import OptionError
 from stems.model import Model
