@@ -18,6 +18,7 @@ from stems.network import RunningFeatures
 from stems.recurrent import DualPath, Stack, State
 from stems.spectrum import OVERLAP, Grid, analyse
 
+PIECE_FRAMES = 128  # that are analysed at once
 BLOCK_FRAMES = 256  # that a layer hears at once
 KEPT_IN_MEMORY = 16 * 2**20  # bytes of one `Frames`: some minutes of song; longer songs use temporary files
 
@@ -152,7 +153,7 @@ def listen(
     features = Frames(network.features_size)
     textures = Frames(network.kept_size) if network.kept_size else None
     running, written = RunningFeatures(network), 0
-    for _, piece in spectra(song, grid, 256, device):
+    for _, piece in spectra(song, grid, PIECE_FRAMES, device):
         levels = bands.levels(piece * gain, grid)
         places, chosen = among(done, levels.shape[1])
         kept_levels[:, places] = levels[:, chosen.to(device)]

@@ -143,7 +143,7 @@ class EmbeddingNetwork(nn.Module):
         if not self.texture:
             return functional.normalize(said, dim=-1)
         cells = torch.cat([said, kept.reshape(*said.shape[:-1], self.shape.texture)], -1)
-        return functional.normalize(self.embedding(functional.relu(self.reading(cells))), dim=-1)
+        return functional.normalize(self.embedding(functional.relu(self.reading(cells), inplace=True)), dim=-1)
 
     def forward(self, levels: Tensor) -> Tensor:
         """(batch, 2, frames, bands) in dB -> (batch, frames, bands, dimensions)."""
