@@ -60,7 +60,8 @@ class Texture(nn.Module):
         self.deeper: Iterable[nn.Conv2d] = nn.ModuleList(deeper)  # type: ignore[assignment]
         self.kept = nn.Conv2d(channels, kept, 1)
         self.pooled = nn.Conv2d(channels, 2 * kept, (1, pooled_bands), stride=(1, pooled_bands))
-        self.to(memory_format=torch.channels_last)  # with few channels, convolutions are several times as fast
+        # With few channels, convolutions are several times as fast when the channels of a cell lie side by side.
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.kept_size = bands * kept
         self.pooled_size = 2 * kept * (bands // pooled_bands)
 
