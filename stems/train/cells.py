@@ -26,6 +26,8 @@ class Cells:
         cross: (batch, parts, frames, bands), `Re(X* S)`.
         energy: (batch, parts, frames, bands), `|S|^2`.
         groups: (batch, parts, stems) of 0 and 1, see `stems.train.mixes.Mix`.
+        alone: (batch, 2, all frames, bands), dB, the levels of the first part where it holds several stems, by which a
+            teacher can tell them apart; else nothing is to be heard.
     """
 
     levels: Tensor
@@ -34,6 +36,7 @@ class Cells:
     cross: Tensor
     energy: Tensor
     groups: Tensor
+    alone: Tensor
 
     def to(self, device: torch.device | str) -> Cells:
         """The same on another device."""
@@ -49,14 +52,15 @@ class Cells:
             self.cross[:, :, some],
             self.energy[:, :, some],
             self.groups,
+            self.alone,
         )
 
     def equalized(self, curve_db: np.ndarray) -> Cells:
         """The same through an equalizer on the whole mix: (bands,) in dB."""
         curve = torch.from_numpy(curve_db.astype(np.float32))
         gain = 10 ** (curve / 10)
-        levels = (self.levels + curve).clamp(min=FLOOR_DB)
-        return Cells(levels, self.frames, self.power * gain, self.cross * gain, self.energy * gain, self.groups)
+        levels, alone = ((levels + curve).clamp(min=FLOOR_DB) for levels in (self.levels, self.alone))
+        return Cells(levels, self.frames, self.power * gain, self.cross * gain, self.energy * gain, self.groups, alone)
 
     @classmethod
     def stack(cls, cells: list[Cells]) -> Cells:
@@ -71,13 +75,15 @@ def cells_of(mix: Mix, bands: Bands, grid: Grid) -> Cells:
     mixture[..., top:] = 0
     levels = bands.levels(mixture, grid)
     cross = levels.new_zeros(len(mix.parts), levels.shape[1], bands.count)
-    energy = torch.zeros_like(cross)
+    energy, alone = torch.zeros_like(cross), torch.full_like(levels, FLOOR_DB)
     for index, audio in enumerate(mix.parts):
         if audio.any():
             part = analyse(torch.from_numpy(np.ascontiguousarray(audio)), grid)
             part[..., top:] = 0
             cross[index] = bands.sums(_product(mixture, part), grid)
             energy[index] = bands.sums(_product(part, part), grid)
+            if index == 0 and mix.groups[0].sum() > 1:
+                alone = bands.levels(part, grid)
     return Cells(
         levels=levels[None],
         frames=torch.arange(levels.shape[1])[None],
@@ -85,6 +91,7 @@ def cells_of(mix: Mix, bands: Bands, grid: Grid) -> Cells:
         cross=cross[None],
         energy=energy[None],
         groups=torch.from_numpy(mix.groups)[None],
+        alone=alone[None],
     )
 
 

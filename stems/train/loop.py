@@ -23,7 +23,7 @@ from stems.spectrum import Grid
 from stems.train.cells import Cells, cells_of
 from stems.train.checkpoint import Progress, read_checkpoint, write_checkpoint
 from stems.train.mixes import Mixer
-from stems.train.objective import Losses, losses
+from stems.train.objective import Losses, losses, taught
 from stems.train.recipe import Recipe, Schedule, read_recipe
 from stems.train.validation import Validation
 from stems.train.voices import Duets
@@ -134,6 +134,8 @@ def train(
             group["lr"] = schedule.learning_rate * rate_at(progress.step, schedule)
         cells = next(batches).to(device)
         with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=schedule.precision == "bfloat16"):
+            if recipe.objective.teacher:
+                cells = taught(average, cells)
             parts = losses(model, cells, recipe.objective)
         optimiser.zero_grad()
         parts.total(recipe.objective).backward()  # type: ignore[no-untyped-call]

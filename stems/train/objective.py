@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from itertools import permutations
 
 import torch
@@ -35,7 +36,7 @@ class Losses:
 
     def values(self) -> Tensor:
         """All of them for the log, in the order of their names."""
-        return torch.stack([getattr(self, part.name) for part in fields(self)]).detach().nan_to_num().cpu()
+        return torch.stack([getattr(self, part.name) for part in dataclasses.fields(self)]).detach().nan_to_num().cpu()
 
 
 def losses(model: Model, cells: Cells, objective: Objective) -> Losses:
@@ -56,6 +57,32 @@ def losses(model: Model, cells: Cells, objective: Objective) -> Losses:
     ratios = torch.stack([ratio_loss(error, cells) for error in errors])
     naming = naming_loss(unrolled[0], weights, cells) if model.design.clustering.anchored else none
     return Losses(affinity, amplitudes.mean(), ratios.mean(), naming)
+
+
+@torch.no_grad()
+def taught(teacher: Model, cells: Cells) -> Cells:
+    """The same cells, with the first part of a mix split where it holds several stems, as a teacher hears it alone.
+
+    Music without singing is easier to split alone than under a voice, so that even the running mean of the weights that
+    are being trained teaches them something (mean teacher, Tarvainen & Valpola 2017, arXiv 1703.01780).
+    """
+    whole = cells.groups[:, 0].sum(-1) > 1
+    if not whole.any():
+        return cells
+    alone, held, known = cells.alone[whole], cells.groups[whole, 0], cells.groups[whole]
+    energy, cross = points(cells.energy[whole, 0]), points(cells.cross[whole, 0])
+    heard = dataclasses.replace(cells, levels=alone, frames=cells.frames[whole])
+    embeddings = embed(teacher, heard).float()
+    weights = teacher.weigh(energy) * (energy > energy.amax(-1, keepdim=True) * 10 ** (SILENCE_DB / 10))
+    shares = teacher.shares(embeddings, teacher.centroids(embeddings, weights)) * held[:, None]
+    masks = (shares / shares.sum(-1, keepdim=True).clamp(min=1e-6)).transpose(1, 2)  # (mixes, stems, points)
+    stems = held[..., None, None] > 0
+    shape = cells.energy[whole].shape
+    energies, crosses, groups = cells.energy.clone(), cells.cross.clone(), cells.groups.clone()
+    energies[whole] = torch.where(stems, (masks.square() * energy[:, None]).reshape(shape), cells.energy[whole])
+    crosses[whole] = torch.where(stems, (masks * cross[:, None]).reshape(shape), cells.cross[whole])
+    groups[whole] = torch.where(stems[..., 0], torch.diag_embed(held), known)
+    return dataclasses.replace(cells, energy=energies, cross=crosses, groups=groups)
 
 
 def iterated(model: Model, embeddings: Tensor, weights: Tensor, iterations: int) -> Iterator[Tensor]:

@@ -73,6 +73,8 @@ class Objective:
         affinity: of `|VV' - YY'|^2` over pairs of cells.
         stems: of the amplitude of the stems' errors.
         ratio: of the stems' signal-to-distortion ratios, which are what is scored in the end.
+        teacher: learn the stems of music whose parts are not known from what the running mean of the weights makes of
+            it without the voice.
         naming: of the cross entropy of the names that the anchors give to cells, so that no stem is left without any.
     """
 
@@ -80,6 +82,7 @@ class Objective:
     stems: float = 0.5
     ratio: float = 0.0
     naming: float = 0.0
+    teacher: bool = False
     iterations: int = 1
 
 

@@ -22,6 +22,7 @@ from stems.train.objective import (
     ratio_loss,
     squared_error,
     stem_error,
+    taught,
 )
 from stems.train.recipe import Objective
 
@@ -201,3 +202,35 @@ def test_iterations_are_those_of_the_model_and_begin_at_the_anchors(mix):
         centroids = model.centroids(embeddings, weights, iterations=iteration)
         torch.testing.assert_close(shares, model.shares(embeddings, centroids))
     assert iteration == 3
+
+
+def test_a_teacher_splits_what_holds_several_stems_and_nothing_else(mix):
+    parts = np.stack(
+        [mix.parts[[0, 1, 3]].sum(0), np.zeros_like(mix.parts[0]), mix.parts[2], np.zeros_like(mix.parts[0])]
+    )
+    merged = cells_of(Mix(mix.mixture, parts, merge(mix.groups, (0, 1, 3))), BANDS, GRID)
+    whole = cells_of(mix, BANDS, GRID)
+    torch.manual_seed(0)
+    teacher = Model(Design(bands=BANDS, network=NetworkShape(bands=72, dimensions=6, layers=1, units=8))).eval()
+    cells = taught(teacher, Cells.stack([merged, whole]))
+    for name in ("power", "cross", "energy", "groups", "levels"):
+        torch.testing.assert_close(getattr(cells, name)[1:], getattr(whole, name))
+    assert torch.equal(cells.groups[0], torch.eye(4))
+    torch.testing.assert_close(cells.energy[0, 2], merged.energy[0, 2])
+    torch.testing.assert_close(cells.cross[0, [0, 1, 3]].sum(0), merged.cross[0, 0], rtol=1e-4, atol=1e-9)
+    amplitude = cells.energy[0, [0, 1, 3]].sqrt().sum(0)
+    torch.testing.assert_close(amplitude, merged.energy[0, 0].sqrt(), rtol=1e-3, atol=1e-7)
+    assert (cells.energy[0, [0, 1, 3]].sum((1, 2)) > 0.01 * merged.energy[0, 0].sum()).all()
+    assert taught(teacher, whole) is whole
+
+
+def test_what_is_taught_does_not_depend_on_the_voice(mix):
+    torch.manual_seed(0)
+    teacher = Model(Design(bands=BANDS, network=NetworkShape(bands=72, dimensions=6, layers=1, units=8))).eval()
+    energies = []
+    for gain in (0, 3):
+        music = mix.parts[[0, 1, 3]].sum(0)
+        parts = np.stack([music, 0 * music, gain * mix.parts[2], 0 * music])
+        cells = cells_of(Mix(parts.sum(0), parts, merge(mix.groups, (0, 1, 3))), BANDS, GRID)
+        energies.append(taught(teacher, cells).energy[0, [0, 1, 3]])
+    torch.testing.assert_close(*energies)
