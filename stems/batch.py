@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -105,6 +106,8 @@ def failures_in(result: Result) -> Iterator[None]:
         result.status, result.error, result.outputs = "failed", str(error), {}
     except (OSError, RuntimeError, MemoryError) as error:  # a full disk or memory, mostly
         reason = " ".join(str(error).split()) or type(error).__name__
+        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+            reason = "a stem of it would get too long a name. Shorten --name."
         result.status, result.error, result.outputs = "failed", f"{result.song} could not be split: {reason}", {}
 
 

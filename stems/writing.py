@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -266,4 +267,8 @@ def _within(levels: npt.NDArray[np.float64], lowest: float, highest: float) -> n
 
 
 def _cannot_write(path: Path, error: OSError) -> AudioError:
+    if error.errno == errno.ENAMETOOLONG:
+        return AudioError(
+            f"A file name of {len(path.name)} characters is too long, {path.name[:40]}...: shorten --name."
+        )
     return AudioError(f"{path} cannot be written ({error.strerror}): choose another output folder.")

@@ -262,6 +262,15 @@ def test_hints_are_about_one_song(here: Path) -> None:
     assert len(plan(["m/a.wav"], settings(hints=hints))) == 1
 
 
+@pytest.mark.parametrize("name", [300 * "x" + "/{stem}.{ext}", "{track}/{stem}" + 250 * "x" + ".{ext}"])
+def test_a_name_that_is_too_long_fails_with_the_remedy(here: Path, separator: Separator, name: str) -> None:
+    (task,) = plan([song("song.wav")], wanted := settings(name=name))
+    result = split_song(task, wanted, separator)
+    assert result.status == "failed"
+    assert result.error.endswith("horten --name.") and "too long" in result.error and "Errno" not in result.error
+    assert [path for path in here.rglob("*") if path.is_file()] == [task.song.resolve()]
+
+
 def test_a_hint_outside_of_the_song_fails_before_any_work(here: Path, separator: Separator) -> None:
     song("a.wav")
     options = {"hints": gather(["vocals=0:31-0:32"], NAMES)}
