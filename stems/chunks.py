@@ -86,27 +86,33 @@ class Heard:
     """What `listen` found.
 
     Attributes:
-        said: what the recurrent layers say of every frame.
+        recurrent: the layers that heard it.
+        total: number of the song's frames.
+        frames: what the last of the layers gives.
         textures: what is kept of the textures of every frame, if the network looks at them.
         kept: numbers of the frames that were asked for.
         kept_contexts: their contexts, (kept, size).
         kept_levels: their levels, (2, kept, bands) in dB.
     """
 
-    said: Frames
+    recurrent: Stack | DualPath
+    total: int
+    frames: Frames
     textures: Frames | None
     kept: Tensor
     kept_contexts: Tensor
     kept_levels: Tensor
 
     def context(self, first: int, count: int) -> Tensor:
-        """Contexts of `count` frames from frame `first` on, (frames, size)."""
-        said = self.said.read(first, count)
-        return said if self.textures is None else torch.cat([said, self.textures.read(first, count)], 1)
+        """Contexts of `count` frames from frame `first` on, fewer at the end: (frames, size)."""
+        stride, end = self.recurrent.stride, min(first + count, self.total)
+        found = self.frames.read(first // stride, -(-end // stride) - first // stride)
+        said = self.recurrent.leave(found.to(self.kept_levels.device))[first % stride :][: end - first]
+        return said if self.textures is None else torch.cat([said, self.textures.read(first, count).to(said)], 1)
 
     def close(self) -> None:
         """Forgets the contexts."""
-        for frames in (self.said, self.textures):
+        for frames in (self.frames, self.textures):
             if frames is not None:
                 frames.close()
 
@@ -150,34 +156,34 @@ def listen(
         done += frames
         report(done / work)
 
-    features = Frames(network.features_size)
-    textures = Frames(network.kept_size) if network.kept_size else None
+    frames, textures = Frames(recurrent.entered_size), Frames(network.kept_size) if network.kept_size else None
     running, written = RunningFeatures(network), 0
+    waiting = kept_levels.new_zeros(0, network.features_size)  # for others to be heard as one with them
     for _, piece in spectra(song, grid, PIECE_FRAMES, device):
         levels = bands.levels(piece * gain, grid)
         places, chosen = among(done, levels.shape[1])
         kept_levels[:, places] = levels[:, chosen.to(device)]
-        found, kept = running(levels, last=done + levels.shape[1] == total)
-        features.write(written, found)
+        last = done + levels.shape[1] == total
+        features, kept = running(levels, last)
         if textures is not None:
             textures.write(written, kept)
-        written += len(found)
+        features = torch.cat([waiting, features])
+        whole = len(features) if last else len(features) // recurrent.stride * recurrent.stride
+        frames.write((written - len(waiting)) // recurrent.stride, recurrent.enter(features[:whole]))
+        written, waiting = written + len(kept), features[whole:]
         advance(levels.shape[1])
     threads = torch.get_num_threads()
     try:  # a frame is too little work to be shared among cores, but each direction can have its own
         with ThreadPoolExecutor(min(recurrent.directions, threads), "", torch.set_num_threads, (1,)) as pool:
-            through = partial(_through, pool=pool, device=device)
-            frames = through(recurrent.enter, [features], recurrent.entered_size, steps, reads=recurrent.stride)
             for layer in range(network.shape.layers):
                 directions = _hear(recurrent, layer, frames, steps, pool, advance)
-                frames = through(partial(recurrent.join, layer), [frames, *directions], recurrent.size, steps)
-            said = through(recurrent.leave, [frames], recurrent.said_size, total, writes=recurrent.stride)
+                frames = _join(recurrent, layer, [frames, *directions], steps, pool)
     finally:
         torch.set_num_threads(threads)  # or threads to come would have one
-    heard = Heard(said, textures, keep, kept_contexts, kept_levels)
+    heard = Heard(recurrent, total, frames, textures, keep, kept_contexts, kept_levels)
     for first in range(0, total, BLOCK_FRAMES):
         places, chosen = among(first, BLOCK_FRAMES)
-        kept_contexts[places] = heard.context(first, BLOCK_FRAMES)[chosen].to(device)
+        kept_contexts[places] = heard.context(first, BLOCK_FRAMES)[chosen.to(device)]
     return heard
 
 
@@ -205,33 +211,22 @@ def _hear(
     return found
 
 
-def _through(
-    make: Callable[..., Tensor],
-    sources: Sequence[Frames],
-    size: int,
-    count: int,
-    pool: ThreadPoolExecutor,
-    device: torch.device,
-    reads: int = 1,
-    writes: int = 1,
+def _join(
+    recurrent: Stack | DualPath, layer: int, parts: Sequence[Frames], steps: int, pool: ThreadPoolExecutor
 ) -> Frames:
-    """What a function makes of all frames of its sources, block by block; the sources are closed.
-
-    Args:
-        size: of a frame that is made.
-        count: how many are made.
-        reads, writes: frames that are read, and made, at a time.
-    """
-    made = Frames(size)
-    blocks = range(0, -(-count // writes), BLOCK_FRAMES)
+    """What a layer gives, of what the layer below has found and what each of its own directions heard."""
+    device = next(recurrent.parameters()).device
+    joined = parts[0] if parts[0].size == recurrent.size else Frames(recurrent.size)
+    blocks = range(0, steps, BLOCK_FRAMES)
     for first in range(0, len(blocks), 2):
         pair = blocks[first : first + 2]
-        read = [[frames.read(reads * place, reads * BLOCK_FRAMES).to(device) for place in pair] for frames in sources]
-        for place, vectors in zip(pair, pool.map(partial(_infer, make), *read), strict=True):
-            made.write(writes * place, vectors[: count - writes * place])
-    for frames in sources:
-        frames.close()
-    return made
+        read = [[frames.read(place, BLOCK_FRAMES).to(device) for place in pair] for frames in parts]
+        for place, vectors in zip(pair, pool.map(partial(_infer, recurrent.join, layer), *read), strict=True):
+            joined.write(place, vectors)
+    for frames in parts:
+        if frames is not joined:
+            frames.close()
+    return joined
 
 
 @torch.inference_mode()

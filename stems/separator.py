@@ -200,7 +200,7 @@ class Separator:
             all_stems = len(wanted) == len(stems)
             masked = wanted[:-1] if all_stems else wanted
             for audio, mixture in spectra(song, grid, BLOCK_FRAMES, self.device):
-                context = heard.context(frame, mixture.shape[1]).to(self.device)
+                context = heard.context(frame, mixture.shape[1])
                 shares = clusters.shares(self.model.network.embed(context))
                 if leaning:
                     shares = lean(shares, middles(torch.arange(frame, frame + len(context)), grid), leaning)
