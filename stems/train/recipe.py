@@ -45,6 +45,8 @@ class Data:
         instrumental: share of mixes made of an instrumental and a voice.
         sung: share of mixes in which somebody sings.
         driven: share of basses and of others that are played through an amplifier driven hard.
+        bright: share of basses whose overtones are raised.
+        kicks: share of mixes that get the bass drum of electronic music as well.
     """
 
     songs: dict[str, float] = field(default_factory=dict)
@@ -61,6 +63,8 @@ class Data:
     instrumental: float = 0.0
     sung: float = 0.9
     driven: float = 0.0
+    bright: float = 0.0
+    kicks: float = 0.0
 
 
 @dataclass(frozen=True)

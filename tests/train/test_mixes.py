@@ -76,6 +76,33 @@ def test_driven_recipes_change_basses_and_others_alone(material, tmp_path):
     assert shapes[0] > 0.999 and shapes[2] > 0.999 and min(shapes[1], shapes[3]) < 0.99
 
 
+def test_a_bright_bass_has_louder_overtones_and_its_lowest_note_as_before():
+    seconds = np.arange(44100) / 44100
+    notes = sum(np.sin(2 * np.pi * hz * seconds) for hz in (50, 1000)) * np.float32(0.1) * np.ones((2, 1), np.float32)
+    for seed in range(8):
+        played = augment.bright(np.random.default_rng(seed), notes.astype(np.float32))
+        before, after = (np.abs(np.fft.rfft(audio[0, 4410:]))[[45, 900]] for audio in (notes, played))
+        assert 0.8 < after[0] / before[0] < 1.5
+        assert after[1] / before[1] > 1.05 * after[0] / before[0]
+
+
+def test_kicks_are_low_struck_and_of_one_loudness():
+    for seed in range(8):
+        line = augment.kicks(np.random.default_rng(seed), 4 * 44100)
+        assert line.shape == (1, 4 * 44100) and line.dtype == np.float32
+        assert augment.loudness(line) == pytest.approx(0.1, rel=0.01)
+        power = np.abs(np.fft.rfft(line[0])) ** 2
+        assert power[: 4 * 500].sum() > 0.9 * power.sum()  # below 500 Hz
+        assert power[: 4 * 20].sum() < 0.05 * power.sum()
+
+
+def test_recipes_add_kicks_to_drums_alone(material, tmp_path):
+    plain = Mixer(with_data(coherent=1.0, voices={}), material, tmp_path)(3).parts
+    kicked = Mixer(with_data(kicks=1.0, coherent=1.0, voices={}), material, tmp_path)(3).parts
+    shapes = [np.abs(np.corrcoef(a[0], b[0])[0, 1]) if a.any() else 1.0 for a, b in zip(plain, kicked, strict=True)]
+    assert shapes[0] < 0.9 and min(shapes[1:]) > 0.98
+
+
 def test_instrumentals_are_one_part_beside_the_voice(material, tmp_path):
     recipe = with_data(voices={"songs/song 0": 1.0}, instrumentals={"songs/song 1": 1.0}, instrumental=1.0)
     mix = Mixer(recipe, material, tmp_path)(3)
