@@ -17,10 +17,21 @@ from stems.card import SHIPPED, read_card
 from stems.model import Model
 
 
+def mean(models: list[Model]) -> Model:
+    """The last of models of one run, with the mean of the weights of all: early ones know songs unlike the material
+    better, late ones the material, and their mean both (Wortsman et al. 2022, arXiv 2109.01903)."""
+    states = [model.state_dict() for model in models]
+    models[-1].load_state_dict({name: sum(state[name] for state in states) / len(states) for name in states[0]})
+    if len(models) > 1:
+        models[-1].card["mean_of_steps"] = [model.card["training"]["steps"] for model in models]
+        del models[-1].card["validation_sdr_db"]  # of the last alone
+    return models[-1]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
-    parser.add_argument("--model", default="best.safetensors", help="file of the run")
+    parser.add_argument("--model", type=Path, action="append", help="if not the run's best; the mean of several")
     parser.add_argument("--sensitivity", type=float, default=1.0, help="factor on the learned one")
     parser.add_argument("--iterations", type=int, help="of the clustering, if not those of the recipe")
     parser.add_argument("--scores", type=Path, help="JSON of scores for the card, as recipes/score.py writes them")
@@ -29,7 +40,7 @@ def main() -> None:
     parser.add_argument("--name", help="of the model, if not the recipe's")
     parser.add_argument("--limits", default="", help="what the model does badly, for the card")
     options = parser.parse_args()
-    model = Model.load(options.run / options.model)
+    model = mean([Model.load(path) for path in options.model or [options.run / "best.safetensors"]])
     name = model.card["name"] = options.name or model.card["name"]
     model.log_sensitivity.data += math.log(options.sensitivity)
     if options.iterations is not None:
@@ -39,8 +50,10 @@ def main() -> None:
     if options.material:
         model.card["material"] = options.material
     if options.before:
-        trained = [read_card(model)["training"] for model in options.before]
-        model.card["started_from"] = {key: round(sum(part[key] for part in trained), 2) for key in ("steps", "hours")}
+        cards = [read_card(model) for model in options.before]
+        trained = [part for card in cards for part in (card["training"], card.get("started_from", {}))]
+        sums = {key: round(sum(part.get(key, 0) for part in trained), 2) for key in ("steps", "hours")}
+        model.card["started_from"] = sums
     if options.limits:
         model.card["limits"] = options.limits
     if options.scores:
