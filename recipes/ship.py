@@ -18,20 +18,23 @@ from stems.model import Model
 
 
 def mean(models: list[Model]) -> Model:
-    """The last of models of one run, with the mean of the weights of all: early ones know songs unlike the material
-    better, late ones the material, and their mean both (Wortsman et al. 2022, arXiv 2109.01903)."""
+    """The last of models of one run, with the mean of the weights of all; one that is there twice weighs twice.
+
+    Early ones know songs unlike the material better, late ones the material, and their mean both (Wortsman et al. 2022,
+    arXiv 2109.01903).
+    """
     states = [model.state_dict() for model in models]
     models[-1].load_state_dict({name: sum(state[name] for state in states) / len(states) for name in states[0]})
     if len(models) > 1:
         models[-1].card["mean_of_steps"] = [model.card["training"]["steps"] for model in models]
-        del models[-1].card["validation_sdr_db"]  # of the last alone
+        models[-1].card.pop("validation_sdr_db", None)  # of the last alone
     return models[-1]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
-    parser.add_argument("--model", type=Path, action="append", help="if not the run's best; the mean of several")
+    parser.add_argument("--model", type=Path, action="append", help="path, if not the run's best; of several the mean")
     parser.add_argument("--sensitivity", type=float, default=1.0, help="factor on the learned one")
     parser.add_argument("--iterations", type=int, help="of the clustering, if not those of the recipe")
     parser.add_argument("--scores", type=Path, help="JSON of scores for the card, as recipes/score.py writes them")

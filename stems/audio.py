@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from functools import cached_property
 from pathlib import Path
@@ -235,7 +236,8 @@ def _check_file(path: Path) -> None:
     except FileNotFoundError as error:
         raise AudioError(f"{path} does not exist: check its name.") from error
     except OSError as error:
-        raise AudioError(f"{path} cannot be opened ({error.strerror}): check its permissions.") from error
+        remedy = "give it a shorter name" if error.errno == errno.ENAMETOOLONG else "check its permissions"
+        raise AudioError(f"{path} cannot be opened ({error.strerror}): {remedy}.") from error
 
 
 def _is_mpeg_frame(start: bytes) -> bool:

@@ -107,7 +107,7 @@ def failures_in(result: Result) -> Iterator[None]:
     except (OSError, RuntimeError, MemoryError) as error:  # a full disk or memory, mostly
         reason = " ".join(str(error).split()) or type(error).__name__
         if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
-            reason = "a stem of it would get too long a name. Shorten --name."
+            reason = "its stems would get too long a path. Shorten --name, or choose an --out nearer by."
         result.status, result.error, result.outputs = "failed", f"{result.song} could not be split: {reason}", {}
 
 

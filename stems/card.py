@@ -25,7 +25,7 @@ def find_model(name_or_path: str | os.PathLike[str]) -> Path:
     if str(name_or_path) in shipped:
         return shipped[str(name_or_path)]
     path = Path(name_or_path)
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise ModelError(
             f"There is no model {str(name_or_path)!r}: give the path of a .safetensors file, or one of "
             f"{', '.join(shipped) or 'the shipped ones'}."

@@ -67,6 +67,8 @@ class Frames:
 
     def write(self, first: int, vectors: Tensor) -> None:
         """Keeps (frames, size) from frame `first` on."""
+        if 2 * (first + len(vectors)) * self.size > KEPT_IN_MEMORY:
+            self._file.rollover()  # or frames that are heard backward would fill the memory before them first
         self._file.seek(2 * first * self.size)
         self._file.write(vectors.half().cpu().numpy().tobytes())
 
@@ -144,7 +146,7 @@ def listen(
     # Made once at full size: many small tensors that stay would fragment the memory between the large ones that go.
     kept_levels = torch.empty(2, len(keep), bands.count, device=device)
     kept_contexts = torch.empty(len(keep), network.context_size, device=device)
-    work, done = total + network.shape.layers * recurrent.directions * steps, 0
+    work, done = total + network.shape.layers * (recurrent.directions + 1) * steps, 0
 
     def among(first: int, count: int) -> tuple[slice, Tensor]:
         """Which of the kept frames are in a piece, and where in it they lie."""
@@ -158,7 +160,7 @@ def listen(
 
     frames, textures = Frames(recurrent.entered_size), Frames(network.kept_size) if network.kept_size else None
     running, written = RunningFeatures(network), 0
-    waiting = kept_levels.new_zeros(0, network.features_size)  # for others to be heard as one with them
+    waiting = kept_levels.new_zeros(0, network.features_size)  # features of a stride that is not whole yet
     for _, piece in spectra(song, grid, PIECE_FRAMES, device):
         levels = bands.levels(piece * gain, grid)
         places, chosen = among(done, levels.shape[1])
@@ -177,13 +179,14 @@ def listen(
         with ThreadPoolExecutor(min(recurrent.directions, threads), "", torch.set_num_threads, (1,)) as pool:
             for layer in range(network.shape.layers):
                 directions = _hear(recurrent, layer, frames, steps, pool, advance)
-                frames = _join(recurrent, layer, [frames, *directions], steps, pool)
+                frames = _join(recurrent, layer, [frames, *directions], steps, pool, advance)
     finally:
         torch.set_num_threads(threads)  # or threads to come would have one
     heard = Heard(recurrent, total, frames, textures, keep, kept_contexts, kept_levels)
     for first in range(0, total, BLOCK_FRAMES):
         places, chosen = among(first, BLOCK_FRAMES)
-        kept_contexts[places] = heard.context(first, BLOCK_FRAMES)[chosen.to(device)]
+        if len(chosen):
+            kept_contexts[places] = heard.context(first, BLOCK_FRAMES)[chosen.to(device)]
     return heard
 
 
@@ -212,17 +215,23 @@ def _hear(
 
 
 def _join(
-    recurrent: Stack | DualPath, layer: int, parts: Sequence[Frames], steps: int, pool: ThreadPoolExecutor
+    recurrent: Stack | DualPath,
+    layer: int,
+    parts: Sequence[Frames],
+    steps: int,
+    pool: ThreadPoolExecutor,
+    advance: Callable[[int], None],
 ) -> Frames:
     """What a layer gives, of what the layer below has found and what each of its own directions heard."""
     device = next(recurrent.parameters()).device
     joined = parts[0] if parts[0].size == recurrent.size else Frames(recurrent.size)
     blocks = range(0, steps, BLOCK_FRAMES)
-    for first in range(0, len(blocks), 2):
+    for first in range(0, len(blocks), 2):  # each pair is read before it is written, often to where it was
         pair = blocks[first : first + 2]
         read = [[frames.read(place, BLOCK_FRAMES).to(device) for place in pair] for frames in parts]
         for place, vectors in zip(pair, pool.map(partial(_infer, recurrent.join, layer), *read), strict=True):
             joined.write(place, vectors)
+            advance(len(vectors))
     for frames in parts:
         if frames is not joined:
             frames.close()

@@ -22,10 +22,10 @@ class NetworkShape:
     Args:
         bands: see `stems.spectrum.Bands`.
         dimensions: length of an embedding; 20 to 60 do as well as each other (Hershey et al. 2015).
-        layers: recurrent layers.
-        units: of each layer and direction.
+        layers: recurrent layers; with groups, pairs of paths along time and along bands.
+        units: of each LSTM and direction.
         bidirectional: False for real time, where the future is not known.
-        dropout: between and after recurrent layers, in training only.
+        dropout: between and after recurrent layers, or of what a path adds, in training only.
         groups: of neighbouring bands that share the recurrent layers, see `stems.recurrent.DualPath`; 0 has whole
             frames heard at once.
         width: numbers that stand for a group.

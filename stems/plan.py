@@ -64,7 +64,7 @@ def check_settings(settings: Settings) -> None:
     """Raises OptionError for settings with which no song could be split, whatever the songs are."""
     check_name(settings.name, settings.preset)
     check_format(settings.container, settings.bit_depth)
-    if settings.out.exists() and not settings.out.is_dir():
+    if os.path.exists(settings.out) and not os.path.isdir(settings.out):  # which know no path that is too long
         raise OptionError(f"--out {settings.out} is a file: name a folder.")
 
 

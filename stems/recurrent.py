@@ -176,15 +176,16 @@ class GroupedLinear(nn.Module):
     def forward(self, vectors: Tensor) -> Tensor:
         lines = vectors.reshape(-1, *vectors.shape[-2:]).transpose(0, 1)
         found = torch.baddbmm(self.bias.to(lines), lines, self.weight.to(lines))
-        return found.transpose(0, 1).reshape(*vectors.shape[:-1], -1)
+        return found.transpose(0, 1).reshape(*vectors.shape[:-1], self.weight.shape[-1])
 
 
 def _hear(recurrent: nn.LSTM, number: int, direction: int, frames: Tensor, state: State | None) -> tuple[Tensor, State]:
     """Runs the weights `number` of an LSTM over (frames, lines, size), backward if `direction` is 1."""
     weights: list[Tensor] = [*recurrent.all_weights[number]]
-    silence = frames.new_zeros(1, frames.shape[1], recurrent.hidden_size)
+    if state is None:
+        state = (frames.new_zeros(1, frames.shape[1], recurrent.hidden_size),) * 2
     # Biases, one layer, no dropout, not in training, one direction, frames first.
     heard, hidden, cell = torch.lstm(
-        frames.flip(0) if direction else frames, state or (silence, silence), weights, True, 1, 0.0, False, False, False
+        frames.flip(0) if direction else frames, state, weights, True, 1, 0.0, False, False, False
     )
     return heard.flip(0) if direction else heard, (hidden, cell)

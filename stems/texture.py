@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-POOLED_BANDS = 4
+POOLED_BANDS = 4  # that are summarised as one for layers which are given whole frames
 ABOVE = -2.0  # the scaled level of overtones above the last band, as if next to nothing were to be heard there
 SPREADS = (3, 9, 2, 6)  # bands between the neighbours that deeper convolutions look at: a chord's notes, overtones
 

@@ -268,7 +268,5 @@ def _within(levels: npt.NDArray[np.float64], lowest: float, highest: float) -> n
 
 def _cannot_write(path: Path, error: OSError) -> AudioError:
     if error.errno == errno.ENAMETOOLONG:
-        return AudioError(
-            f"A file name of {len(path.name)} characters is too long, {path.name[:40]}...: shorten --name."
-        )
+        return AudioError(f"{str(path)[:60]}... is too long a path: shorten --name, or choose an --out nearer by.")
     return AudioError(f"{path} cannot be written ({error.strerror}): choose another output folder.")

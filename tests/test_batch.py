@@ -10,6 +10,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from stems.errors import AudioError, OptionError
 from stems.formats import AudioFormat
 from stems.hints import Hint, gather
 from stems.model import Model
-from stems.plan import Settings, Task, check_format, check_name, output_paths, plan
+from stems.plan import Settings, Task, check_format, check_name, check_settings, output_paths, plan
 from stems.presets import Preset, load_preset, only
 from stems.separator import Separator
 from stems.writing import PARTIAL_SUFFIX, StemFiles
@@ -262,12 +263,21 @@ def test_hints_are_about_one_song(here: Path) -> None:
     assert len(plan(["m/a.wav"], settings(hints=hints))) == 1
 
 
-@pytest.mark.parametrize("name", [300 * "x" + "/{stem}.{ext}", "{track}/{stem}" + 250 * "x" + ".{ext}"])
-def test_a_name_that_is_too_long_fails_with_the_remedy(here: Path, separator: Separator, name: str) -> None:
-    (task,) = plan([song("song.wav")], wanted := settings(name=name))
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"name": 300 * "x" + "/{stem}.{ext}"},
+        {"name": "{track}/{stem}" + 250 * "x" + ".{ext}"},
+        {"out": Path(300 * "x")},
+        {"out": Path(*(42 * [100 * "x"]))},
+    ],
+)
+def test_a_path_that_is_too_long_fails_with_the_remedy(here: Path, separator: Separator, given: dict[str, Any]) -> None:
+    check_settings(wanted := settings(**given))
+    (task,) = plan([song("song.wav")], wanted)
     result = split_song(task, wanted, separator)
     assert result.status == "failed"
-    assert result.error.endswith("horten --name.") and "too long" in result.error and "Errno" not in result.error
+    assert "too long a path" in result.error and "horten --name" in result.error and "Errno" not in result.error
     assert [path for path in here.rglob("*") if path.is_file()] == [task.song.resolve()]
 
 

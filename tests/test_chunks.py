@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import subprocess
 import sys
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 
@@ -63,6 +64,19 @@ def test_frames_come_back_from_anywhere(monkeypatch: pytest.MonkeyPatch, kept_in
     frames.close()
 
 
+def test_frames_that_come_last_first_do_not_fill_the_memory() -> None:
+    frames = Frames(1000)
+    tracemalloc.start()
+    try:
+        frames.write(100_000, torch.ones(3, 1000))  # 200 MB into it
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert frames.read(100_000, 3).mean() == 1.0
+    frames.close()
+    assert peak < 2 * stems.chunks.KEPT_IN_MEMORY
+
+
 @torch.inference_mode()
 @pytest.mark.parametrize("channels", [0, 4])
 @pytest.mark.parametrize(
@@ -74,11 +88,12 @@ def test_frames_come_back_from_anywhere(monkeypatch: pytest.MonkeyPatch, kept_in
         NetworkShape(bands=96, dimensions=6, layers=2, units=12, groups=16, width=8, stride=4),
     ],
 )
-@pytest.mark.parametrize("frames", [1, 7, 100, 1024])
+@pytest.mark.parametrize(("frames", "piece"), [(1, 1), (7, 127), (100, 5), (1024, 128)])
 def test_a_song_is_heard_as_a_whole_whatever_the_length_of_blocks(
-    monkeypatch: pytest.MonkeyPatch, frames: int, shape: NetworkShape, channels: int
+    monkeypatch: pytest.MonkeyPatch, frames: int, piece: int, shape: NetworkShape, channels: int
 ) -> None:
     monkeypatch.setattr(stems.chunks, "BLOCK_FRAMES", frames)
+    monkeypatch.setattr(stems.chunks, "PIECE_FRAMES", piece)
     torch.manual_seed(0)
     shape = dataclasses.replace(shape, channels=channels)
     model = Model(Design(bands=Bands(count=96), network=shape)).eval()

@@ -325,6 +325,7 @@ def test_a_bad_song_fails_in_one_sentence_and_the_others_are_done(here: Path, sp
         (["--out", "song.wav"], ["--out song.wav", "is a file"]),
         (["--model", "nosuch"], ["'nosuch'", "openband"]),
         (["--model", "song.wav"], ["song.wav", "song.json"]),
+        (["--model", 300 * "x"], [300 * "x", "openband"]),
         (["empty folder"], ["empty folder", "holds no songs"]),
         (["no*.wav"], ["no*.wav", "holds no songs"]),
     ],

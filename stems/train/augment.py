@@ -119,7 +119,10 @@ def driven(rng: np.random.Generator, audio: np.ndarray) -> np.ndarray:
 
 
 def bright(rng: np.random.Generator, audio: np.ndarray) -> np.ndarray:
-    """Raises the overtones of a bass (2, samples), as picks, amplifiers and mixing engineers do."""
+    """Raises the overtones of a bass (2, samples), as picks, amplifiers and mixing engineers do.
+
+    It becomes louder with them, by up to 10 dB, as they are more of it.
+    """
     return run(
         np.ascontiguousarray(audio),
         pedalboard.HighShelfFilter(rng.uniform(120, 350), rng.uniform(3, 15)),
@@ -128,8 +131,14 @@ def bright(rng: np.random.Generator, audio: np.ndarray) -> np.ndarray:
 
 
 def kicks(rng: np.random.Generator, samples: int) -> np.ndarray:
-    """A bass drum as electronic music has it, mostly on every beat: a sine that falls to its pitch and rings,
-    (1, samples), at a loudness of 0.1."""
+    """A bass drum as electronic music has it, mostly on every beat: a sine that falls to its pitch and rings.
+
+    Args:
+        samples: at 44.1 kHz; in less than two beats there may be no hit.
+
+    Returns:
+        (1, samples), at a loudness of 0.1, which is -20 dB.
+    """
     seconds = np.arange(int(0.9 * REFERENCE_RATE)) / REFERENCE_RATE
     pitch, start, fall = rng.uniform(36, 68), rng.uniform(100, 450), rng.uniform(0.008, 0.05)
     phase = 2 * np.pi * (pitch * seconds + (start - pitch) * fall * (1 - np.exp(-seconds / fall)))

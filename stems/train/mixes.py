@@ -78,10 +78,11 @@ class Mixer:
                 parts, merged = self._coherent(rng, track), track.merged
             else:
                 parts, merged = self._incoherent(rng)
-            if rng.random() < data.kicks:
-                level_db = 20 + 20 * np.log10(max(augment.loudness(parts.sum(0)), 1e-3)) + rng.uniform(-8, 2)
+            if data.kicks and rng.random() < data.kicks:
+                beyond_kicks_db = 20 + 20 * np.log10(max(augment.loudness(parts.sum(0)), 1e-3))
+                level_db = beyond_kicks_db + rng.uniform(-8, 2)
                 parts[DRUMS] += augment.at_level(augment.kicks(rng, self.samples), level_db)
-            if rng.random() < data.bright:
+            if data.bright and rng.random() < data.bright:
                 parts[BASS] = augment.bright(rng, parts[BASS])
             for stem in (BASS, OTHER):
                 if rng.random() < data.driven:

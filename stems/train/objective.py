@@ -22,7 +22,7 @@ SILENCE_DB = -60.0  # cells this far below the loudest of their excerpt are left
 
 @dataclass
 class Losses:
-    """The losses of a batch, each between 0 and about 1, but for the ratio, which falls below 0."""
+    """The losses of a batch: affinity and stems from 0 to about 1, a ratio that falls below 0, and naming from 0 on."""
 
     affinity: Tensor
     stems: Tensor
@@ -45,7 +45,7 @@ def losses(model: Model, cells: Cells, objective: Objective) -> Losses:
     weights = model.weigh(points(cells.power)) * audible(cells)
     affinity = affinity_loss(embeddings, weights, cells)
     none = torch.zeros_like(affinity)
-    if not (objective.stems or objective.ratio):  # nothing that the clusters are needed for
+    if not (objective.stems or objective.ratio or objective.naming):  # nothing that the clusters are needed for
         return Losses(affinity, none, none, none)
     if not model.design.clustering.anchored:
         centroids = model.centroids(embeddings, weights, iterations=objective.iterations)
@@ -64,24 +64,25 @@ def taught(teacher: Model, cells: Cells) -> Cells:
     """The same cells, with the first part of a mix split where it holds several stems, as a teacher hears it alone.
 
     Music without singing is easier to split alone than under a voice, so that even the running mean of the weights that
-    are being trained teaches them something (mean teacher, Tarvainen & Valpola 2017, arXiv 1703.01780).
+    are being trained teaches them something (mean teacher, Tarvainen & Valpola 2017, arXiv 1703.01780). Mixes in which
+    only bass and other are one part stay as they are: real basses are told apart elsewhere.
     """
-    whole = cells.groups[:, 0].sum(-1) > 1
-    if not whole.any():
+    mixed = cells.groups[:, 0].sum(-1) > 1
+    if not mixed.any():
         return cells
-    alone, held, known = cells.alone[whole], cells.groups[whole, 0], cells.groups[whole]
-    energy, cross = points(cells.energy[whole, 0]), points(cells.cross[whole, 0])
-    heard = dataclasses.replace(cells, levels=alone, frames=cells.frames[whole])
+    alone, held, known = cells.alone[mixed], cells.groups[mixed, 0], cells.groups[mixed]
+    energy, cross = points(cells.energy[mixed, 0]), points(cells.cross[mixed, 0])
+    heard = dataclasses.replace(cells, levels=alone, frames=cells.frames[mixed])
     embeddings = embed(teacher, heard).float()
     weights = teacher.weigh(energy) * (energy > energy.amax(-1, keepdim=True) * 10 ** (SILENCE_DB / 10))
     shares = teacher.shares(embeddings, teacher.centroids(embeddings, weights)) * held[:, None]
     masks = (shares / shares.sum(-1, keepdim=True).clamp(min=1e-6)).transpose(1, 2)  # (mixes, stems, points)
     stems = held[..., None, None] > 0
-    shape = cells.energy[whole].shape
+    shape = cells.energy[mixed].shape
     energies, crosses, groups = cells.energy.clone(), cells.cross.clone(), cells.groups.clone()
-    energies[whole] = torch.where(stems, (masks.square() * energy[:, None]).reshape(shape), cells.energy[whole])
-    crosses[whole] = torch.where(stems, (masks * cross[:, None]).reshape(shape), cells.cross[whole])
-    groups[whole] = torch.where(stems[..., 0], torch.diag_embed(held), known)
+    energies[mixed] = torch.where(stems, (masks.square() * energy[:, None]).reshape(shape), cells.energy[mixed])
+    crosses[mixed] = torch.where(stems, (masks * cross[:, None]).reshape(shape), cells.cross[mixed])
+    groups[mixed] = torch.where(stems[..., 0], torch.diag_embed(held), known)
     return dataclasses.replace(cells, energy=energies, cross=crosses, groups=groups)
 
 
@@ -197,7 +198,7 @@ def naming_loss(shares: Tensor, weights: Tensor, cells: Cells) -> Tensor:
     """
     masks = cells.groups @ shares.transpose(1, 2)
     owned = masks.gather(1, points(cells.energy).argmax(1, keepdim=True))[:, 0]
-    surprise = -owned.clamp(min=1e-6).log() * weights
+    surprise = -owned.clamp(min=1e-12).log() * weights
     return (surprise.sum(-1) / weights.sum(-1).clamp(min=1e-12)).mean()
 
 

@@ -156,6 +156,10 @@ def read_recipe(path: str | Path) -> Recipe:
         raise RecipeError(f"{path}: network.depth and network.overtones are of textures; set network.channels as well.")
     if network.groups and (network.bands % network.groups or not network.bidirectional):
         raise RecipeError(f"{path}: network.groups must divide the bands of a bidirectional network.")
+    if min(network.groups, network.width - 1, network.stride - 1) < 0:
+        raise RecipeError(f"{path}: network.width and network.stride must be 1 or more, and network.groups 0 or more.")
+    if (recipe.objective.naming or recipe.objective.teacher) and not recipe.clustering.anchored:
+        raise RecipeError(f"{path}: objective.naming and objective.teacher need names, so clustering.anchored as well.")
     if recipe.data.singers and recipe.clustering.anchored:
         raise RecipeError(f"{path}: two voices have no names to be anchored by; set clustering.anchored to false.")
     if recipe.schedule.precision not in ("float32", "bfloat16"):

@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 from stems.errors import ModelError
 from stems.model import Design, Model
 from stems.network import NetworkShape
+from stems.train import loop
 from stems.train.loop import Places, mean_score, rate_at, take_over, train
 from stems.train.recipe import Schedule
 
@@ -55,6 +56,18 @@ def test_a_checkpoint_of_another_design_is_refused(material, tmp_path):
     train(recipe(tmp_path, 1), places(tmp_path / "run", material, tmp_path), workers=0)
     with pytest.raises(ModelError, match=r"another \[network\]"):
         train(recipe(tmp_path, 1, units=24), places(tmp_path / "run", material, tmp_path), workers=0)
+
+
+def test_the_running_mean_of_the_weights_teaches_where_the_recipe_says_so(material, tmp_path, monkeypatch):
+    teachers = []
+    monkeypatch.setattr(loop, "taught", lambda teacher, cells: teachers.append(teacher) or cells)
+    for with_teacher in (False, True):
+        path = recipe(tmp_path, 2)
+        if with_teacher:
+            path.write_text(path.read_text().replace("[objective]", "[objective]\nteacher = true"))
+        train(path, places(tmp_path / f"run {with_teacher}", material, tmp_path), workers=0)
+        assert len(teachers) == 2 * with_teacher
+    assert not any(teacher.training for teacher in teachers)
 
 
 def test_a_new_run_starts_from_another_model(material, tmp_path):

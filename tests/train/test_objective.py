@@ -80,6 +80,15 @@ def test_naming_asks_for_a_stem_that_gets_next_to_nothing_where_the_ratio_does_n
     assert ratio_of_none < ratio * 0.01
 
 
+def test_naming_is_one_of_the_losses_and_counts_by_its_weight(mix):
+    cells = cells_of(mix, BANDS, GRID)
+    torch.manual_seed(0)
+    model = Model(Design(bands=BANDS, network=NetworkShape(bands=72, dimensions=6, layers=1, units=8))).eval()
+    alone = losses(model, cells, Objective(0.0, 0.0, 0.0, 1.0))
+    assert alone.naming > 0.1
+    torch.testing.assert_close(alone.total(Objective(0.0, 0.0, 0.0, 2.0)), 2 * alone.naming)
+
+
 def test_naming_takes_any_stem_of_a_part_and_is_least_where_all_is_named_right(mix):
     parts = np.stack([mix.parts[:2].sum(0), np.zeros_like(mix.parts[0]), *mix.parts[2:]])
     merged = Mix(mix.mixture, parts, merge(mix.groups, (0, 1)))

@@ -30,6 +30,8 @@ def test_every_recipe_of_ours_can_be_read(path):
         ("[network]\novertones = [2.0]", "set network.channels as well"),
         ("[network]\ngroups = 7", "network.groups must divide the bands"),
         ("[network]\ngroups = 8\nbidirectional = false", "of a bidirectional network"),
+        ("[network]\nstride = 0", "network.stride must be 1 or more"),
+        ("[objective]\nteacher = true\n[clustering]\nanchored = false", "objective.teacher need names"),
         ("seed = ", "is not TOML"),
     ],
 )
