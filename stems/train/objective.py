@@ -42,7 +42,8 @@ class Losses:
 def losses(model: Model, cells: Cells, objective: Objective) -> Losses:
     """The losses of a batch, all on the same embeddings (Seetharaman et al. 2019 found the two together best)."""
     embeddings = embed(model, cells).float()  # (batch, frames * bands, dimensions)
-    weights = model.weigh(points(cells.power)) * audible(cells)
+    power = points(cells.power)
+    weights = model.weigh(power) * audible(power)
     affinity = affinity_loss(embeddings, weights, cells)
     none = torch.zeros_like(affinity)
     if not (objective.stems or objective.ratio or objective.naming):  # nothing that the clusters are needed for
@@ -74,7 +75,7 @@ def taught(teacher: Model, cells: Cells) -> Cells:
     energy, cross = points(cells.energy[mixed, 0]), points(cells.cross[mixed, 0])
     heard = dataclasses.replace(cells, levels=alone, frames=cells.frames[mixed])
     embeddings = embed(teacher, heard).float()
-    weights = teacher.weigh(energy) * (energy > energy.amax(-1, keepdim=True) * 10 ** (SILENCE_DB / 10))
+    weights = teacher.weigh(energy) * audible(energy)
     shares = teacher.shares(embeddings, teacher.centroids(embeddings, weights)) * held[:, None]
     masks = (shares / shares.sum(-1, keepdim=True).clamp(min=1e-6)).transpose(1, 2)  # (mixes, stems, points)
     stems = held[..., None, None] > 0
@@ -111,9 +112,8 @@ def points(per_cell: Tensor) -> Tensor:
     return per_cell.flatten(-2)
 
 
-def audible(cells: Cells) -> Tensor:
-    """1 where a cell can be heard, 0 elsewhere: (batch, points)."""
-    power = points(cells.power)
+def audible(power: Tensor) -> Tensor:
+    """1 where a cell of some power can be heard, 0 elsewhere: (batch, points) -> the same."""
     return (power > power.amax(-1, keepdim=True) * 10 ** (SILENCE_DB / 10)).float()
 
 

@@ -60,7 +60,8 @@ class Validation:
 
     def _ratios(self, model: Model, cells: Cells, iterations: int | None) -> Tensor:
         embeddings = embed(model, cells)
-        weights = model.weigh(points(cells.power)) * audible(cells)
+        power = points(cells.power)
+        weights = model.weigh(power) * audible(power)
         shares = model.shares(embeddings, model.centroids(embeddings, weights, iterations=iterations))
         if not model.design.clustering.anchored:
             shares = in_best_order(shares, cells)
