@@ -109,13 +109,12 @@ class DualPath(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """(batch, frames, features) -> what is said of each frame, (batch, frames, said_size)."""
-        found = self._of_groups(self.enter(features))
-        batch, steps, groups, width = found.shape
+        found = self._of_groups(self.enter(features)).transpose(0, 1).contiguous()
+        steps, batch, groups, width = found.shape
         for time, band in zip(self.time_paths, self.band_paths, strict=True):
-            lines = time(found.transpose(1, 2).reshape(batch * groups, steps, width))
-            found = lines.reshape(batch, groups, steps, width).transpose(1, 2)
-            found = band(found.reshape(batch * steps, groups, width)).reshape(batch, steps, groups, width)
-        return self.leave(found.flatten(-2))[:, : features.shape[1]]
+            found = time(found.reshape(steps, batch * groups, width)).reshape(steps * batch, groups, width)
+            found = band(found.transpose(0, 1)).transpose(0, 1).reshape(steps, batch, groups, width)
+        return self.leave(found.transpose(0, 1).flatten(-2))[:, : features.shape[1]]
 
     def enter(self, features: Tensor) -> Tensor:
         """What the first layer is given: (..., frames, features) -> (..., frames / stride, size)."""
@@ -133,7 +132,8 @@ class DualPath(nn.Module):
     def join(self, layer: int, below: Tensor, *heard: Tensor) -> Tensor:
         """What the paths of a layer give, of what they were given and what each direction heard along time."""
         both = torch.cat([self._of_groups(part) for part in heard], -1)
-        found: Tensor = self.band_paths[layer](self._of_groups(below) + self.time_paths[layer].out(both))
+        along_time = self._of_groups(below) + self.time_paths[layer].out(both)
+        found: Tensor = self.band_paths[layer](along_time.transpose(0, 1)).transpose(0, 1)
         return found.flatten(-2)
 
     def leave(self, frames: Tensor) -> Tensor:
@@ -148,19 +148,19 @@ class DualPath(nn.Module):
 
 
 class Path(nn.Module):
-    """An LSTM that adds what it hears along lines to them: (lines, places, width) -> the same shape."""
+    """An LSTM that adds what it hears along lines to them: (places, lines, width) -> the same shape."""
 
     def __init__(self, width: int, units: int, dropout: float) -> None:
         super().__init__()
         self.dropout = dropout
         self.norm = nn.LayerNorm(width)
-        self.recurrent = nn.LSTM(width, units, batch_first=True, bidirectional=True)
+        self.recurrent = nn.LSTM(width, units, bidirectional=True)
         self.out = nn.Linear(2 * units, width)
 
     def forward(self, lines: Tensor) -> Tensor:
         added: Tensor = self.out(self.recurrent(self.norm(lines))[0])
         if self.training and self.dropout:  # along whole lines, or neighbours would tell what is missing
-            kept = torch.rand(len(lines), 1, added.shape[-1], device=added.device) >= self.dropout
+            kept = torch.rand(1, *added.shape[1:], device=added.device) >= self.dropout
             added = added * (kept / (1 - self.dropout)).to(added)
         return lines + added
 

@@ -10,6 +10,8 @@ from stems.spectrum import REFERENCE_RATE
 
 SPEEDS = tuple((p, q) for q in range(12, 21) for p in range(12, 21) if 0.84 < p / q < 1.19 and np.gcd(p, q) == 1)
 
+HARMONIES = (-12, -9, -8, -7, -5, -4, -3, 0, 0, 3, 4, 5, 7, 8, 9, 12)  # semitones between voices of a choir
+
 
 def loudness(audio: np.ndarray) -> float:
     """Root mean square of (channels, samples) over the parts that sound, within 40 dB of the loudest."""
@@ -187,6 +189,18 @@ def doubles(rng: np.random.Generator, audio: np.ndarray) -> np.ndarray:
         take = run(audio, pedalboard.Chorus(rng.uniform(0.1, 0.4), 0.1 + abs(cents) / 60, 12, 0, 1.0))
         out[:, late:] += pan(take, side * rng.uniform(0.3, 1))[:, : audio.shape[1] - late]
     return at_level(out, rng.uniform(-12, -2))
+
+
+def choir(rng: np.random.Generator, audio: np.ndarray) -> np.ndarray:
+    """A line (2, samples) sung by several at once: a few takes in harmony or in unison, with or without the line."""
+    middle, count = audio.mean(0, keepdims=True), audio.shape[1]
+    out = audio * np.float32(rng.random() < 0.7)
+    for _ in range(int(rng.integers(2, 5))):
+        cents, late = rng.uniform(-12, 12), int(rng.uniform(0, 0.04) * REFERENCE_RATE)
+        interval = float(rng.choice(HARMONIES)) + cents / 100
+        take = np.tile(run(middle, pedalboard.PitchShift(interval)), (2, 1))
+        out[:, late:] += at_level(pan(take, rng.uniform(-1, 1)), rng.uniform(-9, 0))[:, : count - late]
+    return at_level(out, 20 * np.log10(max(loudness(audio), 1e-4) / max(loudness(out), 1e-4)))
 
 
 def narrower(rng: np.random.Generator, parts: np.ndarray) -> np.ndarray:

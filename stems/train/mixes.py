@@ -131,12 +131,14 @@ class Mixer:
 
     def _voice(self, rng: np.random.Generator, backing: np.ndarray) -> np.ndarray:
         """A single voice, produced, at a level that suits what it is sung over."""
-        out = np.zeros((2, self.samples), np.float32)
+        out, choirs = np.zeros((2, self.samples), np.float32), self.recipe.data.choirs
         for number in range(1 if rng.random() < 0.85 else 2):
             audio = self._excerpt(rng, draw(rng, self.voices))
             level = augment.loudness(audio)
             if level > 1e-4:
                 audio = audio * np.float32(0.1 / level * 10 ** (-rng.uniform(0, 8) * number / 20))
+                if choirs and rng.random() < choirs:
+                    audio = augment.choir(rng, audio)
             out += audio
         if rng.random() < 0.25:  # it starts or ends within the excerpt
             edge = int(rng.uniform(0.15, 0.85) * self.samples)

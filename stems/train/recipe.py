@@ -47,6 +47,7 @@ class Data:
         driven: share of basses and of others that are played through an amplifier driven hard.
         bright: share of basses whose overtones are raised.
         kicks: share of mixes that get the bass drum of electronic music as well.
+        choirs: share of the voices that several sing at once, in harmony or in unison.
     """
 
     songs: dict[str, float] = field(default_factory=dict)
@@ -65,6 +66,7 @@ class Data:
     driven: float = 0.0
     bright: float = 0.0
     kicks: float = 0.0
+    choirs: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -103,6 +103,31 @@ def test_recipes_add_kicks_to_drums_alone(material, tmp_path):
     assert shapes[0] < 0.9 and min(shapes[1:]) > 0.98
 
 
+def test_a_choir_sings_other_notes_besides_on_both_sides_and_as_loud():
+    seconds = np.arange(3 * 44100) / 44100
+    line = sum(np.sin(2 * np.pi * 220 * n * seconds) / n for n in (1, 2, 3)) * np.float32(0.1) * np.ones((2, 1))
+    own = np.zeros(3 * 22050 + 1, bool)
+    for overtone in (1, 2, 3):
+        own[3 * (220 * overtone - 8) : 3 * (220 * overtone + 8)] = True
+    elsewhere = []
+    for seed in range(8):
+        sung = augment.choir(np.random.default_rng(seed), line.astype(np.float32))
+        assert sung.shape == line.shape and sung.dtype == np.float32
+        assert augment.loudness(sung) == pytest.approx(augment.loudness(line), rel=0.02)
+        assert np.abs(sung[0] - sung[1]).max() > 0.01
+        power = np.abs(np.fft.rfft(sung[:, 13230:].mean(0), 3 * 44100)) ** 2
+        elsewhere.append(power[~own].sum() / power.sum())
+    assert np.median(elsewhere) > 0.2
+    assert not augment.choir(np.random.default_rng(0), np.zeros((2, 44100), np.float32)).any()
+
+
+def test_recipes_let_choirs_sing(material, tmp_path):
+    recipe = with_data(voices={"songs/song 0": 1.0}, songs={"songs": 1.0}, sung=1.0, coherent=0.0)
+    choirs = dataclasses.replace(recipe, data=dataclasses.replace(recipe.data, choirs=1.0))
+    alone, together = (Mixer(each, material, tmp_path) for each in (recipe, choirs))
+    assert any(np.abs(alone(number).parts[2] - together(number).parts[2]).max() > 0.01 for number in range(8))
+
+
 def test_instrumentals_are_one_part_beside_the_voice(material, tmp_path):
     recipe = with_data(voices={"songs/song 0": 1.0}, instrumentals={"songs/song 1": 1.0}, instrumental=1.0)
     mix = Mixer(recipe, material, tmp_path)(3)
