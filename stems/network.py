@@ -91,15 +91,16 @@ class EmbeddingNetwork(nn.Module):
         of_each_cell = shape.hints if self.texture else shape.dimensions
         self.recurrent: Stack | DualPath = (
             DualPath(
-                shape.bands,
-                self.features_size,
-                of_each_cell,
-                shape.groups,
-                shape.width,
-                shape.units,
-                shape.layers,
-                shape.stride,
-                shape.dropout,
+                bands=shape.bands,
+                features=self.features_size,
+                said=of_each_cell,
+                groups=shape.groups,
+                width=shape.width,
+                units=shape.units,
+                layers=shape.layers,
+                stride=shape.stride,
+                bidirectional=shape.bidirectional,
+                dropout=shape.dropout,
             )
             if shape.groups
             else Stack(self.features_size, shape.units, shape.layers, shape.bidirectional, shape.dropout)

@@ -77,10 +77,9 @@ class DualPath(nn.Module):
         units: of each LSTM and direction.
         layers: pairs of paths, along time and along bands.
         stride: frames that are heard as one.
+        bidirectional: False for real time, where along time only the past is known; along bands all always is.
         dropout: of what a path adds, in training only.
     """
-
-    directions = 2
 
     def __init__(
         self,
@@ -92,16 +91,19 @@ class DualPath(nn.Module):
         units: int,
         layers: int,
         stride: int,
+        bidirectional: bool,
         dropout: float,
     ) -> None:
         super().__init__()
+        self.directions = 2 if bidirectional else 1
         self.groups, self.group_bands = groups, bands // groups
         self.stride, self.kinds = stride, features // bands
         self.entered_size = self.size = groups * width
         self.heard_size = groups * units
         self.said_size = bands * said
         self.entrance = GroupedLinear(groups, stride * features // groups, width)
-        time, band = ([Path(width, units, dropout) for _ in range(layers)] for _ in range(2))
+        time = [Path(width, units, self.directions, dropout) for _ in range(layers)]
+        band = [Path(width, units, 2, dropout) for _ in range(layers)]
         self.time_paths: Sequence[Path] = nn.ModuleList(time)  # type: ignore[assignment]
         self.band_paths: Sequence[Path] = nn.ModuleList(band)  # type: ignore[assignment]
         self.norm = nn.LayerNorm(width)
@@ -150,12 +152,12 @@ class DualPath(nn.Module):
 class Path(nn.Module):
     """An LSTM that adds what it hears along lines to them: (places, lines, width) -> the same shape."""
 
-    def __init__(self, width: int, units: int, dropout: float) -> None:
+    def __init__(self, width: int, units: int, directions: int, dropout: float) -> None:
         super().__init__()
         self.dropout = dropout
         self.norm = nn.LayerNorm(width)
-        self.recurrent = nn.LSTM(width, units, bidirectional=True)
-        self.out = nn.Linear(2 * units, width)
+        self.recurrent = nn.LSTM(width, units, bidirectional=directions == 2)
+        self.out = nn.Linear(directions * units, width)
 
     def forward(self, lines: Tensor) -> Tensor:
         added: Tensor = self.out(self.recurrent(self.norm(lines))[0])

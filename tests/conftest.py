@@ -91,6 +91,11 @@ def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def small_live_model() -> Model:
     """A model like `openband-live`, small, of untrained weights that cut clearly."""
+    return live_model()
+
+
+def live_model(groups: int = 0) -> Model:
+    """A small real-time model; with `groups`, its recurrent layers hear groups of bands."""
     import torch
 
     from stems.model import Design, Model
@@ -98,7 +103,9 @@ def small_live_model() -> Model:
     from stems.spectrum import Bands
 
     torch.manual_seed(1)
-    network = NetworkShape(bands=64, dimensions=8, layers=2, units=24, bidirectional=False, channels=4)
+    network = NetworkShape(
+        bands=64, dimensions=8, layers=2, units=24, bidirectional=False, channels=4, groups=groups, width=16, stride=1
+    )
     model = Model(Design(bands=Bands(count=64, reference_window=2048), network=network), {"name": "small-live"})
     with torch.no_grad():
         for weights in model.network.parameters():

@@ -96,10 +96,11 @@ def test_embeddings_and_anchors_have_unit_length(small_model: Model) -> None:
 
 
 @pytest.mark.parametrize("channels", [0, 4])
+@pytest.mark.parametrize("groups", [0, 8])
 @pytest.mark.parametrize("bidirectional", [False, True])
-def test_only_a_bidirectional_network_knows_the_future(channels: int, bidirectional: bool) -> None:
+def test_only_a_bidirectional_network_knows_the_future(channels: int, groups: int, bidirectional: bool) -> None:
     torch.manual_seed(0)
-    shape = NetworkShape(96, 4, 2, 8, bidirectional=bidirectional, channels=channels)
+    shape = NetworkShape(96, 4, 2, 8, bidirectional=bidirectional, channels=channels, groups=groups, width=8, stride=1)
     network = Model(Design(bands=Bands(count=96), network=shape)).eval().network
     other_future = levels()
     other_future[:, :, 12:] -= 20

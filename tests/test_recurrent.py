@@ -10,11 +10,11 @@ from stems.recurrent import DualPath, GroupedLinear, Stack, State
 BANDS, KINDS, SAID, FRAMES = 12, 3, 2, 21
 
 
-def layers_of(kind: str, layers: int = 2, stride: int = 2) -> Stack | DualPath:
+def layers_of(kind: str, layers: int = 2, stride: int = 2, bidirectional: bool = True) -> Stack | DualPath:
     torch.manual_seed(0)
     if kind == "stack":
-        return Stack(KINDS * BANDS, 5, layers, True, 0.0).eval()
-    return DualPath(BANDS, KINDS * BANDS, SAID, 4, 6, 5, layers, stride, 0.0).eval()
+        return Stack(KINDS * BANDS, 5, layers, bidirectional, 0.0).eval()
+    return DualPath(BANDS, KINDS * BANDS, SAID, 4, 6, 5, layers, stride, bidirectional, 0.0).eval()
 
 
 @pytest.fixture
@@ -26,14 +26,15 @@ def features() -> torch.Tensor:
 @pytest.mark.parametrize("kind", ["stack", "dual path"])
 @pytest.mark.parametrize("stride", [1, 2, 4])
 @pytest.mark.parametrize("block", [1, 3, 21])
+@pytest.mark.parametrize("bidirectional", [True, False])
 def test_layer_by_layer_and_block_by_block_it_is_the_same(
-    features: torch.Tensor, kind: str, stride: int, block: int
+    features: torch.Tensor, kind: str, stride: int, block: int, bidirectional: bool
 ) -> None:
-    recurrent = layers_of(kind, stride=stride)
+    recurrent = layers_of(kind, stride=stride, bidirectional=bidirectional)
     frames = recurrent.enter(features)
     for layer in range(2):
         directions = []
-        for direction in range(2):
+        for direction in range(recurrent.directions):
             state: State | None = None
             parts = []
             for part in frames.split(block)[:: -1 if direction else 1]:
@@ -79,7 +80,7 @@ def test_a_grouped_layer_is_a_linear_layer_for_each_group() -> None:
 
 
 def test_dropout_is_for_training_only(features: torch.Tensor) -> None:
-    paths = DualPath(BANDS, KINDS * BANDS, SAID, 4, 6, 5, 1, 2, 0.5)
+    paths = DualPath(BANDS, KINDS * BANDS, SAID, 4, 6, 5, 1, 2, True, 0.5)
     assert not torch.equal(paths(features[None]), paths(features[None]))
     paths.eval()
     assert torch.equal(paths(features[None]), paths(features[None]))

@@ -10,6 +10,7 @@ import tracemalloc
 import numpy as np
 import pytest
 import torch
+from conftest import live_model
 from made_songs import made_song
 from torch.nn import functional
 
@@ -30,6 +31,12 @@ from stems.stream import (
 
 torch.set_num_threads(1)
 RATES = (22_050, 44_100, 48_000, 96_000)
+
+
+@pytest.fixture(scope="module", params=[0, 8])
+def small_live_model(request: pytest.FixtureRequest) -> Model:
+    """One that hears whole frames, and one that hears groups of bands."""
+    return live_model(request.param)
 
 
 def mixture(rate: int = 44_100, seconds: float = 1.0, channels: int = 2, seed: int = 0) -> np.ndarray:

@@ -156,8 +156,10 @@ def read_recipe(path: str | Path) -> Recipe:
         raise RecipeError(f"{path}: network.depth is {network.depth}, and at most {len(SPREADS)}.")
     if (network.depth or network.overtones) and not network.channels:
         raise RecipeError(f"{path}: network.depth and network.overtones are of textures; set network.channels as well.")
-    if network.groups and (network.bands % network.groups or not network.bidirectional):
-        raise RecipeError(f"{path}: network.groups must divide the bands of a bidirectional network.")
+    if network.groups and network.bands % network.groups:
+        raise RecipeError(f"{path}: network.groups is {network.groups}, and must divide the {network.bands} bands.")
+    if network.groups and network.stride > 1 and not network.bidirectional:
+        raise RecipeError(f"{path}: network.stride must be 1 in real time, where the next frame is not known.")
     if min(network.groups, network.width - 1, network.stride - 1) < 0:
         raise RecipeError(f"{path}: network.width and network.stride must be 1 or more, and network.groups 0 or more.")
     if (recipe.objective.naming or recipe.objective.teacher) and not recipe.clustering.anchored:
