@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import cast
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from stems.network import EmbeddingNetwork, RunningFeatures
-from stems.recurrent import DualPath, Stack, State
+from stems.recurrent import DualPath, Stack
 
 Layer = Callable[[Tensor], Tensor]
 
@@ -50,53 +50,70 @@ class LivePaths:
 
     def __init__(self, paths: DualPath) -> None:
         self.paths = paths
-        self.reset()
+        self._along_time = [LiveLSTM(path.recurrent.all_weights[0], paths.groups) for path in paths.time_paths]
 
     def reset(self) -> None:
         """Forgets all frames."""
-        self._states: list[State | None] = [None] * len(self.paths.time_paths)
+        for recurrent in self._along_time:
+            recurrent.reset()
 
     def __call__(self, features: Tensor) -> Tensor:
         """The next frames: (frames, features) -> (frames, said_size)."""
         frames = self.paths.enter(features)
-        for layer, state in enumerate(self._states):
-            heard, self._states[layer] = self.paths.hear(layer, 0, frames, state)
-            frames = self.paths.join(layer, frames, heard)
+        for layer, (path, recurrent) in enumerate(zip(self.paths.time_paths, self._along_time, strict=True)):
+            lines = path.norm(self.paths.of_groups(frames))
+            heard = torch.stack([recurrent(line) for line in lines])
+            frames = self.paths.join(layer, frames, heard.flatten(1))
         return self.paths.leave(frames)
 
 
 class LiveStack:
-    """Layers that are given whole frames, several times as fast as torch's where frames come one by one.
-
-    torch's LSTM sets itself up anew at each call, which takes longer than a frame, so its equations are written
-    out here.
-    """
+    """Layers that are given whole frames, and go on where they were."""
 
     def __init__(self, stack: Stack) -> None:
-        self.units = stack.hidden_size
-        self._recurrent = [
-            packed(torch.cat([from_below, from_before], 1), bias_below + bias_before)
-            for from_below, from_before, bias_below, bias_before in stack.all_weights
-        ]
+        self._layers = [LiveLSTM(weights, 1) for weights in stack.all_weights]
+
+    def reset(self) -> None:
+        """Forgets all frames."""
+        for recurrent in self._layers:
+            recurrent.reset()
+
+    def __call__(self, features: Tensor) -> Tensor:
+        """The next frames: (frames, features) -> (frames, said_size)."""
+        return torch.cat([self._step(frame[None]) for frame in features])
+
+    def _step(self, vectors: Tensor) -> Tensor:
+        for recurrent in self._layers:
+            vectors = recurrent(vectors)
+        return vectors
+
+
+class LiveLSTM:
+    """One layer of an LSTM, which remembers what it heard, several times as fast as torch's for a single frame.
+
+    torch's sets itself up anew at each call, which takes longer than a frame, so its equations are written out here.
+
+    Args:
+        weights: from below and from the frame before, each followed by its biases as torch has them.
+        lines: that are heard at once.
+    """
+
+    def __init__(self, weights: Sequence[Tensor], lines: int) -> None:
+        from_below, from_before, bias_below, bias_before = weights
+        self._gates = packed(torch.cat([from_below, from_before], 1), bias_below + bias_before)
+        self._silence = torch.zeros(lines, from_before.shape[1])
         self.reset()
 
     def reset(self) -> None:
         """Forgets all frames."""
-        silence = torch.zeros(1, self.units)
-        self._outputs, self._cells = [silence] * len(self._recurrent), [silence] * len(self._recurrent)
+        self._output = self._cell = self._silence
 
-    def __call__(self, features: Tensor) -> Tensor:
-        """The next frames: (frames, features) -> (frames, said_size)."""
-        return torch.cat([self._step(features[frame : frame + 1]) for frame in range(len(features))])
-
-    def _step(self, below: Tensor) -> Tensor:
-        for number, layer in enumerate(self._recurrent):
-            gates = layer(torch.cat([below, self._outputs[number]], 1))
-            take, keep, new, give = gates.chunk(4, 1)
-            cell = torch.addcmul(keep.sigmoid() * self._cells[number], take.sigmoid(), new.tanh())
-            below = give.sigmoid() * cell.tanh()
-            self._outputs[number], self._cells[number] = below, cell
-        return below
+    def __call__(self, below: Tensor) -> Tensor:
+        """What it makes of the next frame: (lines, size) -> (lines, units)."""
+        take, keep, new, give = self._gates(torch.cat([below, self._output], 1)).chunk(4, 1)
+        self._cell = torch.addcmul(keep.sigmoid() * self._cell, take.sigmoid(), new.tanh())
+        self._output = give.sigmoid() * self._cell.tanh()
+        return self._output
 
 
 def packed(weight: Tensor, bias: Tensor) -> Layer:

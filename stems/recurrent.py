@@ -111,7 +111,7 @@ class DualPath(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """(batch, frames, features) -> what is said of each frame, (batch, frames, said_size)."""
-        found = self._of_groups(self.enter(features)).transpose(0, 1).contiguous()
+        found = self.of_groups(self.enter(features)).transpose(0, 1).contiguous()
         steps, batch, groups, width = found.shape
         for time, band in zip(self.time_paths, self.band_paths, strict=True):
             found = time(found.reshape(steps, batch * groups, width)).reshape(steps * batch, groups, width)
@@ -128,23 +128,23 @@ class DualPath(nn.Module):
     def hear(self, layer: int, direction: int, frames: Tensor, state: State | None) -> tuple[Tensor, State]:
         """Runs one direction of one path along time over a block of a song; see `Stack.hear`."""
         path = self.time_paths[layer]
-        heard, state = _hear(path.recurrent, direction, direction, path.norm(self._of_groups(frames)), state)
+        heard, state = _hear(path.recurrent, direction, direction, path.norm(self.of_groups(frames)), state)
         return heard.flatten(1), state
 
     def join(self, layer: int, below: Tensor, *heard: Tensor) -> Tensor:
         """What the paths of a layer give, of what they were given and what each direction heard along time."""
-        both = torch.cat([self._of_groups(part) for part in heard], -1)
-        along_time = self._of_groups(below) + self.time_paths[layer].out(both)
+        both = torch.cat([self.of_groups(part) for part in heard], -1)
+        along_time = self.of_groups(below) + self.time_paths[layer].out(both)
         found: Tensor = self.band_paths[layer](along_time.transpose(0, 1)).transpose(0, 1)
         return found.flatten(-2)
 
     def leave(self, frames: Tensor) -> Tensor:
         """What is said of each frame: (..., frames / stride, size) -> (..., frames, said_size)."""
-        said: Tensor = self.exit(self.norm(self._of_groups(frames)))
+        said: Tensor = self.exit(self.norm(self.of_groups(frames)))
         by_frame = said.reshape(*said.shape[:-1], self.stride, -1).movedim(-2, -3)
         return by_frame.reshape(*frames.shape[:-2], -1, self.said_size)
 
-    def _of_groups(self, vectors: Tensor) -> Tensor:
+    def of_groups(self, vectors: Tensor) -> Tensor:
         """(..., size) -> (..., groups, size / groups)."""
         return vectors.reshape(*vectors.shape[:-1], self.groups, -1)
 
