@@ -29,7 +29,7 @@ SHORTEST_SECONDS = 0.1
 SILENT_DB = -80.0  # a span whose loudest block is below has nothing to hear
 NOT_IN_NAMES = '/\\:*?"<>|\0='
 
-_TIME = r"(?:(?:\d+:)?\d+:)?\d+(?:\.\d+)?"
+_TIME = r"(?:\d+:[0-5]?\d:[0-5]?\d|\d+:[0-5]?\d|\d+)(?:\.\d+)?"
 _HINT = re.compile(
     rf"(?P<stem>[^=]+)=\s*(?P<start>{_TIME})\s*-\s*(?P<end>{_TIME})\s*"
     r"(?:@\s*(?P<low>\d+(?:\.\d+)?)\s*-\s*(?P<high>\d+(?:\.\d+)?)\s*(?P<unit>k?Hz)\s*)?",

@@ -57,7 +57,8 @@ def test_every_hint_survives_as_text(stem: str, start: int, length: int, band: t
 @pytest.mark.parametrize(
     "text",
     ["", "vocals", "vocals=", "vocals=0:31", "=0:31-0:32", "vocals=0:31-0:32@", "vocals=0:31-0:32@40Hz", "vocals=-1-2",
-     "vocals=a-b", "vocals=0:31-0:32@40-250", "vocals=1-2,3-4", "vocals=1-2@40-250Hz@3-4Hz", "vocals=nan-inf"],
+     "vocals=a-b", "vocals=0:31-0:32@40-250", "vocals=1-2,3-4", "vocals=1-2@40-250Hz@3-4Hz", "vocals=nan-inf",
+     "vocals=0:05-0:99", "vocals=0:05-1:60:00"],
 )  # fmt: skip
 def test_what_is_no_hint_is_refused(text: str) -> None:
     with pytest.raises(OptionError, match=r"not of the form STEM=START-END: write vocals=0:31-0:35\.5"):
