@@ -21,7 +21,7 @@ def loudness(audio: np.ndarray) -> float:
     return float(np.sqrt(loud.mean())) if len(loud) else 0.0
 
 
-def pick_speed(rng: np.random.Generator, probability: float = 0.4) -> tuple[int, int]:
+def pick_speed(rng: np.random.Generator, probability: float) -> tuple[int, int]:
     """Up and down factors of a change of speed (pitch and tempo together); (1, 1) is none."""
     return SPEEDS[rng.integers(len(SPEEDS))] if rng.random() < probability else (1, 1)
 

@@ -15,6 +15,7 @@ from stems.train.material import Recording, Track, draw, find_recordings, find_t
 from stems.train.recipe import Recipe
 
 DRUMS, BASS, VOCALS, OTHER = range(4)
+CHANGED, VOICES_CHANGED = 0.4, 0.75  # share of recordings at another speed; singers are few, and each becomes several
 
 
 @dataclass
@@ -100,7 +101,7 @@ class Mixer:
         return self._finish(rng, parts, groups)
 
     def _coherent(self, rng: np.random.Generator, track: Track) -> np.ndarray:
-        speed = augment.pick_speed(rng)
+        speed = augment.pick_speed(rng, CHANGED)
         count = -(-self.samples * speed[1] // speed[0])
         start = int(rng.integers(max(1, len(track) - count)))
         parts = np.zeros((4, 2, self.samples), np.float32)
@@ -133,7 +134,7 @@ class Mixer:
         """A single voice, produced, at a level that suits what it is sung over."""
         out, choirs = np.zeros((2, self.samples), np.float32), self.recipe.data.choirs
         for number in range(1 if rng.random() < 0.85 else 2):
-            audio = self._excerpt(rng, draw(rng, self.voices))
+            audio = self._excerpt(rng, draw(rng, self.voices), VOICES_CHANGED)
             level = augment.loudness(audio)
             if level > 1e-4:
                 audio = audio * np.float32(0.1 / level * 10 ** (-rng.uniform(0, 8) * number / 20))
@@ -150,9 +151,9 @@ class Mixer:
             out = out * np.float32(backing_level / level * 10 ** (rng.normal(-5.0, 4.5) / 20))
         return out if rng.random() < 0.5 else out[::-1]
 
-    def _excerpt(self, rng: np.random.Generator, recording: Recording) -> np.ndarray:
-        """A random excerpt that sounds, at a random speed."""
-        speed = augment.pick_speed(rng)
+    def _excerpt(self, rng: np.random.Generator, recording: Recording, changed: float = CHANGED) -> np.ndarray:
+        """A random excerpt that sounds, a share of them at another speed."""
+        speed = augment.pick_speed(rng, changed)
         count = -(-self.samples * speed[1] // speed[0])
         for _ in range(4):
             start = int(rng.integers(min(0, len(recording) - count), max(1, len(recording) - count)))

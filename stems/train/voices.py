@@ -10,7 +10,7 @@ from stems.errors import RecipeError
 from stems.spectrum import Grid
 from stems.train import augment
 from stems.train.material import Recording, draw, find_recordings
-from stems.train.mixes import Mix
+from stems.train.mixes import CHANGED, Mix
 from stems.train.recipe import VOICES, Recipe
 
 LOUDNESS = 0.1  # root mean square of a mixture, as in the mixes of songs
@@ -49,7 +49,7 @@ class Duets:
     def _line(self, rng: np.random.Generator, recordings: list[Recording]) -> np.ndarray:
         """What one voice sings, (samples,), of even loudness."""
         recording = recordings[rng.integers(len(recordings))]
-        speed = augment.pick_speed(rng)
+        speed = augment.pick_speed(rng, CHANGED)
         count = -(-self.samples * speed[1] // speed[0])
         starts = rng.integers(max(1, len(recording) - count), size=LOOKS)
         audio = max((recording.excerpt(int(start), count) for start in starts), key=activity).mean(0, keepdims=True)
