@@ -17,8 +17,8 @@ from stems.card import SHIPPED, read_card
 from stems.model import Model
 
 
-def mean(models: list[Model]) -> Model:
-    """The last of models of one run, with the mean of the weights of all; one that is there twice weighs twice.
+def mean(models: list[Model], steps: list[int]) -> Model:
+    """The last of models of a run, at these steps, with the mean of all weights; one that is there twice weighs twice.
 
     Early ones know songs unlike the material better, late ones the material, and their mean both (Wortsman et al. 2022,
     arXiv 2109.01903).
@@ -26,7 +26,7 @@ def mean(models: list[Model]) -> Model:
     states = [model.state_dict() for model in models]
     models[-1].load_state_dict({name: sum(state[name] for state in states) / len(states) for name in states[0]})
     if len(models) > 1:
-        models[-1].card["mean_of_steps"] = [model.card["training"]["steps"] for model in models]
+        models[-1].card["mean_of_steps"] = steps
         models[-1].card.pop("validation_sdr_db", None)  # of the last alone
     return models[-1]
 
@@ -43,7 +43,13 @@ def main() -> None:
     parser.add_argument("--name", help="of the model, if not the recipe's")
     parser.add_argument("--limits", default="", help="what the model does badly, for the card")
     options = parser.parse_args()
-    model = mean([Model.load(path) for path in options.model or [options.run / "best.safetensors"]])
+    paths = options.model or [options.run / "best.safetensors"]
+    models = [Model.load(path) for path in paths]
+    steps = [
+        0 if path in options.before else model.card["training"]["steps"]
+        for path, model in zip(paths, models, strict=True)
+    ]
+    model = mean(models, steps)
     name = model.card["name"] = options.name or model.card["name"]
     model.log_sensitivity.data += math.log(options.sensitivity)
     if options.iterations is not None:
