@@ -91,23 +91,6 @@ def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def small_live_model() -> Model:
     """A model like `openband-live`, small, of untrained weights that cut clearly."""
+    from made_models import live_model
+
     return live_model()
-
-
-def live_model(groups: int = 0) -> Model:
-    """A small real-time model; with `groups`, its recurrent layers hear groups of bands."""
-    import torch
-
-    from stems.model import Design, Model
-    from stems.network import NetworkShape
-    from stems.spectrum import Bands
-
-    torch.manual_seed(1)
-    network = NetworkShape(
-        bands=64, dimensions=8, layers=2, units=24, bidirectional=False, channels=4, groups=groups, width=16, stride=1
-    )
-    model = Model(Design(bands=Bands(count=64, reference_window=2048), network=network), {"name": "small-live"})
-    with torch.no_grad():
-        for weights in model.network.parameters():
-            weights.copy_((3 * weights).half())  # as files of models hold them
-    return model.eval()

@@ -10,7 +10,7 @@ import tracemalloc
 import numpy as np
 import pytest
 import torch
-from conftest import live_model
+from made_models import live_model
 from made_songs import made_song
 from torch.nn import functional
 
