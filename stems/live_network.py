@@ -20,18 +20,18 @@ class LiveNetwork:
     """What `EmbeddingNetwork` computes, of frames that come one by one.
 
     Args:
-        network: a unidirectional one, on the CPU.
+        network: a unidirectional one of stride 1, on the CPU.
     """
 
     def __init__(self, network: EmbeddingNetwork) -> None:
         self.network = network
-        recurrent = network.recurrent
-        self._layers = LivePaths(recurrent) if isinstance(recurrent, DualPath) else LiveStack(recurrent)
-        if isinstance(recurrent, DualPath):
-            self._last: Layer = nn.Identity()
+        self._layers: LivePaths | LiveStack
+        self._last: Layer
+        if isinstance(network.recurrent, DualPath):
+            self._layers, self._last = LivePaths(network.recurrent), nn.Identity()
         else:
             last = cast(nn.Linear, network.hints if network.texture else network.embedding)
-            self._last = packed(last.weight, last.bias)
+            self._layers, self._last = LiveStack(network.recurrent), packed(last.weight, last.bias)
         self.reset()
 
     def reset(self) -> None:

@@ -29,7 +29,7 @@ class NetworkShape:
         groups: of neighbouring bands that share the recurrent layers, see `stems.recurrent.DualPath`; 0 has whole
             frames heard at once.
         width: numbers that stand for a group.
-        stride: frames that groups hear as one.
+        stride: frames that groups hear as one; 1 in real time.
         channels: of the `stems.texture.Texture` before the recurrent layers; 0 leaves it out.
         texture: numbers of it that are kept of each cell, beside what the recurrent layers say.
         hints: numbers that the recurrent layers say of each cell, for its texture to be read by.

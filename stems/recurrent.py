@@ -111,7 +111,7 @@ class DualPath(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """(batch, frames, features) -> what is said of each frame, (batch, frames, said_size)."""
-        found = self.of_groups(self.enter(features)).transpose(0, 1).contiguous()
+        found = self.of_groups(self.enter(features)).transpose(0, 1)
         steps, batch, groups, width = found.shape
         for time, band in zip(self.time_paths, self.band_paths, strict=True):
             found = time(found.reshape(steps, batch * groups, width)).reshape(steps * batch, groups, width)

@@ -46,7 +46,7 @@ class Stream:
         channels: 1 or 2.
 
     Raises:
-        ModelError: if the model cannot be loaded, or hears the future.
+        ModelError: if the model cannot be loaded, hears the future, or hears several frames as one.
         OptionError: if the sample rate is out of range.
         AudioError: if there are more than two channels.
     """
@@ -64,6 +64,10 @@ class Stream:
             raise ModelError(
                 f"The model{name} hears the future (it is bidirectional), so it cannot run live: give one trained "
                 "with `bidirectional = false`, such as openband-live."
+            )
+        if self.model.design.network.groups and self.model.design.network.stride > 1:
+            raise ModelError(
+                "The model hears several frames as one, so it cannot run live: train it with `stride = 1`."
             )
         self.sample_rate = sample_rate
         self.channels = channels

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import gc
 import math
 import tracemalloc
@@ -260,6 +261,13 @@ def test_memory_does_not_grow(small_live_model: Model) -> None:
 def test_a_model_that_hears_the_future_is_refused_with_the_remedy(small_model: Model) -> None:
     with pytest.raises(ModelError, match=r"bidirectional = false.*openband-live"):
         Stream(small_model)
+
+
+def test_a_model_that_hears_several_frames_as_one_is_refused_with_the_remedy() -> None:
+    model = live_model(8)
+    network = dataclasses.replace(model.design.network, stride=2)
+    with pytest.raises(ModelError, match="`stride = 1`"):
+        Stream(Model(dataclasses.replace(model.design, network=network)))
 
 
 def test_what_cannot_be_streamed_is_refused(small_live_model: Model) -> None:

@@ -15,7 +15,7 @@ from stems.train.material import Recording, Track, draw, find_recordings, find_t
 from stems.train.recipe import Recipe
 
 DRUMS, BASS, VOCALS, OTHER = range(4)
-CHANGED, VOICES_CHANGED = 0.4, 0.75  # share of recordings at another speed; singers are few, and each becomes several
+CHANGED = 0.4  # share of recordings at another speed
 
 
 @dataclass
@@ -131,10 +131,10 @@ class Mixer:
         return parts, merged
 
     def _voice(self, rng: np.random.Generator, backing: np.ndarray) -> np.ndarray:
-        """A single voice, produced, at a level that suits what it is sung over."""
+        """A voice, or two or a choir, produced, at a level that suits what is sung over."""
         out, choirs = np.zeros((2, self.samples), np.float32), self.recipe.data.choirs
         for number in range(1 if rng.random() < 0.85 else 2):
-            audio = self._excerpt(rng, draw(rng, self.voices), VOICES_CHANGED)
+            audio = self._excerpt(rng, draw(rng, self.voices), self.recipe.data.voices_changed)
             level = augment.loudness(audio)
             if level > 1e-4:
                 audio = audio * np.float32(0.1 / level * 10 ** (-rng.uniform(0, 8) * number / 20))
@@ -152,7 +152,7 @@ class Mixer:
         return out if rng.random() < 0.5 else out[::-1]
 
     def _excerpt(self, rng: np.random.Generator, recording: Recording, changed: float = CHANGED) -> np.ndarray:
-        """A random excerpt that sounds, a share of them at another speed."""
+        """A random excerpt that sounds, at another speed with the probability `changed`."""
         speed = augment.pick_speed(rng, changed)
         count = -(-self.samples * speed[1] // speed[0])
         for _ in range(4):

@@ -121,11 +121,24 @@ def test_a_choir_sings_other_notes_besides_on_both_sides_and_as_loud():
     assert not augment.choir(np.random.default_rng(0), np.zeros((2, 44100), np.float32)).any()
 
 
-def test_recipes_let_choirs_sing(material, tmp_path):
-    recipe = with_data(voices={"songs/song 0": 1.0}, songs={"songs": 1.0}, sung=1.0, coherent=0.0)
-    choirs = dataclasses.replace(recipe, data=dataclasses.replace(recipe.data, choirs=1.0))
-    alone, together = (Mixer(each, material, tmp_path) for each in (recipe, choirs))
-    assert any(np.abs(alone(number).parts[2] - together(number).parts[2]).max() > 0.01 for number in range(8))
+def test_recipes_let_choirs_sing(material, tmp_path, monkeypatch):
+    sung = []
+    monkeypatch.setattr(augment, "choir", lambda rng, audio: sung.append(audio) or audio)
+    for share, voices in ((0.0, 0), (1.0, 8)):
+        recipe = with_data(voices={"songs/song 0": 1.0}, songs={"songs": 1.0}, sung=1.0, coherent=0.0, choirs=share)
+        mixer = Mixer(recipe, material, tmp_path)
+        assert sum(mixer(number).parts[2].any() for number in range(12)) >= 8
+        assert len(sung) >= voices and bool(sung) == bool(share)
+
+
+def test_the_speed_of_as_many_voices_changes_as_the_recipe_says(material, tmp_path, monkeypatch):
+    asked = []
+    pick = augment.pick_speed
+    monkeypatch.setattr(augment, "pick_speed", lambda rng, share: asked.append(share) or pick(rng, share))
+    recipe = with_data(voices={"songs/song 0": 1.0}, songs={"songs": 1.0}, sung=1.0, voices_changed=0.9)
+    for number in range(8):
+        Mixer(recipe, material, tmp_path)(number)
+    assert set(asked) == {0.4, 0.9}
 
 
 def test_instrumentals_are_one_part_beside_the_voice(material, tmp_path):
