@@ -45,8 +45,8 @@ def main() -> None:
     options = parser.parse_args()
     paths = options.model or [options.run / "best.safetensors"]
     models = [Model.load(path) for path in paths]
-    for before in models:  # one that shipped has a factor of its own
-        before.log_sensitivity.data -= math.log(before.card.get("sensitivity_factor", 1.0))
+    for model in models:  # one that shipped has a factor of its own
+        model.log_sensitivity.data -= math.log(model.card.get("sensitivity_factor", 1.0))
     steps = [
         0 if path in options.before else model.card["training"]["steps"]
         for path, model in zip(paths, models, strict=True)
