@@ -5,8 +5,10 @@
 CORPUS holds songs/, vocals/ and vocals_from_songs/; RENDERS the multitracks of render_band.py, seeds below
 900000 to train on and from there on to validate; PACKAGES the unpacked Debian packages
 warzone2100-music, wesnoth-1.16-music, ufoai-music, nexuiz-music, supertuxkart-data, hyperrogue-music,
-singularity-music, hedgewars-data, supertux-data, fretsonfire-songs-muldjord, fretsonfire-songs-sectoid and, for
-validation, redeclipse-data and asc-music. Singers and drum kits that validation hears are kept out of training.
+singularity-music, hedgewars-data, supertux-data, colobot-common-sounds, freedroidrpg-data, extremetuxracer-data,
+mu-cade-data, torus-trooper-data, rrootage-data, plee-the-bear-data, pushover-data, planetblupi-music-ogg,
+unknown-horizons, widelands-data, xmoto-data, zaz-data, fretsonfire-songs-muldjord, fretsonfire-songs-sectoid and,
+for validation, redeclipse-data and asc-music. Singers and drum kits that validation hears are kept out of training.
 
 Music without singing serves three times: as it is ("all but the vocals"), its calm stretches as "bass and other"
 without drums, and the guitars that Frets on Fire keeps apart as "other".
@@ -58,6 +60,19 @@ MUSIC = {
     "singularity": "singularity-music/usr/share/games/singularity/music",
     "hedgewars": "hedgewars-data/usr/share/games/hedgewars/Data/Music",
     "supertux": "supertux-data/usr/share/games/supertux2/music",
+    "colobot": "colobot-common-sounds/usr/share/games/colobot/music",
+    "freedroidrpg": "freedroidrpg-data/usr/share/freedroidrpg/data/sound/music",
+    "extremetuxracer": "extremetuxracer-data/usr/share/games/etr/music",
+    "mu-cade": "mu-cade-data/usr/share/games/mu-cade/sounds/musics",
+    "torus-trooper": "torus-trooper-data/usr/share/games/torus-trooper/sounds/musics",
+    "rrootage": "rrootage-data/usr/share/games/rrootage/sounds",
+    "plee-the-bear": "plee-the-bear-data/usr/share/games/plee-the-bear/music",
+    "pushover": "pushover-data/usr/share/pushover/themes",
+    "planetblupi": "planetblupi-music-ogg/usr/share/planetblupi/music",
+    "unknown-horizons": "unknown-horizons/usr/share/unknown-horizons/content/audio/music",
+    "widelands": "widelands-data/usr/share/games/widelands/data/music",
+    "xmoto": "xmoto-data/usr/share/games/xmoto/Textures/Musics",
+    "zaz": "zaz-data/usr/share/games/zaz",
 }
 GUITARS = {
     "muldjord": "fretsonfire-songs-muldjord/usr/share/games/fretsonfire/data/songs/muldjord",

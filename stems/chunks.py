@@ -70,7 +70,7 @@ class Frames:
         if 2 * (first + len(vectors)) * self.size > KEPT_IN_MEMORY:
             self._file.rollover()  # or frames that are heard backward would fill the memory before them first
         self._file.seek(2 * first * self.size)
-        self._file.write(vectors.half().cpu().numpy().tobytes())
+        self._file.write(vectors.half().cpu().contiguous().numpy().data)
 
     def read(self, first: int, count: int) -> Tensor:
         """`count` frames from frame `first` on, fewer at the end: (frames, size) in single precision."""
@@ -162,7 +162,8 @@ def listen(
     running, written = RunningFeatures(network), 0
     waiting = kept_levels.new_zeros(0, network.features_size)  # features of a stride that is not whole yet
     for _, piece in spectra(song, grid, PIECE_FRAMES, device):
-        levels = bands.levels(piece * gain, grid)
+        torch.view_as_real(piece).mul_(gain)  # twice as fast as complex numbers
+        levels = bands.levels(piece, grid)
         places, chosen = among(done, levels.shape[1])
         kept_levels[:, places] = levels[:, chosen.to(device)]
         last = done + levels.shape[1] == total

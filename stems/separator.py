@@ -21,7 +21,7 @@ from stems.methods import Start, method_named
 from stems.model import Model
 from stems.spectrum import OVERLAP, Grid, OverlapAdd
 
-BLOCK_FRAMES = 128  # that are separated at once; more of them no longer fit the processor's cache
+BLOCK_FRAMES = 64  # that are separated at once; the spectra of more of them no longer fit the processor's cache
 LOUDNESS_BLOCK = 2048  # samples
 KNOWN_LOUDNESS = 0.1  # root mean square of the songs in training
 LOWEST_SENSITIVITY, HIGHEST_SENSITIVITY = 0.1, 10.0

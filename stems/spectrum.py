@@ -104,12 +104,12 @@ class OverlapAdd:
         grid = self.grid
         # A Hann window applied twice sums to 3/8 of the overlap, and `analyse` scaled by 4 / window.
         taper = grid.taper.to(spectra.real) * (grid.window / 4 / (0.375 * OVERLAP))
-        frames = torch.fft.irfft(spectra, n=grid.window).mul_(taper)
+        frames = torch.fft.irfft(spectra, n=grid.window)
         *batch, count, _ = frames.shape
         quarters = frames.reshape(*batch, count, OVERLAP, grid.hop)
         out = quarters.new_zeros(*batch, count + OVERLAP - 1, grid.hop)
-        for quarter in range(OVERLAP):
-            out[..., quarter : quarter + count, :] += quarters[..., quarter, :]
+        for quarter, part in enumerate(taper.reshape(OVERLAP, grid.hop)):
+            out[..., quarter : quarter + count, :].addcmul_(quarters[..., quarter, :], part)
         out = out.reshape(*batch, -1)
         if self._tail is not None:
             out[..., : self._tail.shape[-1]] += self._tail
@@ -165,8 +165,9 @@ class Bands:
 
     def sums(self, power: Tensor, grid: Grid) -> Tensor:
         """Adds up what is given per bin: (..., frames, bins) -> (..., frames, bands)."""
-        sums = power.new_zeros(*power.shape[:-1], self.count)
-        return sums.index_add_(-1, self.of_bins(grid).to(power.device), power)
+        lines = power.flatten(0, -2).T.contiguous()  # adding whole lines is several times as fast as single numbers
+        sums = lines.new_zeros(self.count, lines.shape[1]).index_add_(0, self.of_bins(grid).to(power.device), lines)
+        return sums.T.reshape(*power.shape[:-1], self.count)
 
     def levels(self, spectra: Tensor, grid: Grid) -> Tensor:
         """Levels of mid and side in dB, the network's input.
@@ -178,8 +179,8 @@ class Bands:
             (2, frames, bands), at least `FLOOR_DB`.
         """
         left, right = spectra[0], spectra[-1]
-        power = self.sums(torch.stack([energy((left + right) / 2), energy((left - right) / 2)]), grid)
-        return 10 * torch.log10(power / self.widths(grid).to(power) + 10 ** (FLOOR_DB / 10))
+        power = self.sums(torch.stack([energy(left + right), energy(left - right)]), grid)
+        return 10 * torch.log10(power / (4 * self.widths(grid).to(power)) + 10 ** (FLOOR_DB / 10))
 
     def powers(self, levels: Tensor, grid: Grid) -> Tensor:
         """Powers of both channels together, (frames, bands), from the levels of mid and side."""
