@@ -132,6 +132,15 @@ def bright(rng: np.random.Generator, audio: np.ndarray) -> np.ndarray:
     )
 
 
+def belted(rng: np.random.Generator, audio: np.ndarray) -> np.ndarray:
+    """Raises a voice (2, samples) above its lowest notes, as it is when sung loudly and recorded closely."""
+    return run(
+        np.ascontiguousarray(audio),
+        pedalboard.LowShelfFilter(rng.uniform(250, 700), -rng.uniform(4, 16)),
+        pedalboard.PeakFilter(rng.uniform(500, 2200), rng.uniform(0, 6), rng.uniform(0.5, 1)),
+    )
+
+
 def kicks(rng: np.random.Generator, samples: int) -> np.ndarray:
     """A bass drum as electronic music has it, mostly on every beat: a sine that falls to its pitch and rings.
 

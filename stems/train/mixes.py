@@ -132,14 +132,16 @@ class Mixer:
 
     def _voice(self, rng: np.random.Generator, backing: np.ndarray) -> np.ndarray:
         """A voice, or two or a choir, produced, at a level that suits what is sung over."""
-        out, choirs = np.zeros((2, self.samples), np.float32), self.recipe.data.choirs
+        out, data = np.zeros((2, self.samples), np.float32), self.recipe.data
         for number in range(1 if rng.random() < 0.85 else 2):
-            audio = self._excerpt(rng, draw(rng, self.voices), self.recipe.data.voices_changed)
+            audio = self._excerpt(rng, draw(rng, self.voices), data.voices_changed)
             level = augment.loudness(audio)
             if level > 1e-4:
                 audio = audio * np.float32(0.1 / level * 10 ** (-rng.uniform(0, 8) * number / 20))
-                if choirs and rng.random() < choirs:
+                if data.choirs and rng.random() < data.choirs:
                     audio = augment.choir(rng, audio)
+                if data.belted and rng.random() < data.belted:
+                    audio = augment.belted(rng, audio)
             out += audio
         if rng.random() < 0.25:  # it starts or ends within the excerpt
             edge = int(rng.uniform(0.15, 0.85) * self.samples)

@@ -49,6 +49,7 @@ class Data:
         kicks: share of mixes that get the bass drum of electronic music as well.
         voices_changed: share of voices at another speed, pitch and tempo together, so that few singers become several.
         choirs: share of the voices that several sing at once, in harmony or in unison.
+        belted: share of the voices whose overtones are raised above their lowest notes.
     """
 
     songs: dict[str, float] = field(default_factory=dict)
@@ -69,6 +70,7 @@ class Data:
     kicks: float = 0.0
     voices_changed: float = 0.4
     choirs: float = 0.0
+    belted: float = 0.0
 
 
 @dataclass(frozen=True)

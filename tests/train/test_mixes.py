@@ -131,6 +131,25 @@ def test_recipes_let_choirs_sing(material, tmp_path, monkeypatch):
         assert len(sung) >= voices and bool(sung) == bool(share)
 
 
+def test_a_belted_voice_is_weaker_below_its_overtones():
+    seconds = np.arange(44100) / 44100
+    voice = sum(np.sin(2 * np.pi * hz * seconds) for hz in (180, 900)) * np.float32(0.1) * np.ones((2, 1), np.float32)
+    for seed in range(8):
+        sung = augment.belted(np.random.default_rng(seed), voice.astype(np.float32))
+        before, after = (np.abs(np.fft.rfft(audio[0, 4410:]))[[162, 810]] for audio in (voice, sung))
+        assert after[0] / before[0] < 0.8 * after[1] / before[1]
+
+
+def test_recipes_let_voices_belt(material, tmp_path, monkeypatch):
+    sung = []
+    monkeypatch.setattr(augment, "belted", lambda rng, audio: sung.append(audio) or audio)
+    for share in (0.0, 1.0):
+        recipe = with_data(voices={"songs/song 0": 1.0}, songs={"songs": 1.0}, sung=1.0, coherent=0.0, belted=share)
+        mixer = Mixer(recipe, material, tmp_path)
+        assert sum(mixer(number).parts[2].any() for number in range(12)) >= 8
+        assert bool(sung) == bool(share)
+
+
 def test_the_speed_of_as_many_voices_changes_as_the_recipe_says(material, tmp_path, monkeypatch):
     asked = []
     pick = augment.pick_speed
