@@ -141,30 +141,6 @@ def belted(rng: np.random.Generator, audio: np.ndarray) -> np.ndarray:
     )
 
 
-def kicks(rng: np.random.Generator, samples: int) -> np.ndarray:
-    """A bass drum as electronic music has it, mostly on every beat: a sine that falls to its pitch and rings.
-
-    Args:
-        samples: at 44.1 kHz; in less than two beats there may be no hit.
-
-    Returns:
-        (1, samples), at a loudness of 0.1, which is -20 dB.
-    """
-    seconds = np.arange(int(0.9 * REFERENCE_RATE)) / REFERENCE_RATE
-    pitch, start, fall = rng.uniform(36, 68), rng.uniform(100, 450), rng.uniform(0.008, 0.05)
-    phase = 2 * np.pi * (pitch * seconds + (start - pitch) * fall * (1 - np.exp(-seconds / fall)))
-    ringing = np.exp(-seconds / rng.uniform(0.06, 0.35)) * np.minimum(1, (0.9 - seconds) / 0.05)
-    hit = np.tanh(rng.uniform(1, 4) * np.sin(phase) * ringing)
-    line = np.zeros((1, samples + len(hit)), np.float32)
-    beat = 60 / rng.uniform(85, 150) * REFERENCE_RATE
-    left_out = rng.uniform(0, 0.4)
-    for place in np.arange(rng.uniform(0, beat), samples, beat):
-        if rng.random() >= left_out:
-            line[0, int(place) : int(place) + len(hit)] += hit.astype(np.float32) * np.float32(rng.uniform(0.8, 1))
-    line = line[:, :samples]
-    return at_level(line, -20 - 20 * np.log10(max(loudness(line), 1e-4)))
-
-
 def voice(rng: np.random.Generator, audio: np.ndarray) -> np.ndarray:
     """Produces a dry voice (2, samples) as records do: tone, dynamics, doubling, echo, room, place."""
     if not audio.any():
