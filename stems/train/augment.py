@@ -44,6 +44,17 @@ def equalizer(rng: np.random.Generator, amount_db: float) -> list[pedalboard.Plu
     ]
 
 
+def coloured(rng: np.random.Generator, audio: np.ndarray) -> np.ndarray:
+    """Plays (channels, samples) through resonances and notches anywhere, so that timbre alone says little of a stem."""
+    plugins = [
+        pedalboard.PeakFilter(
+            float(np.exp(rng.uniform(np.log(80), np.log(9000)))), rng.uniform(-12, 9), rng.uniform(0.5, 3)
+        )
+        for _ in range(5)
+    ]
+    return run(np.ascontiguousarray(audio), *plugins)
+
+
 def compressor(rng: np.random.Generator, level_db: float) -> pedalboard.Plugin:
     """A compressor whose threshold lies around a level in dBFS."""
     return pedalboard.Compressor(
@@ -139,6 +150,30 @@ def belted(rng: np.random.Generator, audio: np.ndarray) -> np.ndarray:
         pedalboard.LowShelfFilter(rng.uniform(250, 700), -rng.uniform(4, 16)),
         pedalboard.PeakFilter(rng.uniform(500, 2200), rng.uniform(0, 6), rng.uniform(0.5, 1)),
     )
+
+
+def kicks(rng: np.random.Generator, samples: int) -> np.ndarray:
+    """A bass drum as electronic music has it, mostly on every beat: a sine that falls to its pitch and rings.
+
+    Args:
+        samples: at 44.1 kHz; in less than two beats there may be no hit.
+
+    Returns:
+        (1, samples), at a loudness of 0.1, which is -20 dB.
+    """
+    seconds = np.arange(int(0.9 * REFERENCE_RATE)) / REFERENCE_RATE
+    pitch, start, fall = rng.uniform(36, 68), rng.uniform(100, 450), rng.uniform(0.008, 0.05)
+    phase = 2 * np.pi * (pitch * seconds + (start - pitch) * fall * (1 - np.exp(-seconds / fall)))
+    ringing = np.exp(-seconds / rng.uniform(0.06, 0.35)) * np.minimum(1, (0.9 - seconds) / 0.05)
+    hit = np.tanh(rng.uniform(1, 4) * np.sin(phase) * ringing)
+    line = np.zeros((1, samples + len(hit)), np.float32)
+    beat = 60 / rng.uniform(85, 150) * REFERENCE_RATE
+    left_out = rng.uniform(0, 0.4)
+    for place in np.arange(rng.uniform(0, beat), samples, beat):
+        if rng.random() >= left_out:
+            line[0, int(place) : int(place) + len(hit)] += hit.astype(np.float32) * np.float32(rng.uniform(0.8, 1))
+    line = line[:, :samples]
+    return at_level(line, -20 - 20 * np.log10(max(loudness(line), 1e-4)))
 
 
 def voice(rng: np.random.Generator, audio: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 from stems.card import STEMS
 from stems.errors import RecipeError
 from stems.spectrum import Grid
-from stems.train import augment, synthesis
+from stems.train import augment
 from stems.train.material import Recording, Track, draw, find_recordings, find_tracks, musdb_tracks
 from stems.train.recipe import Recipe
 
@@ -80,7 +80,9 @@ class Mixer:
             else:
                 parts, merged = self._incoherent(rng)
             if data.kicks and rng.random() < data.kicks:
-                parts[DRUMS] += beside(rng, parts, synthesis.kicks(rng, self.samples))
+                beyond_kicks_db = 20 + 20 * np.log10(max(augment.loudness(parts.sum(0)), 1e-3))
+                level_db = beyond_kicks_db + rng.uniform(-8, 2)
+                parts[DRUMS] += augment.at_level(augment.kicks(rng, self.samples), level_db)
             if data.bright and rng.random() < data.bright:
                 parts[BASS] = augment.bright(rng, parts[BASS])
             for stem in (BASS, OTHER):
@@ -90,9 +92,9 @@ class Mixer:
                 groups = merge(groups, (BASS, OTHER))
                 parts[BASS] += parts[OTHER]
                 parts[OTHER] = 0
-        if data.leads and rng.random() < data.leads:
-            part = int(groups[:, OTHER].argmax())
-            parts[part] += beside(rng, parts, synthesis.lead(rng, self.samples))
+        for stem in (DRUMS, BASS, VOCALS, OTHER):
+            if data.coloured and parts[stem].any() and rng.random() < data.coloured:
+                parts[stem] = augment.coloured(rng, parts[stem])
         if rng.random() >= data.sung:
             parts[VOCALS] = 0
         elif not parts[VOCALS].any() and self.voices:
@@ -149,6 +151,8 @@ class Mixer:
             out[:, edge:] = 0 if rng.random() < 0.5 else out[:, edge:]
             out[:, : edge // 2] *= np.float32(rng.random() < 0.5)
         out = augment.voice(rng, out)
+        if data.coloured and rng.random() < data.coloured:
+            out = augment.coloured(rng, out)
         level, backing_level = augment.loudness(out), augment.loudness(backing)
         if level > 1e-4 and backing_level > 1e-4:
             out = out * np.float32(backing_level / level * 10 ** (rng.normal(-5.0, 4.5) / 20))
@@ -172,12 +176,6 @@ class Mixer:
         parts = augment.glued(rng, augment.narrower(rng, parts))
         top_hz = float(rng.uniform(9000, 17000)) if rng.random() < 0.2 else None
         return Mix(augment.master(rng, parts.sum(0)), parts, groups, top_hz)
-
-
-def beside(rng: np.random.Generator, parts: np.ndarray, line: np.ndarray) -> np.ndarray:
-    """A line of usual loudness, 8 dB below what else plays to 2 dB above it; parts are (stems, channels, samples)."""
-    beyond_db = 20 + 20 * np.log10(max(augment.loudness(parts.sum(0)), 1e-3))
-    return augment.at_level(line, beyond_db + rng.uniform(-8, 2))
 
 
 def merge(groups: np.ndarray, stems: tuple[int, ...]) -> np.ndarray:

@@ -47,7 +47,7 @@ class Data:
         driven: share of basses and of others that are played through an amplifier driven hard.
         bright: share of basses whose overtones are raised.
         kicks: share of mixes that get the bass drum of electronic music as well.
-        leads: share of mixes that get a line of a synthesizer or an electric guitar as well.
+        coloured: share of the stems that are played through random resonances and notches.
         voices_changed: share of voices at another speed, pitch and tempo together, so that few singers become several.
         choirs: share of the voices that several sing at once, in harmony or in unison.
         belted: share of the voices whose overtones are raised above their lowest notes.
@@ -69,7 +69,7 @@ class Data:
     driven: float = 0.0
     bright: float = 0.0
     kicks: float = 0.0
-    leads: float = 0.0
+    coloured: float = 0.0
     voices_changed: float = 0.4
     choirs: float = 0.0
     belted: float = 0.0

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from stems.errors import RecipeError
-from stems.train import augment, synthesis
+from stems.train import augment
 from stems.train.mixes import Mixer
 from stems.train.recipe import Data, Recipe
 
@@ -88,40 +88,12 @@ def test_a_bright_bass_has_louder_overtones_and_its_lowest_note_as_before():
 
 def test_kicks_are_low_struck_and_of_one_loudness():
     for seed in range(8):
-        line = synthesis.kicks(np.random.default_rng(seed), 4 * 44100)
+        line = augment.kicks(np.random.default_rng(seed), 4 * 44100)
         assert line.shape == (1, 4 * 44100) and line.dtype == np.float32
         assert augment.loudness(line) == pytest.approx(0.1, rel=0.01)
         power = np.abs(np.fft.rfft(line[0])) ** 2
         assert power[: 4 * 500].sum() > 0.9 * power.sum()  # below 500 Hz
         assert power[: 4 * 20].sum() < 0.05 * power.sum()
-
-
-def test_leads_are_of_one_loudness_and_each_another():
-    lines = [synthesis.lead(np.random.default_rng(seed), 3 * 44100) for seed in range(12)]
-    for line in lines:
-        assert line.shape == (2, 3 * 44100) and line.dtype == np.float32 and np.isfinite(line).all()
-        assert augment.loudness(line) == pytest.approx(0.1, rel=0.01)
-    middles = [(power := np.abs(np.fft.rfft(line[0])) ** 2) @ np.arange(len(power)) / power.sum() / 3 for line in lines]
-    assert max(middles) > 3 * min(middles)  # some are dull, some are bright
-
-
-def test_leads_glide_and_tremble_as_voices_do():
-    pitches = [synthesis._melody(np.random.default_rng(seed), 2 * 44100)[0] for seed in range(12)]
-    between = [np.mean(np.abs(np.diff(pitch)) > 1e-5) for pitch in pitches]
-    assert max(between) > 0.9 and np.median(between) > 0.1
-
-
-@pytest.mark.parametrize("instrumental", [0.0, 1.0])
-def test_recipes_add_leads_to_what_is_not_sung(material, tmp_path, instrumental):
-    settings = {"coherent": 1.0, "voices": {"songs/song 0": 1.0}, "instrumentals": {"songs/song 1": 1.0}, "sung": 0.0}
-    settings["instrumental"] = instrumental
-    changed = 0
-    for number in range(8):
-        plain = Mixer(with_data(**settings), material, tmp_path)(number)
-        led = Mixer(with_data(**settings, leads=1.0), material, tmp_path)(number)
-        assert not led.parts[2].any() and np.array_equal(led.groups, plain.groups)
-        changed += not np.array_equal(led.parts, plain.parts)
-    assert changed == 8
 
 
 def test_recipes_add_kicks_to_drums_alone(material, tmp_path):
@@ -176,6 +148,31 @@ def test_recipes_let_voices_belt(material, tmp_path, monkeypatch):
         mixer = Mixer(recipe, material, tmp_path)
         assert sum(mixer(number).parts[2].any() for number in range(12)) >= 8
         assert bool(sung) == bool(share)
+
+
+def test_colours_are_of_every_seed_another_and_leave_notes_where_they_are():
+    noise = np.random.default_rng(0).standard_normal((2, 44100)).astype(np.float32) * np.float32(0.1)
+    spectrum = np.abs(np.fft.rfft(noise[0]))
+    curves = []
+    for seed in range(8):
+        played = augment.coloured(np.random.default_rng(seed), noise)
+        assert played.shape == noise.shape and played.dtype == np.float32
+        gains = 20 * np.log10(np.abs(np.fft.rfft(played[0])) / spectrum)
+        curves.append([np.median(gains[hz - 20 : hz + 20]) for hz in (100, 300, 1000, 3000, 8000)])
+    assert np.ptp(curves, axis=0).min() > 3  # dB, at every frequency
+    tone = np.sin(2 * np.pi * 440 * np.arange(44100) / 44100).astype(np.float32) * np.ones((2, 1), np.float32)
+    played = augment.coloured(np.random.default_rng(1), tone)
+    assert np.abs(np.fft.rfft(played[0])).argmax() == 440
+
+
+def test_recipes_colour_as_many_stems_as_they_say(material, tmp_path, monkeypatch):
+    played = []
+    monkeypatch.setattr(augment, "coloured", lambda rng, audio: played.append(audio) or audio)
+    for share in (0.0, 1.0):
+        recipe = with_data(voices={"songs/song 0": 1.0}, songs={"songs": 1.0}, sung=1.0, coherent=1.0, coloured=share)
+        sounding = sum(stem.any() for number in range(6) for stem in Mixer(recipe, material, tmp_path)(number).parts)
+        assert bool(played) == bool(share)
+    assert len(played) >= sounding
 
 
 def test_the_speed_of_as_many_voices_changes_as_the_recipe_says(material, tmp_path, monkeypatch):
