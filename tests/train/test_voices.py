@@ -201,8 +201,8 @@ def tiny_voices(steps: int) -> str:
         ('["duets/same-gender", "duets/mixed"]', '["duets"]'),
         ("160", "72"),
         ("single_hz = 700.0", "single_hz = 300.0"),
-        ("layers = 2", "layers = 1"),
-        ("units = 256", "units = 48"),
+        ("layers = 3", "layers = 1"),
+        ("groups = 16", "groups = 8"),
     ):
         assert old in text
         text = text.replace(old, new)
