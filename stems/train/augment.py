@@ -144,7 +144,7 @@ def bright(rng: np.random.Generator, audio: np.ndarray) -> np.ndarray:
 
 
 def belted(rng: np.random.Generator, audio: np.ndarray) -> np.ndarray:
-    """Raises a voice (2, samples) above its lowest notes, as it is when sung loudly and recorded closely."""
+    """Lowers the lowest partials of a voice (2, samples) under the others, as they are when it is sung loudly."""
     return run(
         np.ascontiguousarray(audio),
         pedalboard.LowShelfFilter(rng.uniform(250, 700), -rng.uniform(4, 16)),

@@ -92,13 +92,13 @@ class Mixer:
                 groups = merge(groups, (BASS, OTHER))
                 parts[BASS] += parts[OTHER]
                 parts[OTHER] = 0
-        for stem in (DRUMS, BASS, VOCALS, OTHER):
-            if data.coloured and parts[stem].any() and rng.random() < data.coloured:
-                parts[stem] = augment.coloured(rng, parts[stem])
         if rng.random() >= data.sung:
             parts[VOCALS] = 0
         elif not parts[VOCALS].any() and self.voices:
             parts[VOCALS] = self._voice(rng, parts.sum(0))
+        for part in parts:
+            if data.coloured and part.any() and rng.random() < data.coloured:
+                part[:] = augment.coloured(rng, part)
         if rng.random() < 0.06:
             parts[rng.integers(4)] = 0
         return self._finish(rng, parts, groups)
@@ -151,8 +151,6 @@ class Mixer:
             out[:, edge:] = 0 if rng.random() < 0.5 else out[:, edge:]
             out[:, : edge // 2] *= np.float32(rng.random() < 0.5)
         out = augment.voice(rng, out)
-        if data.coloured and rng.random() < data.coloured:
-            out = augment.coloured(rng, out)
         level, backing_level = augment.loudness(out), augment.loudness(backing)
         if level > 1e-4 and backing_level > 1e-4:
             out = out * np.float32(backing_level / level * 10 ** (rng.normal(-5.0, 4.5) / 20))

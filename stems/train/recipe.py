@@ -50,7 +50,7 @@ class Data:
         coloured: share of the stems that are played through random resonances and notches.
         voices_changed: share of voices at another speed, pitch and tempo together, so that few singers become several.
         choirs: share of the voices that several sing at once, in harmony or in unison.
-        belted: share of the voices whose overtones are raised above their lowest notes.
+        belted: share of the voices whose lowest partials are lowered, as when sung loudly.
     """
 
     songs: dict[str, float] = field(default_factory=dict)
