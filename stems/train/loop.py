@@ -160,6 +160,7 @@ def train(
             report(entry)
             sums, since, logged = torch.zeros(len(fields(Losses))), 0, time.monotonic()
     if ranks > 1:
+        distributed.barrier()  # or the others would take their end of the connections away while the first still writes
         distributed.destroy_process_group()
     return places.run / "model.safetensors"
 
