@@ -31,6 +31,11 @@ def change_speed(audio: np.ndarray, speed: tuple[int, int]) -> np.ndarray:
     return audio if speed[0] == speed[1] else resample_poly(audio, *speed, axis=-1).astype(np.float32)
 
 
+def frequency(rng: np.random.Generator, lowest: float, highest: float) -> float:
+    """A frequency between two in Hz, every octave as likely as another."""
+    return float(np.exp(rng.uniform(np.log(lowest), np.log(highest))))
+
+
 def equalizer(rng: np.random.Generator, amount_db: float) -> list[pedalboard.Plugin]:
     """A random tone control of three filters."""
 
@@ -39,7 +44,7 @@ def equalizer(rng: np.random.Generator, amount_db: float) -> list[pedalboard.Plu
 
     return [
         pedalboard.LowShelfFilter(rng.uniform(80, 300), gain()),
-        pedalboard.PeakFilter(float(np.exp(rng.uniform(np.log(300), np.log(5000)))), gain(), rng.uniform(0.5, 1.5)),
+        pedalboard.PeakFilter(frequency(rng, 300, 5000), gain(), rng.uniform(0.5, 1.5)),
         pedalboard.HighShelfFilter(rng.uniform(3000, 9000), gain()),
     ]
 
@@ -47,10 +52,7 @@ def equalizer(rng: np.random.Generator, amount_db: float) -> list[pedalboard.Plu
 def coloured(rng: np.random.Generator, audio: np.ndarray) -> np.ndarray:
     """Plays (channels, samples) through resonances and notches anywhere, so that timbre alone says little of a stem."""
     plugins = [
-        pedalboard.PeakFilter(
-            float(np.exp(rng.uniform(np.log(80), np.log(9000)))), rng.uniform(-12, 9), rng.uniform(0.5, 3)
-        )
-        for _ in range(5)
+        pedalboard.PeakFilter(frequency(rng, 80, 9000), rng.uniform(-12, 9), rng.uniform(0.5, 3)) for _ in range(5)
     ]
     return run(np.ascontiguousarray(audio), *plugins)
 

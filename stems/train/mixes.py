@@ -79,11 +79,11 @@ class Mixer:
                 parts, merged = self._coherent(rng, track), track.merged
             else:
                 parts, merged = self._incoherent(rng)
-            if data.kicks and rng.random() < data.kicks:
+            if happens(rng, data.kicks):
                 beyond_kicks_db = 20 + 20 * np.log10(max(augment.loudness(parts.sum(0)), 1e-3))
                 level_db = beyond_kicks_db + rng.uniform(-8, 2)
                 parts[DRUMS] += augment.at_level(augment.kicks(rng, self.samples), level_db)
-            if data.bright and rng.random() < data.bright:
+            if happens(rng, data.bright):
                 parts[BASS] = augment.bright(rng, parts[BASS])
             for stem in (BASS, OTHER):
                 if rng.random() < data.driven:
@@ -97,7 +97,7 @@ class Mixer:
         elif not parts[VOCALS].any() and self.voices:
             parts[VOCALS] = self._voice(rng, parts.sum(0))
         for part in parts:
-            if data.coloured and part.any() and rng.random() < data.coloured:
+            if part.any() and happens(rng, data.coloured):
                 part[:] = augment.coloured(rng, part)
         if rng.random() < 0.06:
             parts[rng.integers(4)] = 0
@@ -141,9 +141,9 @@ class Mixer:
             level = augment.loudness(audio)
             if level > 1e-4:
                 audio = audio * np.float32(0.1 / level * 10 ** (-rng.uniform(0, 8) * number / 20))
-                if data.choirs and rng.random() < data.choirs:
+                if happens(rng, data.choirs):
                     audio = augment.choir(rng, audio)
-                if data.belted and rng.random() < data.belted:
+                if happens(rng, data.belted):
                     audio = augment.belted(rng, audio)
             out += audio
         if rng.random() < 0.25:  # it starts or ends within the excerpt
@@ -174,6 +174,11 @@ class Mixer:
         parts = augment.glued(rng, augment.narrower(rng, parts))
         top_hz = float(rng.uniform(9000, 17000)) if rng.random() < 0.2 else None
         return Mix(augment.master(rng, parts.sum(0)), parts, groups, top_hz)
+
+
+def happens(rng: np.random.Generator, share: float) -> bool:
+    """Whether what a share of mixes gets is drawn; a share of 0 draws nothing, so that other draws stay as they are."""
+    return share > 0 and rng.random() < share
 
 
 def merge(groups: np.ndarray, stems: tuple[int, ...]) -> np.ndarray:

@@ -76,14 +76,21 @@ def test_driven_recipes_change_basses_and_others_alone(material, tmp_path):
     assert shapes[0] > 0.999 and shapes[2] > 0.999 and min(shapes[1], shapes[3]) < 0.99
 
 
-def test_a_bright_bass_has_louder_overtones_and_its_lowest_note_as_before():
+def gains(effect, *hz):
+    """What an effect does to tones at some frequencies, for eight seeds, as factors."""
     seconds = np.arange(44100) / 44100
-    notes = sum(np.sin(2 * np.pi * hz * seconds) for hz in (50, 1000)) * np.float32(0.1) * np.ones((2, 1), np.float32)
+    tones = sum(np.sin(2 * np.pi * each * seconds) for each in hz) * np.float32(0.1) * np.ones((2, 1), np.float32)
+    bins = [round(0.9 * each) for each in hz]  # of what follows the first tenth of a second
     for seed in range(8):
-        played = augment.bright(np.random.default_rng(seed), notes.astype(np.float32))
-        before, after = (np.abs(np.fft.rfft(audio[0, 4410:]))[[45, 900]] for audio in (notes, played))
-        assert 0.8 < after[0] / before[0] < 1.5
-        assert after[1] / before[1] > 1.05 * after[0] / before[0]
+        played = effect(np.random.default_rng(seed), tones.astype(np.float32))
+        before, after = (np.abs(np.fft.rfft(audio[0, 4410:]))[bins] for audio in (tones, played))
+        yield after / before
+
+
+def test_a_bright_bass_has_louder_overtones_and_its_lowest_note_as_before():
+    for lowest, overtone in gains(augment.bright, 50, 1000):
+        assert 0.8 < lowest < 1.5
+        assert overtone > 1.05 * lowest
 
 
 def test_kicks_are_low_struck_and_of_one_loudness():
@@ -121,33 +128,22 @@ def test_a_choir_sings_other_notes_besides_on_both_sides_and_as_loud():
     assert not augment.choir(np.random.default_rng(0), np.zeros((2, 44100), np.float32)).any()
 
 
-def test_recipes_let_choirs_sing(material, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("share", "effect"), [("choirs", "choir"), ("belted", "belted")])
+def test_recipes_let_choirs_sing_and_voices_belt(material, tmp_path, monkeypatch, share, effect):
     sung = []
-    monkeypatch.setattr(augment, "choir", lambda rng, audio: sung.append(audio) or audio)
-    for share, voices in ((0.0, 0), (1.0, 8)):
-        recipe = with_data(voices={"songs/song 0": 1.0}, songs={"songs": 1.0}, sung=1.0, coherent=0.0, choirs=share)
+    monkeypatch.setattr(augment, effect, lambda rng, audio: sung.append(audio) or audio)
+    for of_voices, voices in ((0.0, 0), (1.0, 8)):
+        recipe = with_data(
+            voices={"songs/song 0": 1.0}, songs={"songs": 1.0}, sung=1.0, coherent=0.0, **{share: of_voices}
+        )
         mixer = Mixer(recipe, material, tmp_path)
         assert sum(mixer(number).parts[2].any() for number in range(12)) >= 8
-        assert len(sung) >= voices and bool(sung) == bool(share)
+        assert len(sung) >= voices and bool(sung) == bool(of_voices)
 
 
 def test_a_belted_voice_is_weaker_below_its_overtones():
-    seconds = np.arange(44100) / 44100
-    voice = sum(np.sin(2 * np.pi * hz * seconds) for hz in (180, 900)) * np.float32(0.1) * np.ones((2, 1), np.float32)
-    for seed in range(8):
-        sung = augment.belted(np.random.default_rng(seed), voice.astype(np.float32))
-        before, after = (np.abs(np.fft.rfft(audio[0, 4410:]))[[162, 810]] for audio in (voice, sung))
-        assert after[0] / before[0] < 0.8 * after[1] / before[1]
-
-
-def test_recipes_let_voices_belt(material, tmp_path, monkeypatch):
-    sung = []
-    monkeypatch.setattr(augment, "belted", lambda rng, audio: sung.append(audio) or audio)
-    for share in (0.0, 1.0):
-        recipe = with_data(voices={"songs/song 0": 1.0}, songs={"songs": 1.0}, sung=1.0, coherent=0.0, belted=share)
-        mixer = Mixer(recipe, material, tmp_path)
-        assert sum(mixer(number).parts[2].any() for number in range(12)) >= 8
-        assert bool(sung) == bool(share)
+    for lowest, overtone in gains(augment.belted, 180, 900):
+        assert lowest < 0.8 * overtone
 
 
 def test_colours_are_of_every_seed_another_and_leave_notes_where_they_are():
