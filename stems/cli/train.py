@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from stems.cli.extras import require
+from stems.cli.options import Device, DeviceName
 
 
 def train(
@@ -18,7 +19,7 @@ def train(
         Path | None, typer.Option(help="Folder of the run, which goes on where it stopped; runs/RECIPE when left out.")
     ] = None,
     cache: Annotated[Path, typer.Option(help="Folder for decoded audio.")] = Path("runs/cache"),
-    device: Annotated[str, typer.Option(help="cpu, cuda or mps.")] = "cpu",
+    device: DeviceName = Device.auto,
     workers: Annotated[int, typer.Option(min=0, help="Processes that make mixes.")] = 1,
     threads: Annotated[int | None, typer.Option(min=1, help="Cores that the network uses.")] = None,
     start: Annotated[
@@ -36,7 +37,7 @@ def train(
     if threads is not None:
         torch.set_num_threads(threads)
     places = Places(run or Path("runs") / recipe.stem, data, cache, musdb)
-    path = train_recipe(recipe, places, device, workers, minutes, start, _report)
+    path = train_recipe(recipe, places, device.value, workers, minutes, start, _report)
     typer.echo(f"The model is {path}.")
 
 

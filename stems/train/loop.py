@@ -19,6 +19,7 @@ from torch import Tensor, distributed
 from torch.utils.data import DataLoader, Dataset
 
 from stems.model import Model
+from stems.separator import choose_device
 from stems.spectrum import Grid
 from stems.train.cells import Cells, cells_of
 from stems.train.checkpoint import Progress, read_checkpoint, write_checkpoint
@@ -97,7 +98,7 @@ def train(
     Several processes started by `torchrun` share the work: each makes its own mixes, and gradients are averaged.
 
     Args:
-        device: "cpu", "cuda" or "mps".
+        device: "auto", "cpu", "cuda" or "mps"; of several processes each takes a GPU of its own.
         workers: processes that make mixes ahead of the network.
         minutes: stop after this time; the run can be resumed.
         start: a model, by name or path, whose weights a new run starts from, as far as they fit.
@@ -105,19 +106,15 @@ def train(
     """
     recipe = read_recipe(recipe_path)
     schedule = recipe.schedule
-    rank, ranks = _join(device)
+    rank, ranks, chosen = _join(device)
     torch.manual_seed(recipe.seed)
     model = Model(recipe.design, {"name": recipe.name, "about": recipe.about, "licence": recipe.licence})
-    model.to(device).train()
+    model.to(chosen).train()
     optimiser = torch.optim.Adam(model.parameters(), schedule.learning_rate)
     if start is not None:
         take_over(model, Model.load(start))
     average = copy.deepcopy(model).eval()
-    places.run.mkdir(parents=True, exist_ok=True)
     progress = read_checkpoint(places.run, recipe, model, average, optimiser) or Progress()
-    if rank == 0:
-        shutil.copyfile(recipe_path, places.run / "recipe.toml")
-
     mixer = (
         Duets(recipe, places.data, places.cache)
         if recipe.data.singers
@@ -125,6 +122,9 @@ def train(
     )
     validation = Validation(recipe, places.data, places.cache, places.musdb) if rank == 0 else None
     batches = _batches(mixer, progress.step, schedule, rank, ranks, workers)
+    if rank == 0:
+        places.run.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(recipe_path, places.run / "recipe.toml")
 
     begun = saved = logged = time.monotonic()
     sums, since = torch.zeros(len(fields(Losses))), 0
@@ -132,8 +132,8 @@ def train(
     while not last:
         for group in optimiser.param_groups:
             group["lr"] = schedule.learning_rate * rate_at(progress.step, schedule)
-        cells = next(batches).to(device)
-        with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=schedule.precision == "bfloat16"):
+        cells = next(batches).to(chosen)
+        with torch.autocast(chosen.type, torch.bfloat16, enabled=schedule.precision == "bfloat16"):
             if recipe.objective.teacher:
                 cells = taught(average, cells)
             parts = losses(model, cells, recipe.objective)
@@ -149,7 +149,7 @@ def train(
 
         now = time.monotonic()
         out_of_time = minutes is not None and now - begun >= minutes * 60
-        last = progress.step == schedule.steps or _any(out_of_time, ranks, device)
+        last = progress.step == schedule.steps or _any(out_of_time, ranks, chosen)
         if rank == 0 and (last or now - saved >= schedule.checkpoint_minutes * 60):
             progress.minutes += (now - saved) / 60
             saved = now
@@ -214,11 +214,15 @@ def _one_thread(_: int) -> None:
     torch.set_num_threads(1)
 
 
-def _join(device: str) -> tuple[int, int]:
-    ranks = int(os.environ.get("WORLD_SIZE", "1"))
+def _join(device: str) -> tuple[int, int, torch.device]:
+    """Number of this process, how many there are, and the device that this one uses."""
+    chosen, ranks = choose_device(device), int(os.environ.get("WORLD_SIZE", "1"))
+    if ranks > 1 and chosen.type == "cuda":
+        chosen = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+        torch.cuda.set_device(chosen)
     if ranks > 1 and not distributed.is_initialized():
-        distributed.init_process_group("nccl" if device == "cuda" else "gloo")
-    return int(os.environ.get("RANK", "0")), ranks
+        distributed.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
+    return int(os.environ.get("RANK", "0")), ranks, chosen
 
 
 def _average_gradients(model: Model, ranks: int) -> None:
@@ -229,7 +233,7 @@ def _average_gradients(model: Model, ranks: int) -> None:
                 parameter.grad /= ranks
 
 
-def _any(here: bool, ranks: int, device: str) -> bool:
+def _any(here: bool, ranks: int, device: torch.device) -> bool:
     """Whether it is so in any process; all must stop at the same step."""
     if ranks == 1:
         return here

@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from stems.errors import ModelError
+from stems.errors import ModelError, OptionError, RecipeError
 from stems.model import Design, Model
 from stems.network import NetworkShape
 from stems.train import loop
@@ -128,6 +128,25 @@ def test_the_learning_rate_rises_then_falls():
         rates[0] == pytest.approx(0.01) and max(rates) == pytest.approx(1.0) and rates[-1] == pytest.approx(0.1, 1e-3)
     )
     assert rates.index(max(rates)) in range(98, 103)
+
+
+def test_each_process_takes_a_gpu_of_its_own(monkeypatch):
+    chosen, backends = [], []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
+    monkeypatch.setattr(loop.distributed, "init_process_group", backends.append)
+    for name, value in {"WORLD_SIZE": "4", "RANK": "3", "LOCAL_RANK": "1"}.items():
+        monkeypatch.setenv(name, value)
+    assert loop._join("auto") == (3, 4, torch.device("cuda:1"))
+    assert chosen == [torch.device("cuda:1")] and backends == ["nccl"]
+
+
+def test_a_run_that_cannot_start_leaves_nothing_behind(material, tmp_path):
+    with pytest.raises(RecipeError, match="holds no song"):
+        train(recipe(tmp_path, 1), places(tmp_path / "run", tmp_path / "nothing", tmp_path), workers=0)
+    with pytest.raises(OptionError, match="choose auto, cpu"):
+        train(recipe(tmp_path, 1), places(tmp_path / "run", material, tmp_path), "gpu", workers=0)
+    assert not (tmp_path / "run").exists()
 
 
 def test_two_processes_share_a_run(material, tmp_path):
