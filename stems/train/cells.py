@@ -6,10 +6,14 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
+from scipy.ndimage import uniform_filter1d
 from torch import Tensor
 
 from stems.spectrum import FLOOR_DB, Bands, Grid, analyse
 from stems.train.mixes import Mix
+
+MATCHED_BANDS = 13  # over which a matching equalizer is smooth
+MOST_MATCHED_DB = 15.0
 
 
 @dataclass
@@ -59,7 +63,10 @@ class Cells:
         """The same through an equalizer on the whole mix: (bands,) in dB."""
         curve = torch.from_numpy(curve_db.astype(np.float32))
         gain = 10 ** (curve / 10)
-        levels, alone = ((levels + curve).clamp(min=FLOOR_DB) for levels in (self.levels, self.alone))
+        levels, alone = (
+            torch.where(levels > FLOOR_DB + 1, levels + curve, levels).clamp(min=FLOOR_DB)  # silence stays silence
+            for levels in (self.levels, self.alone)
+        )
         return Cells(levels, self.frames, self.power * gain, self.cross * gain, self.energy * gain, self.groups, alone)
 
     @classmethod
@@ -84,7 +91,7 @@ def cells_of(mix: Mix, bands: Bands, grid: Grid) -> Cells:
             energy[index] = bands.sums(_product(part, part), grid)
             if index == 0 and mix.groups[0].sum() > 1:
                 alone = bands.levels(part, grid)
-    return Cells(
+    cells = Cells(
         levels=levels[None],
         frames=torch.arange(levels.shape[1])[None],
         power=bands.powers(levels, grid)[None],
@@ -93,6 +100,27 @@ def cells_of(mix: Mix, bands: Bands, grid: Grid) -> Cells:
         groups=torch.from_numpy(mix.groups)[None],
         alone=alone[None],
     )
+    if mix.reference is None:
+        return cells
+    reference = analyse(torch.from_numpy(np.ascontiguousarray(mix.reference)), grid)
+    wanted = bands.sums(_product(reference, reference), grid).mean(0)
+    return cells.equalized(_matching_db(wanted.numpy(), cells.power[0].mean(0).numpy(), mix.match))
+
+
+def _matching_db(wanted: np.ndarray, power: np.ndarray, match: float) -> np.ndarray:
+    """Gain of each band, dB, that brings a long-term spectrum towards another and leaves the whole as loud as it was.
+
+    Args:
+        wanted: (bands,), power of the one.
+        power: (bands,), power of the other.
+        match: how far, from 0 to 1.
+    """
+    difference = 10 * np.log10((wanted + 1e-9) / (power + 1e-9))
+    smooth = uniform_filter1d(difference, MATCHED_BANDS, mode="nearest")
+    gain_db = match * np.clip(smooth - np.median(smooth), -MOST_MATCHED_DB, MOST_MATCHED_DB)
+    louder_db = 10 * np.log10((power * 10 ** (gain_db / 10)).sum() / max(power.sum(), 1e-9) + 1e-9)
+    matching: np.ndarray = gain_db - louder_db
+    return matching
 
 
 def _product(a: Tensor, b: Tensor) -> Tensor:

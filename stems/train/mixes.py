@@ -27,12 +27,16 @@ class Mix:
         parts: (stems, 2, samples); where stems cannot be told apart, their sum stands at the first of them.
         groups: (stems, stems) of 0 and 1: `groups[p, s]` tells that stem `s` is in part `p`.
         top_hz: nothing is to be heard above it, as in songs from low bit rates or sample rates.
+        reference: (2, samples), produced music towards whose long-term spectrum the mix is equalized.
+        match: how far towards it, from 0 to 1.
     """
 
     mixture: np.ndarray
     parts: np.ndarray
     groups: np.ndarray
     top_hz: float | None = None
+    reference: np.ndarray | None = None
+    match: float = 0.0
 
 
 class Mixer:
@@ -173,7 +177,10 @@ class Mixer:
             parts = parts * np.float32(0.1 / level * 10 ** (rng.normal(0, 3) / 20))
         parts = augment.glued(rng, augment.narrower(rng, parts))
         top_hz = float(rng.uniform(9000, 17000)) if rng.random() < 0.2 else None
-        return Mix(augment.master(rng, parts.sum(0)), parts, groups, top_hz)
+        reference, match = None, 0.0
+        if self.instrumentals and happens(rng, self.recipe.data.matched):
+            reference, match = self._excerpt(rng, draw(rng, self.instrumentals), 0.0), float(rng.uniform(0.3, 1.0))
+        return Mix(augment.master(rng, parts.sum(0)), parts, groups, top_hz, reference, match)
 
 
 def happens(rng: np.random.Generator, share: float) -> bool:

@@ -51,6 +51,7 @@ class Data:
         voices_changed: share of voices at another speed, pitch and tempo together, so that few singers become several.
         choirs: share of the voices that several sing at once, in harmony or in unison.
         belted: share of the voices whose lowest partials are lowered, as when sung loudly.
+        matched: share of mixes that are equalized towards the long-term spectrum of one of the instrumentals.
     """
 
     songs: dict[str, float] = field(default_factory=dict)
@@ -73,6 +74,7 @@ class Data:
     voices_changed: float = 0.4
     choirs: float = 0.0
     belted: float = 0.0
+    matched: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -65,6 +65,25 @@ def test_an_equalizer_changes_cells_as_it_changes_audio(mix):
     torch.testing.assert_close(found.levels[far_from_the_floor], direct.levels[far_from_the_floor], atol=0.1, rtol=0)
 
 
+def test_a_matched_mix_has_the_spectrum_of_its_reference_and_its_own_loudness(mix):
+    steep = np.array([0.0, 1.0, -0.5])
+    reference = np.apply_along_axis(np.convolve, -1, mix.mixture[:, ::-1], steep, "same").astype(np.float32)
+    plain, matched = (
+        cells_of(dataclasses.replace(mix, reference=given, match=1.0), BANDS, GRID) for given in (None, reference)
+    )
+    wanted = cells_of(Mix(reference, mix.parts, mix.groups), BANDS, GRID)
+
+    def slope_db(cells: Cells) -> float:
+        spectrum = 10 * torch.log10(cells.power[0].mean(0))
+        return float(spectrum[60:].mean() - spectrum[10:20].mean())
+
+    assert abs(slope_db(wanted) - slope_db(plain)) > 5
+    assert abs(slope_db(wanted) - slope_db(matched)) < 1
+    torch.testing.assert_close(matched.power.sum(), plain.power.sum(), rtol=1e-3, atol=0)
+    ratios = [cells.energy.sum(-2) / cells.power.sum(-2)[:, None] for cells in (plain, matched)]
+    torch.testing.assert_close(*ratios, rtol=1e-3, atol=1e-6)
+
+
 def test_naming_asks_for_a_stem_that_gets_next_to_nothing_where_the_ratio_does_not(mix):
     cells = cells_of(mix, BANDS, GRID)
     weights = torch.ones_like(points(cells.power))
