@@ -176,15 +176,14 @@ def test_a_model_is_scored_on_duets_by_one_command(folder: Path, tmp_path: Path)
     assert json.loads((tmp_path / "scores").read_text())["pairs"]["SDR improvement"] == float(ours.split("|")[3])
 
 
+@pytest.mark.parametrize("kind", ["groups", "whole-frames"])
 @pytest.mark.parametrize("dimensions", [5, 20, 40, 60])
-def test_recipes_of_the_ablation_differ_in_their_dimensions_alone(dimensions: int) -> None:
-    first, other = (
-        read_recipe(RECIPES / f"ablation-embedding/dimensions-{number}.toml") for number in (20, dimensions)
-    )
+def test_recipes_of_the_ablation_differ_in_their_dimensions_alone(kind: str, dimensions: int) -> None:
+    first, other = (read_recipe(RECIPES / f"ablation-embedding/{kind}-{number}.toml") for number in (20, dimensions))
     assert other.network.dimensions == dimensions
     network = dataclasses.replace(other.network, dimensions=20)
     assert dataclasses.replace(other, name=first.name, about=first.about, network=network) == first
-    log = (RECIPES / f"ablation-embedding/dimensions-{dimensions}.jsonl").read_text().splitlines()
+    log = (RECIPES / f"ablation-embedding/{kind}-{dimensions}.jsonl").read_text().splitlines()
     assert json.loads(log[-1])["step"] == first.schedule.steps  # equal budgets
 
 
