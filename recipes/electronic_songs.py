@@ -91,7 +91,11 @@ def main() -> None:
             continue
         song = read_song(path)
         with tempfile.TemporaryDirectory() as folder:
-            stems = {stem: render(part, Path(folder)) for stem in STEMS if (part := only(song, stem)) is not None}
+            try:
+                stems = {stem: render(part, Path(folder)) for stem in STEMS if (part := only(song, stem)) is not None}
+            except (subprocess.SubprocessError, soundfile.SoundFileError) as error:
+                print(f"{path.name} is left out, as LMMS could not render it: {error}")
+                continue
         loudest = max(np.abs(audio).max() for audio in stems.values())
         place = out / re.sub(r"[^a-z0-9]+", "-", path.stem.lower()).strip("-")
         place.mkdir(parents=True, exist_ok=True)

@@ -14,6 +14,7 @@ from stems.train.mixes import Mix
 
 MATCHED_BANDS = 13  # over which a matching equalizer is smooth
 MOST_MATCHED_DB = 15.0
+UNMATCHED_DB = -60.0  # bands this far below the loudest of either are empty, as above a codec's lowpass
 
 
 @dataclass
@@ -115,11 +116,13 @@ def _matching_db(wanted: np.ndarray, power: np.ndarray, match: float) -> np.ndar
         power: (bands,), power of the other.
         match: how far, from 0 to 1.
     """
-    difference = 10 * np.log10((wanted + 1e-9) / (power + 1e-9))
-    smooth = uniform_filter1d(difference, MATCHED_BANDS, mode="nearest")
-    gain_db = match * np.clip(smooth - np.median(smooth), -MOST_MATCHED_DB, MOST_MATCHED_DB)
-    louder_db = 10 * np.log10((power * 10 ** (gain_db / 10)).sum() / max(power.sum(), 1e-9) + 1e-9)
-    matching: np.ndarray = gain_db - louder_db
+    heard = np.all([each > each.max() * 10 ** (UNMATCHED_DB / 10) for each in (wanted, power)], 0)
+    if not heard.any():
+        return np.zeros(len(power))
+    smooth = uniform_filter1d(10 * np.log10(wanted[heard] / power[heard]), MATCHED_BANDS, mode="nearest")
+    gain_db = np.zeros(len(power))
+    gain_db[heard] = match * np.clip(smooth - np.median(smooth), -MOST_MATCHED_DB, MOST_MATCHED_DB)
+    matching: np.ndarray = gain_db - 10 * np.log10((power * 10 ** (gain_db / 10)).sum() / power.sum())
     return matching
 
 

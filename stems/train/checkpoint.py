@@ -38,7 +38,7 @@ def write_checkpoint(
     for index, state in optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser.{index}.{name}": torch.as_tensor(value) for name, value in state.items()}
     tensors["random"] = torch.get_rng_state()
-    if torch.cuda.is_available():
+    if _on_gpu(model):
         tensors["random_on_gpu"] = torch.cuda.get_rng_state()
     metadata = {"progress": json.dumps(asdict(progress)), "recipe": json.dumps(asdict(recipe))}
     temporary = run / ".checkpoint.safetensors"
@@ -71,9 +71,13 @@ def read_checkpoint(
         state.setdefault(int(index), {})[key] = value
     optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
     torch.set_rng_state(tensors["random"])
-    if torch.cuda.is_available() and "random_on_gpu" in tensors:
+    if _on_gpu(model) and "random_on_gpu" in tensors:
         torch.cuda.set_rng_state(tensors["random_on_gpu"])
     return Progress(**json.loads(metadata["progress"]))
+
+
+def _on_gpu(model: Model) -> bool:
+    return next(model.parameters()).is_cuda
 
 
 def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, distributed
 from torch.utils.data import DataLoader, Dataset
 
+from stems.errors import OptionError
 from stems.model import Model
 from stems.separator import choose_device
 from stems.spectrum import Grid
@@ -217,8 +218,15 @@ def _one_thread(_: int) -> None:
 def _join(device: str) -> tuple[int, int, torch.device]:
     """Number of this process, how many there are, and the device that this one uses."""
     chosen, ranks = choose_device(device), int(os.environ.get("WORLD_SIZE", "1"))
+    if ranks > 1 and chosen.type == "mps":
+        raise OptionError("Processes cannot share an mps device: train with one process, or with --device cpu.")
     if ranks > 1 and chosen.type == "cuda":
         chosen = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+        if chosen.index >= torch.cuda.device_count():
+            raise OptionError(
+                f"There is no GPU for process {chosen.index + 1} of this machine: start {torch.cuda.device_count()} "
+                "processes, or train with --device cpu."
+            )
         torch.cuda.set_device(chosen)
     if ranks > 1 and not distributed.is_initialized():
         distributed.init_process_group("nccl" if chosen.type == "cuda" else "gloo")

@@ -133,12 +133,16 @@ def test_the_learning_rate_rises_then_falls():
 def test_each_process_takes_a_gpu_of_its_own(monkeypatch):
     chosen, backends = [], []
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
     monkeypatch.setattr(loop.distributed, "init_process_group", backends.append)
     for name, value in {"WORLD_SIZE": "4", "RANK": "3", "LOCAL_RANK": "1"}.items():
         monkeypatch.setenv(name, value)
     assert loop._join("auto") == (3, 4, torch.device("cuda:1"))
     assert chosen == [torch.device("cuda:1")] and backends == ["nccl"]
+    monkeypatch.setenv("LOCAL_RANK", "2")
+    with pytest.raises(OptionError, match="start 2 processes"):
+        loop._join("auto")
 
 
 def test_a_run_that_cannot_start_leaves_nothing_behind(material, tmp_path):
@@ -153,7 +157,7 @@ def test_two_processes_share_a_run(material, tmp_path):
     path = recipe(tmp_path, 3)
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--"]
     command += [Path(sys.executable).parent / "stems", "train", path, "--data", material, "--workers", "0"]
-    command += ["--run", tmp_path / "run", "--cache", tmp_path / "cache"]
+    command += ["--device", "cpu", "--run", tmp_path / "run", "--cache", tmp_path / "cache"]
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
     assert done.returncode == 0, done.stderr
     (entry,) = [json.loads(line) for line in (tmp_path / "run/log.jsonl").read_text().splitlines()]
