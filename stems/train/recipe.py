@@ -153,9 +153,9 @@ def read_recipe(path: str | Path) -> Recipe:
     try:
         data = tomllib.loads(path.read_text())
     except OSError as error:
-        raise RecipeError(f"{path} cannot be read: {error.strerror}.") from error
+        raise RecipeError(f"{path} cannot be read: {error.strerror}. Give one such as recipes/musdb18.toml.") from error
     except tomllib.TOMLDecodeError as error:
-        raise RecipeError(f"{path} is not TOML: {error}.") from error
+        raise RecipeError(f"{path} is not TOML: {error}. Give one such as recipes/musdb18.toml.") from error
     recipe: Recipe = _build(Recipe, {"name": path.stem, **data}, str(path))
     if recipe.network.bands != recipe.bands.count:
         raise RecipeError(f"{path}: network.bands is {recipe.network.bands} but bands.count is {recipe.bands.count}.")
