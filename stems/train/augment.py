@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pedalboard
-from scipy.signal import lfilter, resample_poly
+from scipy.signal import lfilter, oaconvolve, resample_poly, welch
 
 from stems.spectrum import REFERENCE_RATE
 
 SPEEDS = tuple((p, q) for q in range(12, 21) for p in range(12, 21) if 0.84 < p / q < 1.19 and np.gcd(p, q) == 1)
+
+TONE_HZ = np.geomspace(90, 14000, 16)  # edges of the bands in which voices are compared
+MOST_TONED_DB = 12.0
 
 HARMONIES = (-12, -9, -8, -7, -5, -4, -3, 0, 0, 3, 4, 5, 7, 8, 9, 12)  # semitones between voices of a choir
 
@@ -152,6 +155,22 @@ def belted(rng: np.random.Generator, audio: np.ndarray) -> np.ndarray:
         pedalboard.LowShelfFilter(rng.uniform(250, 700), -rng.uniform(4, 16)),
         pedalboard.PeakFilter(rng.uniform(500, 2200), rng.uniform(0, 6), rng.uniform(0.5, 1)),
     )
+
+
+def toned(audio: np.ndarray, model: np.ndarray, amount: float) -> np.ndarray:
+    """Equalizes a recording (channels, samples) towards the long-term spectrum of another, 1 being all the way."""
+    spectra_db = []
+    for each in (audio, model):
+        frequencies, power = welch(each, REFERENCE_RATE, nperseg=4096)
+        band = np.digitize(frequencies, TONE_HZ)
+        spectra_db.append(10 * np.log10(np.bincount(band, power.mean(0))[1:-1] + 1e-12))
+    difference_db = spectra_db[1] - spectra_db[0]
+    gain_db = amount * np.clip(difference_db - np.median(difference_db), -MOST_TONED_DB, MOST_TONED_DB)
+    centres = np.sqrt(TONE_HZ[1:] * TONE_HZ[:-1])
+    gain = 10 ** (np.interp(np.log(frequencies[1:]), np.log(centres), gain_db) / 20)
+    response = np.fft.fftshift(np.fft.irfft(np.append(gain[:1], gain)))[1:] * np.hanning(4095)
+    out: np.ndarray = oaconvolve(audio, response[None].astype(np.float32), mode="same", axes=-1)
+    return out
 
 
 def kicks(rng: np.random.Generator, samples: int) -> np.ndarray:

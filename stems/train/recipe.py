@@ -31,6 +31,7 @@ class Data:
         voices: folders of single voices, dry or produced, likewise.
         instrumentals: folders of produced music without singing; all of it but the voice laid over it is
             "not vocals", and no more is asked of the network there.
+        records: folders of voices of produced songs, likewise, whose tone others are given.
         singers: folders of singers, each a folder with recordings of one voice, likewise. A recipe that names them
             mixes two voices instead of a band.
         musdb: draw from MUSDB18's training set (`--musdb`), with this weight.
@@ -51,12 +52,14 @@ class Data:
         voices_changed: share of voices at another speed, pitch and tempo together, so that few singers become several.
         choirs: share of the voices that several sing at once, in harmony or in unison.
         belted: share of the voices whose lowest partials are lowered, as when sung loudly.
+        toned: share of the voices that are equalized towards the long-term spectrum of one of the records.
         matched: share of mixes that are equalized towards the long-term spectrum of one of the instrumentals.
     """
 
     songs: dict[str, float] = field(default_factory=dict)
     voices: dict[str, float] = field(default_factory=dict)
     instrumentals: dict[str, float] = field(default_factory=dict)
+    records: dict[str, float] = field(default_factory=dict)
     singers: dict[str, float] = field(default_factory=dict)
     musdb: float = 0.0
     validation: tuple[str, ...] = ()
@@ -74,6 +77,7 @@ class Data:
     voices_changed: float = 0.4
     choirs: float = 0.0
     belted: float = 0.0
+    toned: float = 0.0
     matched: float = 0.0
 
 

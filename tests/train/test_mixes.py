@@ -1,13 +1,16 @@
 import dataclasses
 
 import numpy as np
+import pedalboard
 import pytest
+from scipy.signal import welch
 
 from stems.errors import RecipeError
 from stems.train import augment
 from stems.train.mixes import Mixer
 from stems.train.recipe import Data, Recipe
 
+TONES = (200, 500, 1000, 3000, 7000)  # Hz
 RECIPE = Recipe("test", data=Data(songs={"songs": 1.0}, frames=40))
 
 
@@ -144,6 +147,36 @@ def test_recipes_let_choirs_sing_and_voices_belt(material, tmp_path, monkeypatch
 def test_a_belted_voice_is_weaker_below_its_overtones():
     for lowest, overtone in gains(augment.belted, 180, 900):
         assert lowest < 0.8 * overtone
+
+
+def test_a_voice_is_given_the_tone_of_another_some_of_the_way_and_where_it_was():
+    voice, record = np.random.default_rng(0).standard_normal((2, 2, 4 * 44100)).astype(np.float32)
+    record = augment.run(record, pedalboard.LowShelfFilter(400, -9), pedalboard.HighShelfFilter(4000, 6))
+
+    def slopes_db(audio):
+        frequencies, power = welch(audio[0], 44100, nperseg=4096)
+        levels = [10 * np.log10(power[(frequencies > 0.7 * hz) & (frequencies < 1.4 * hz)].mean()) for hz in TONES]
+        return np.array(levels) - levels[2]
+
+    wanted = slopes_db(record)
+    assert np.abs(wanted - slopes_db(voice)).max() > 5
+    assert np.abs(wanted - slopes_db(augment.toned(voice, record, 1.0))).max() < 1
+    half = slopes_db(augment.toned(voice, record, 0.5))
+    np.testing.assert_allclose(half, 0.5 * wanted, atol=1)
+    np.testing.assert_allclose(augment.toned(voice, record, 0.0), voice, atol=1e-5)
+
+
+def test_recipes_tone_as_many_voices_as_they_say(material, tmp_path, monkeypatch):
+    toned = []
+    monkeypatch.setattr(augment, "toned", lambda audio, model, amount: toned.append(model) or audio)
+    for share, most in ((0.0, 0), (0.5, 10), (1.0, 12)):
+        toned.clear()
+        voices = {"songs/song 0": 1.0}
+        recipe = with_data(voices=voices, records=voices, songs={"songs": 1.0}, sung=1.0, coherent=0.0, toned=share)
+        mixer = Mixer(recipe, material, tmp_path)
+        for number in range(12):
+            mixer(number)
+        assert most - 8 < len(toned) <= most and all(model.any() for model in toned)
 
 
 def test_colours_are_of_every_seed_another_and_leave_notes_where_they_are():
