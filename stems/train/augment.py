@@ -52,14 +52,6 @@ def equalizer(rng: np.random.Generator, amount_db: float) -> list[pedalboard.Plu
     ]
 
 
-def coloured(rng: np.random.Generator, audio: np.ndarray) -> np.ndarray:
-    """Plays (channels, samples) through resonances and notches anywhere, so that timbre alone says little of a stem."""
-    plugins = [
-        pedalboard.PeakFilter(frequency(rng, 80, 9000), rng.uniform(-12, 9), rng.uniform(0.5, 3)) for _ in range(5)
-    ]
-    return run(np.ascontiguousarray(audio), *plugins)
-
-
 def compressor(rng: np.random.Generator, level_db: float) -> pedalboard.Plugin:
     """A compressor whose threshold lies around a level in dBFS."""
     return pedalboard.Compressor(
@@ -145,15 +137,6 @@ def bright(rng: np.random.Generator, audio: np.ndarray) -> np.ndarray:
         np.ascontiguousarray(audio),
         pedalboard.HighShelfFilter(rng.uniform(120, 350), rng.uniform(3, 15)),
         pedalboard.LowpassFilter(rng.uniform(1500, 8000)),
-    )
-
-
-def belted(rng: np.random.Generator, audio: np.ndarray) -> np.ndarray:
-    """Lowers the lowest partials of a voice (2, samples) under the others, as they are when it is sung loudly."""
-    return run(
-        np.ascontiguousarray(audio),
-        pedalboard.LowShelfFilter(rng.uniform(250, 700), -rng.uniform(4, 16)),
-        pedalboard.PeakFilter(rng.uniform(500, 2200), rng.uniform(0, 6), rng.uniform(0.5, 1)),
     )
 
 

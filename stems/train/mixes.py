@@ -101,9 +101,6 @@ class Mixer:
             parts[VOCALS] = 0
         elif not parts[VOCALS].any() and self.voices:
             parts[VOCALS] = self._voice(rng, parts.sum(0))
-        for part in parts:
-            if part.any() and happens(rng, data.coloured):
-                part[:] = augment.coloured(rng, part)
         if rng.random() < 0.06:
             parts[rng.integers(4)] = 0
         return self._finish(rng, parts, groups)
@@ -148,8 +145,6 @@ class Mixer:
                 audio = audio * np.float32(0.1 / level * 10 ** (-rng.uniform(0, 8) * number / 20))
                 if happens(rng, data.choirs):
                     audio = augment.choir(rng, audio)
-                if happens(rng, data.belted):
-                    audio = augment.belted(rng, audio)
             out += audio
         if rng.random() < 0.25:  # it starts or ends within the excerpt
             edge = int(rng.uniform(0.15, 0.85) * self.samples)

@@ -48,10 +48,8 @@ class Data:
         driven: share of basses and of others that are played through an amplifier driven hard.
         bright: share of basses whose overtones are raised.
         kicks: share of mixes that get the bass drum of electronic music as well.
-        coloured: share of the stems that are played through random resonances and notches.
         voices_changed: share of voices at another speed, pitch and tempo together, so that few singers become several.
         choirs: share of the voices that several sing at once, in harmony or in unison.
-        belted: share of the voices whose lowest partials are lowered, as when sung loudly.
         toned: share of the voices that are equalized towards the long-term spectrum of one of the records.
         matched: share of mixes that are equalized towards the long-term spectrum of one of the instrumentals.
     """
@@ -73,10 +71,8 @@ class Data:
     driven: float = 0.0
     bright: float = 0.0
     kicks: float = 0.0
-    coloured: float = 0.0
     voices_changed: float = 0.4
     choirs: float = 0.0
-    belted: float = 0.0
     toned: float = 0.0
     matched: float = 0.0
 

@@ -131,22 +131,14 @@ def test_a_choir_sings_other_notes_besides_on_both_sides_and_as_loud():
     assert not augment.choir(np.random.default_rng(0), np.zeros((2, 44100), np.float32)).any()
 
 
-@pytest.mark.parametrize(("share", "effect"), [("choirs", "choir"), ("belted", "belted")])
-def test_recipes_let_choirs_sing_and_voices_belt(material, tmp_path, monkeypatch, share, effect):
+def test_recipes_let_choirs_sing(material, tmp_path, monkeypatch):
     sung = []
-    monkeypatch.setattr(augment, effect, lambda rng, audio: sung.append(audio) or audio)
-    for of_voices, voices in ((0.0, 0), (1.0, 8)):
-        recipe = with_data(
-            voices={"songs/song 0": 1.0}, songs={"songs": 1.0}, sung=1.0, coherent=0.0, **{share: of_voices}
-        )
+    monkeypatch.setattr(augment, "choir", lambda rng, audio: sung.append(audio) or audio)
+    for share, voices in ((0.0, 0), (1.0, 8)):
+        recipe = with_data(voices={"songs/song 0": 1.0}, songs={"songs": 1.0}, sung=1.0, coherent=0.0, choirs=share)
         mixer = Mixer(recipe, material, tmp_path)
         assert sum(mixer(number).parts[2].any() for number in range(12)) >= 8
-        assert len(sung) >= voices and bool(sung) == bool(of_voices)
-
-
-def test_a_belted_voice_is_weaker_below_its_overtones():
-    for lowest, overtone in gains(augment.belted, 180, 900):
-        assert lowest < 0.8 * overtone
+        assert len(sung) >= voices and bool(sung) == bool(share)
 
 
 def test_a_voice_is_given_the_tone_of_another_some_of_the_way_and_where_it_was():
@@ -177,35 +169,6 @@ def test_recipes_tone_as_many_voices_as_they_say(material, tmp_path, monkeypatch
         for number in range(12):
             mixer(number)
         assert most - 8 < len(toned) <= most and all(model.any() for model in toned)
-
-
-def test_colours_are_of_every_seed_another_and_leave_notes_where_they_are():
-    noise = np.random.default_rng(0).standard_normal((2, 44100)).astype(np.float32) * np.float32(0.1)
-    spectrum = np.abs(np.fft.rfft(noise[0]))
-    curves = []
-    for seed in range(8):
-        played = augment.coloured(np.random.default_rng(seed), noise)
-        assert played.shape == noise.shape and played.dtype == np.float32
-        gains = 20 * np.log10(np.abs(np.fft.rfft(played[0])) / spectrum)
-        curves.append([np.median(gains[hz - 20 : hz + 20]) for hz in (100, 300, 1000, 3000, 8000)])
-    assert np.ptp(curves, axis=0).min() > 3  # dB, at every frequency
-    tone = np.sin(2 * np.pi * 440 * np.arange(44100) / 44100).astype(np.float32) * np.ones((2, 1), np.float32)
-    played = augment.coloured(np.random.default_rng(1), tone)
-    assert np.abs(np.fft.rfft(played[0])).argmax() == 440
-
-
-def test_recipes_colour_as_many_stems_as_they_say(material, tmp_path, monkeypatch):
-    played = []
-    monkeypatch.setattr(augment, "coloured", lambda rng, audio: played.append(audio) or audio)
-    counts = []
-    for share in (0.0, 0.5, 1.0):
-        recipe = with_data(voices={"songs/song 0": 1.0}, songs={"songs": 1.0}, sung=1.0, coherent=0.0, coloured=share)
-        for number in range(12):
-            Mixer(recipe, material, tmp_path)(number)
-        counts.append(len(played))
-        played.clear()
-    none, half, all_of_them = counts
-    assert none == 0 and 0.25 * all_of_them < half < 0.75 * all_of_them
 
 
 def test_the_speed_of_as_many_voices_changes_as_the_recipe_says(material, tmp_path, monkeypatch):
