@@ -10,8 +10,8 @@ from stems.spectrum import REFERENCE_RATE
 
 SPEEDS = tuple((p, q) for q in range(12, 21) for p in range(12, 21) if 0.84 < p / q < 1.19 and np.gcd(p, q) == 1)
 
-TONE_HZ = np.geomspace(90, 14000, 16)  # edges of the bands in which voices are compared
-MOST_TONED_DB = 12.0
+TONE_HZ = np.geomspace(90, 14000, 16)  # edges of half octaves: wide enough that notes do not show
+MOST_TONED_DB = 12.0  # more would raise the noise of recordings that have nothing there
 
 HARMONIES = (-12, -9, -8, -7, -5, -4, -3, 0, 0, 3, 4, 5, 7, 8, 9, 12)  # semitones between voices of a choir
 
@@ -140,10 +140,18 @@ def bright(rng: np.random.Generator, audio: np.ndarray) -> np.ndarray:
     )
 
 
-def toned(audio: np.ndarray, model: np.ndarray, amount: float) -> np.ndarray:
-    """Equalizes a recording (channels, samples) towards the long-term spectrum of another, 1 being all the way."""
+def toned(audio: np.ndarray, reference: np.ndarray, amount: float) -> np.ndarray:
+    """Equalizes a recording towards the long-term spectrum of another.
+
+    Args:
+        audio: (channels, samples), at least 4096 of them; silence stays silence.
+        reference: likewise; a silent one changes nothing.
+        amount: how far, from 0 to 1.
+    """
+    if not loudness(audio) or not loudness(reference):
+        return audio
     spectra_db = []
-    for each in (audio, model):
+    for each in (audio, reference):
         frequencies, power = welch(each, REFERENCE_RATE, nperseg=4096)
         band = np.digitize(frequencies, TONE_HZ)
         spectra_db.append(10 * np.log10(np.bincount(band, power.mean(0))[1:-1] + 1e-12))

@@ -60,6 +60,8 @@ class Mixer:
             (weight, find_recordings(folder / name, cache)) for name, weight in data.instrumentals.items()
         ]
         self.records = [(weight, find_recordings(folder / name, cache)) for name, weight in data.records.items()]
+        if data.toned and not self.records:
+            raise RecipeError(f"The recipe {recipe.name!r} tones voices but names no records: fill [data.records].")
         grid = Grid(44100, recipe.bands.reference_window)
         self.samples = (data.frames + 3) * grid.hop
         self.having = {
@@ -151,7 +153,7 @@ class Mixer:
             out[:, edge:] = 0 if rng.random() < 0.5 else out[:, edge:]
             out[:, : edge // 2] *= np.float32(rng.random() < 0.5)
         out = augment.voice(rng, out)
-        if self.records and out.any() and happens(rng, data.toned):
+        if happens(rng, data.toned):
             out = augment.toned(out, self._excerpt(rng, draw(rng, self.records), 0.0), rng.uniform(0.5, 1.0))
         level, backing_level = augment.loudness(out), augment.loudness(backing)
         if level > 1e-4 and backing_level > 1e-4:

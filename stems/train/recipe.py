@@ -31,7 +31,7 @@ class Data:
         voices: folders of single voices, dry or produced, likewise.
         instrumentals: folders of produced music without singing; all of it but the voice laid over it is
             "not vocals", and no more is asked of the network there.
-        records: folders of voices of produced songs, likewise, whose tone others are given.
+        records: folders of voices of produced songs, likewise, whose tone other recordings of voices are given.
         singers: folders of singers, each a folder with recordings of one voice, likewise. A recipe that names them
             mixes two voices instead of a band.
         musdb: draw from MUSDB18's training set (`--musdb`), with this weight.
@@ -151,11 +151,11 @@ def read_recipe(path: str | Path) -> Recipe:
     """Reads a recipe; raises RecipeError where a key is unknown or a value has the wrong type."""
     path = Path(path)
     try:
-        data = tomllib.loads(path.read_text())
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise RecipeError(f"{path} cannot be read: {error.strerror}. Give one such as recipes/musdb18.toml.") from error
-    except tomllib.TOMLDecodeError as error:
-        raise RecipeError(f"{path} is not TOML: {error}. Give one such as recipes/musdb18.toml.") from error
+        raise RecipeError(f"{path} cannot be read: {error.strerror}. Give one such as recipes/tiny.toml.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path} is not TOML: {error}. Correct it, or give one such as recipes/tiny.toml.") from error
     recipe: Recipe = _build(Recipe, {"name": path.stem, **data}, str(path))
     if recipe.network.bands != recipe.bands.count:
         raise RecipeError(f"{path}: network.bands is {recipe.network.bands} but bands.count is {recipe.bands.count}.")

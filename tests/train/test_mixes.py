@@ -155,20 +155,32 @@ def test_a_voice_is_given_the_tone_of_another_some_of_the_way_and_where_it_was()
     assert np.abs(wanted - slopes_db(augment.toned(voice, record, 1.0))).max() < 1
     half = slopes_db(augment.toned(voice, record, 0.5))
     np.testing.assert_allclose(half, 0.5 * wanted, atol=1)
+    steep = augment.run(voice, *(pedalboard.HighShelfFilter(2000, 20) for _ in range(3)))
+    quiet = steep * np.float32(0.01)
+    assert 10 < np.ptp(slopes_db(augment.toned(voice, quiet, 1.0))) < 2 * augment.MOST_TONED_DB + 1
+    assert augment.loudness(augment.toned(voice, record * np.float32(0.01), 1.0)) > 0.5 * augment.loudness(voice)
+    silence = np.zeros_like(voice)
+    assert not augment.toned(silence, record, 1.0).any()
+    np.testing.assert_array_equal(augment.toned(voice, silence, 1.0), voice)
+    played = augment.toned(voice[:1], record, 1.0)
+    assert played.shape == voice[:1].shape and played.dtype == np.float32
     np.testing.assert_allclose(augment.toned(voice, record, 0.0), voice, atol=1e-5)
 
 
-def test_recipes_tone_as_many_voices_as_they_say(material, tmp_path, monkeypatch):
-    toned = []
-    monkeypatch.setattr(augment, "toned", lambda audio, model, amount: toned.append(model) or audio)
-    for share, most in ((0.0, 0), (0.5, 10), (1.0, 12)):
+def test_recipes_tone_as_many_voices_as_they_say_at_least_half_of_the_way(material, tmp_path, monkeypatch):
+    toned, counts = [], []
+    monkeypatch.setattr(augment, "toned", lambda audio, reference, amount: toned.append((reference, amount)) or audio)
+    voices = {"songs/song 0": 1.0}
+    for share in (0.0, 0.5, 1.0):
         toned.clear()
-        voices = {"songs/song 0": 1.0}
         recipe = with_data(voices=voices, records=voices, songs={"songs": 1.0}, sung=1.0, coherent=0.0, toned=share)
         mixer = Mixer(recipe, material, tmp_path)
-        for number in range(12):
+        for number in range(32):
             mixer(number)
-        assert most - 8 < len(toned) <= most and all(model.any() for model in toned)
+        counts.append(len(toned))
+        assert all(reference.any() and 0.5 <= amount <= 1 for reference, amount in toned)
+    none, half, all_of_them = counts
+    assert none == 0 and 0.25 * all_of_them < half < 0.75 * all_of_them
 
 
 def test_the_speed_of_as_many_voices_changes_as_the_recipe_says(material, tmp_path, monkeypatch):
@@ -189,8 +201,10 @@ def test_instrumentals_are_one_part_beside_the_voice(material, tmp_path):
     assert not mix.parts[[1, 3]].any()
 
 
-def test_a_recipe_without_songs_or_without_musdb_is_refused(material, tmp_path):
+def test_a_recipe_without_the_songs_or_records_that_it_needs_is_refused(material, tmp_path):
     with pytest.raises(RecipeError, match="names no songs"):
         Mixer(with_data(songs={}), material, tmp_path)
     with pytest.raises(RecipeError, match="--musdb PATH"):
         Mixer(with_data(songs={}, musdb=1.0), material, tmp_path)
+    with pytest.raises(RecipeError, match="names no records"):
+        Mixer(with_data(toned=0.5), material, tmp_path)
