@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -16,14 +15,10 @@ import numpy as np
 
 from stems.clock import clock
 from stems.errors import OptionError
+from stems.toml import read_toml
 
 if TYPE_CHECKING:
     from stems.chunks import Readable
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 SHORTEST_SECONDS = 0.1
 SILENT_DB = -80.0  # a span whose loudest block is below has nothing to hear
@@ -140,12 +135,7 @@ def read_hints(path: Path) -> tuple[Hint, ...]:
     Raises:
         OptionError: where the file cannot be read, or holds something else.
     """
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise OptionError(f"{path} cannot be read: give the path of a TOML file with hints.") from error
-    except tomllib.TOMLDecodeError as error:
-        raise OptionError(f"{path} is not TOML: {error}.") from error
+    data = read_toml(path, OptionError, "give the path of a TOML file with hints")
     for stem, spans in data.items():
         if not isinstance(spans, list) or not all(isinstance(span, str) for span in spans):
             raise OptionError(f'{path}: {stem} must be a list of spans, such as {stem} = ["0:31-0:35.5"].')

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,11 +10,7 @@ from typing import Any
 
 from stems.card import STEMS
 from stems.errors import PresetError
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from stems.toml import read_toml
 
 
 @dataclass(frozen=True)
@@ -93,14 +88,10 @@ def load_preset(name_or_path: str, own: tuple[str, ...] = ()) -> Preset:
     """
     shipped = shipped_presets()
     path = shipped.get(name_or_path, Path(name_or_path))
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise PresetError(
-            f"There is no preset {name_or_path!r}: give the path of a .toml file, or one of {', '.join(shipped)}."
-        ) from error
-    except tomllib.TOMLDecodeError as error:
-        raise PresetError(f"{path} is not TOML: {error}.") from error
+    remedy = f"give the path of a .toml file, or one of {', '.join(shipped)}"
+    if not path.is_file():
+        raise PresetError(f"There is no preset {name_or_path!r}: {remedy}.")
+    data = read_toml(path, PresetError, remedy)
     return _checked(path, data, STEMS + own).including(own)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -13,11 +12,7 @@ from stems.model import Clustering, Design
 from stems.network import NetworkShape
 from stems.spectrum import Bands
 from stems.texture import SPREADS
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from stems.toml import read_toml
 
 VOICES = ("voice-1", "voice-2")
 
@@ -150,12 +145,7 @@ class Recipe:
 def read_recipe(path: str | Path) -> Recipe:
     """Reads a recipe; raises RecipeError where a key is unknown or a value has the wrong type."""
     path = Path(path)
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise RecipeError(f"{path} cannot be read: {error.strerror}. Give one such as recipes/tiny.toml.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{path} is not TOML: {error}. Correct it, or give one such as recipes/tiny.toml.") from error
+    data = read_toml(path, RecipeError, "give the path of a recipe such as recipes/tiny.toml")
     recipe: Recipe = _build(Recipe, {"name": path.stem, **data}, str(path))
     if recipe.network.bands != recipe.bands.count:
         raise RecipeError(f"{path}: network.bands is {recipe.network.bands} but bands.count is {recipe.bands.count}.")
