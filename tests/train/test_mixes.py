@@ -12,6 +12,8 @@ from stems.train.recipe import Data, Recipe
 
 TONES = (200, 500, 1000, 3000, 7000)  # Hz
 RECIPE = Recipe("test", data=Data(songs={"songs": 1.0}, frames=40))
+VOICES = {"songs/song 0": 1.0}
+SUNG_OVER = {"voices": VOICES, "sung": 1.0, "coherent": 0.0}
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +57,7 @@ def test_every_stem_is_silent_at_times_and_sounds_mostly(mixer):
 
 
 def test_voices_are_laid_over_songs_without_vocals(material, tmp_path):
-    recipe = with_data(voices={"songs/song 0": 1.0}, songs={"songs": 1.0}, sung=1.0, coherent=0.0)
+    recipe = with_data(**SUNG_OVER)
     mixer = Mixer(recipe, material, tmp_path)
     assert np.mean([mixer(number).parts[2].any() for number in range(20)]) > 0.7
 
@@ -135,7 +137,7 @@ def test_recipes_let_choirs_sing(material, tmp_path, monkeypatch):
     sung = []
     monkeypatch.setattr(augment, "choir", lambda rng, audio: sung.append(audio) or audio)
     for share, voices in ((0.0, 0), (1.0, 8)):
-        recipe = with_data(voices={"songs/song 0": 1.0}, songs={"songs": 1.0}, sung=1.0, coherent=0.0, choirs=share)
+        recipe = with_data(**SUNG_OVER, choirs=share)
         mixer = Mixer(recipe, material, tmp_path)
         assert sum(mixer(number).parts[2].any() for number in range(12)) >= 8
         assert len(sung) >= voices and bool(sung) == bool(share)
@@ -170,10 +172,9 @@ def test_a_voice_is_given_the_tone_of_another_some_of_the_way_and_where_it_was()
 def test_recipes_tone_as_many_voices_as_they_say_at_least_half_of_the_way(material, tmp_path, monkeypatch):
     toned, counts = [], []
     monkeypatch.setattr(augment, "toned", lambda audio, reference, amount: toned.append((reference, amount)) or audio)
-    voices = {"songs/song 0": 1.0}
     for share in (0.0, 0.5, 1.0):
         toned.clear()
-        recipe = with_data(voices=voices, records=voices, songs={"songs": 1.0}, sung=1.0, coherent=0.0, toned=share)
+        recipe = with_data(**SUNG_OVER, records=VOICES, toned=share)
         mixer = Mixer(recipe, material, tmp_path)
         for number in range(32):
             mixer(number)
@@ -187,14 +188,14 @@ def test_the_speed_of_as_many_voices_changes_as_the_recipe_says(material, tmp_pa
     asked = []
     pick = augment.pick_speed
     monkeypatch.setattr(augment, "pick_speed", lambda rng, share: asked.append(share) or pick(rng, share))
-    recipe = with_data(voices={"songs/song 0": 1.0}, songs={"songs": 1.0}, sung=1.0, voices_changed=0.9)
+    recipe = with_data(voices=VOICES, sung=1.0, voices_changed=0.9)
     for number in range(8):
         Mixer(recipe, material, tmp_path)(number)
     assert set(asked) == {0.4, 0.9}
 
 
 def test_instrumentals_are_one_part_beside_the_voice(material, tmp_path):
-    recipe = with_data(voices={"songs/song 0": 1.0}, instrumentals={"songs/song 1": 1.0}, instrumental=1.0)
+    recipe = with_data(voices=VOICES, instrumentals={"songs/song 1": 1.0}, instrumental=1.0)
     mix = Mixer(recipe, material, tmp_path)(3)
     np.testing.assert_array_equal(mix.groups[0], [1, 1, 0, 1])
     np.testing.assert_array_equal(mix.groups.sum(1), [3, 0, 1, 0])
