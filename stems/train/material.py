@@ -18,6 +18,7 @@ from stems.errors import RecipeError
 from stems.musdb_package import load_musdb
 from stems.spectrum import REFERENCE_RATE
 
+ACCOMPANIMENT = "accompaniment"
 SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff")
 
 
@@ -61,6 +62,11 @@ class Track:
 
     def __len__(self) -> int:
         return max(len(recording) for recording in self.stems.values())
+
+    @property
+    def is_accompanied(self) -> bool:
+        """Whether its "other" is all but the vocals."""
+        return "drums" in self.merged
 
 
 @lru_cache(maxsize=4096)
@@ -110,13 +116,20 @@ def find_tracks(folder: Path, cache: Path, names: Sequence[str] = STEMS) -> list
     """Songs below a folder: every folder that holds a file named after a stem.
 
     A `song.json` beside the stems may say that a stem is part of "other" there
-    (`"absent": ["bass"]` with a bass line in `other`'s energy below 150 Hz).
+    (`"absent": ["bass"]` with a bass line in `other`'s energy below 150 Hz). Of a song with a file `accompaniment`
+    only vocals are known apart: it stands for "other", which drums and bass are part of.
     """
     tracks = []
-    for place in sorted({path.parent for path in audio_files(folder) if path.stem in names}):
-        files = {path.stem: path for path in audio_files(place) if path.stem in names and path.parent == place}
+    known = (*names, ACCOMPANIMENT)
+    for place in sorted({path.parent for path in audio_files(folder) if path.stem in known}):
+        files = {path.stem: path for path in audio_files(place) if path.stem in known and path.parent == place}
         stems = {name: recording(files[name], cache) for name in names if name in files}
-        tracks.append(Track(str(place.relative_to(folder)), stems, _merged(place / "song.json")))
+        merged = _merged(place / "song.json")
+        if ACCOMPANIMENT in files:
+            stems = {name: stems[name] for name in ("vocals",) if name in stems}
+            stems["other"] = recording(files[ACCOMPANIMENT], cache)
+            merged = ("drums", "bass")
+        tracks.append(Track(str(place.relative_to(folder)), stems, merged))
     if not tracks:
         raise RecipeError(f"{folder} holds no song with files named {', '.join(names)} ({', '.join(SUFFIXES)}).")
     return tracks

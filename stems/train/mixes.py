@@ -66,7 +66,9 @@ class Mixer:
         self.samples = (data.frames + 3) * grid.hop
         self.having = {
             stem: [
-                (weight, found) for weight, tracks in self.songs if (found := [t for t in tracks if stem in t.stems])
+                (weight, found)
+                for weight, tracks in self.songs
+                if (found := [t for t in tracks if stem in t.stems and not (stem == "other" and t.is_accompanied)])
             ]
             for stem in STEMS
         }
@@ -77,29 +79,18 @@ class Mixer:
         data = self.recipe.data
         groups = np.eye(4, dtype=np.float32)
         parts = np.zeros((4, 2, self.samples), np.float32)
+        accompanied = False
         if rng.random() < data.instrumental and self.instrumentals and self.voices:
             parts[DRUMS] = augment.instrument(rng, self._excerpt(rng, draw(rng, self.instrumentals)))
             groups = merge(groups, (DRUMS, BASS, OTHER))
+        elif rng.random() < data.coherent:
+            track = draw(rng, self.songs)
+            parts, accompanied = self._coherent(rng, track), track.is_accompanied
+            groups = merge(groups, (DRUMS, BASS, OTHER)) if accompanied else self._vary(rng, parts, track.merged)
         else:
-            if rng.random() < data.coherent:
-                track = draw(rng, self.songs)
-                parts, merged = self._coherent(rng, track), track.merged
-            else:
-                parts, merged = self._incoherent(rng)
-            if happens(rng, data.kicks):
-                beyond_kicks_db = 20 + 20 * np.log10(max(augment.loudness(parts.sum(0)), 1e-3))
-                level_db = beyond_kicks_db + rng.uniform(-8, 2)
-                parts[DRUMS] += augment.at_level(augment.kicks(rng, self.samples), level_db)
-            if happens(rng, data.bright):
-                parts[BASS] = augment.bright(rng, parts[BASS])
-            for stem in (BASS, OTHER):
-                if rng.random() < data.driven:
-                    parts[stem] = augment.driven(rng, parts[stem])
-            if "bass" in merged:
-                groups = merge(groups, (BASS, OTHER))
-                parts[BASS] += parts[OTHER]
-                parts[OTHER] = 0
-        if rng.random() >= data.sung:
+            parts, merged = self._incoherent(rng)
+            groups = self._vary(rng, parts, merged)
+        if rng.random() >= data.sung and not accompanied:
             parts[VOCALS] = 0
         elif not parts[VOCALS].any() and self.voices:
             parts[VOCALS] = self._voice(rng, parts.sum(0))
@@ -114,9 +105,12 @@ class Mixer:
         parts = np.zeros((4, 2, self.samples), np.float32)
         for index, name in enumerate(STEMS):
             if name in track.stems:
-                audio = augment.change_speed(track.stems[name].excerpt(start, count), speed)[:, : self.samples]
-                parts[index] = augment.instrument(rng, audio)
-        return parts
+                parts[index] = augment.change_speed(track.stems[name].excerpt(start, count), speed)[:, : self.samples]
+        if track.is_accompanied:
+            parts[DRUMS], parts[OTHER] = parts[OTHER], 0
+            seed = int(rng.integers(2**32))  # the same for both, or what is left of the voice in the other is heard
+            return np.stack([augment.instrument(np.random.default_rng(seed), part) for part in parts])
+        return np.stack([augment.instrument(rng, part) for part in parts])
 
     def _incoherent(self, rng: np.random.Generator) -> tuple[np.ndarray, tuple[str, ...]]:
         parts = np.zeros((4, 2, self.samples), np.float32)
@@ -136,6 +130,25 @@ class Mixer:
                 if level > 1e-3:
                     part *= np.float32(0.1 / level * 10 ** (rng.uniform(-5, 5) / 20))
         return parts, merged
+
+    def _vary(self, rng: np.random.Generator, parts: np.ndarray, merged: tuple[str, ...]) -> np.ndarray:
+        """Adds kicks, brightens basses, drives amplifiers, in place; returns the groups of stems that are one part."""
+        data = self.recipe.data
+        if happens(rng, data.kicks):
+            beyond_kicks_db = 20 + 20 * np.log10(max(augment.loudness(parts.sum(0)), 1e-3))
+            level_db = beyond_kicks_db + rng.uniform(-8, 2)
+            parts[DRUMS] += augment.at_level(augment.kicks(rng, self.samples), level_db)
+        if happens(rng, data.bright):
+            parts[BASS] = augment.bright(rng, parts[BASS])
+        for stem in (BASS, OTHER):
+            if rng.random() < data.driven:
+                parts[stem] = augment.driven(rng, parts[stem])
+        groups = np.eye(4, dtype=np.float32)
+        if "bass" in merged:
+            groups = merge(groups, (BASS, OTHER))
+            parts[BASS] += parts[OTHER]
+            parts[OTHER] = 0
+        return groups
 
     def _voice(self, rng: np.random.Generator, backing: np.ndarray) -> np.ndarray:
         """A voice, or two or a choir, produced, at a level that suits what is sung over."""

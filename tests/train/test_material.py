@@ -63,6 +63,19 @@ def test_a_bass_line_in_other_is_merged_with_it(tmp_path):
     assert find_tracks(tmp_path, tmp_path / "cache")[0].merged == ()
 
 
+def test_of_a_song_with_an_accompaniment_only_vocals_are_known_apart(tmp_path):
+    place = tmp_path / "song"
+    place.mkdir()
+    for name in ("vocals", "drums", "accompaniment"):
+        soundfile.write(place / f"{name}.wav", np.ones((100, 2)) * 0.1, 44100)
+    (song,) = find_tracks(tmp_path, tmp_path / "cache")
+    assert song.is_accompanied and song.merged == ("drums", "bass")
+    assert {name: kept.path.name for name, kept in song.stems.items()} == {
+        "vocals": "vocals.wav",
+        "other": "accompaniment.wav",
+    }
+
+
 def test_empty_folders_and_broken_files_are_named(tmp_path):
     with pytest.raises(RecipeError, match="holds no song"):
         find_tracks(tmp_path, tmp_path / "cache")

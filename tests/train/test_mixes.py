@@ -3,6 +3,7 @@ import dataclasses
 import numpy as np
 import pedalboard
 import pytest
+import soundfile
 from scipy.signal import welch
 
 from stems.errors import RecipeError
@@ -200,6 +201,36 @@ def test_instrumentals_are_one_part_beside_the_voice(material, tmp_path):
     np.testing.assert_array_equal(mix.groups[0], [1, 1, 0, 1])
     np.testing.assert_array_equal(mix.groups.sum(1), [3, 0, 1, 0])
     assert not mix.parts[[1, 3]].any()
+
+
+@pytest.fixture
+def accompanied(tmp_path):
+    """A song in which the voice sings what the accompaniment plays, so that one can be told by the other."""
+    noise = np.random.default_rng(0).normal(0, 0.1, (5 * 44100, 2)).astype(np.float32)
+    folder = tmp_path / "accompanied" / "song"
+    folder.mkdir(parents=True)
+    for name in ("vocals", "accompaniment"):
+        soundfile.write(folder / f"{name}.flac", noise, 44100)
+    return tmp_path
+
+
+def test_a_voice_and_its_accompaniment_are_varied_alike_and_stay_together(accompanied):
+    mixer = Mixer(with_data(songs={"accompanied": 1.0}, coherent=1.0, sung=0.0), accompanied, accompanied / "cache")
+    mixes = [mixer(number) for number in range(30)]
+    for mix in mixes:
+        np.testing.assert_array_equal(mix.groups.sum(1), [3, 0, 1, 0])
+        assert not mix.parts[[1, 3]].any()
+    both = [mix.parts[[0, 2]] for mix in mixes if mix.parts[0].any() and mix.parts[2].any()]
+    assert len(both) > 24  # a stem is left out of some of all mixes
+    for drums, vocals in both:
+        np.testing.assert_array_equal(drums, vocals)
+    assert len({float(np.abs(drums).sum()) for drums, _ in both}) == len(both)
+
+
+def test_accompaniments_stand_for_no_other_in_incoherent_mixes(accompanied):
+    mixer = Mixer(with_data(songs={"accompanied": 1.0}, coherent=0.0, sung=1.0), accompanied, accompanied / "cache")
+    mixes = [mixer(number) for number in range(12)]
+    assert not any(mix.parts[[0, 1, 3]].any() for mix in mixes) and any(mix.parts[2].any() for mix in mixes)
 
 
 def test_a_recipe_without_the_songs_or_records_that_it_needs_is_refused(material, tmp_path):
