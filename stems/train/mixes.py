@@ -62,6 +62,8 @@ class Mixer:
         self.records = [(weight, find_recordings(folder / name, cache)) for name, weight in data.records.items()]
         if data.toned and not self.records:
             raise RecipeError(f"The recipe {recipe.name!r} tones voices but names no records: fill [data.records].")
+        if data.matched and not self.instrumentals:
+            raise RecipeError(f"The recipe {recipe.name!r} matches spectra: fill [data.instrumentals].")
         grid = Grid(44100, recipe.bands.reference_window)
         self.samples = (data.frames + 3) * grid.hop
         self.having = {
@@ -191,7 +193,7 @@ class Mixer:
         parts = augment.glued(rng, augment.narrower(rng, parts))
         top_hz = float(rng.uniform(9000, 17000)) if rng.random() < 0.2 else None
         reference, match = None, 0.0
-        if self.instrumentals and happens(rng, self.recipe.data.matched):
+        if happens(rng, self.recipe.data.matched):
             reference, match = self._excerpt(rng, draw(rng, self.instrumentals), 0.0), float(rng.uniform(0.3, 1.0))
         return Mix(augment.master(rng, parts.sum(0)), parts, groups, top_hz, reference, match)
 

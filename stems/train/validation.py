@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from stems.errors import RecipeError
 from stems.model import Model
 from stems.spectrum import Grid
 from stems.train.augment import loudness
@@ -25,6 +26,9 @@ class Validation:
     """Excerpts of the recipe's validation songs, analysed once; call it with a model for its scores.
 
     A recipe that trains on MUSDB18 is validated on the songs that musdb keeps for that.
+
+    Raises:
+        RecipeError: if a song has no stems, or some that are not apart.
     """
 
     def __init__(self, recipe: Recipe, folder: Path, cache: Path, musdb_root: Path | None = None) -> None:
@@ -35,6 +39,8 @@ class Validation:
         if recipe.data.musdb and musdb_root is not None and (tracks := musdb_tracks(musdb_root, "valid", cache)):
             found["musdb"] = tracks
         for name, tracks in found.items():
+            if merged := [track.name for track in tracks if track.merged]:
+                raise RecipeError(f"{name}/{merged[0]} has stems that are not apart: validate with other songs.")
             tracks = tracks[:EXCERPTS]
             self.songs[name] = [
                 [

@@ -112,6 +112,18 @@ def test_training_learns(material, tmp_path):
     assert sum(after.values()) / 4 > sum(before.values()) / 4 + 4
 
 
+def test_songs_whose_stems_are_not_apart_are_no_validation(material, tmp_path):
+    from stems.train.recipe import read_recipe
+    from stems.train.validation import Validation
+
+    song = tmp_path / "songs" / "one"
+    song.mkdir(parents=True)
+    for name in ("vocals", "accompaniment"):
+        (song / f"{name}.wav").symlink_to(material / "songs" / "song 0" / "drums.wav")
+    with pytest.raises(RecipeError, match=r"songs/one has stems that are not apart"):
+        Validation(read_recipe(recipe(tmp_path, 1)), tmp_path, tmp_path / "cache")
+
+
 def test_the_best_model_is_the_one_of_the_best_entry(material, tmp_path):
     path, where = recipe(tmp_path, 1000), places(tmp_path / "run", material, tmp_path)
     for _ in range(4):

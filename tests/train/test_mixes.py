@@ -233,10 +233,12 @@ def test_accompaniments_stand_for_no_other_in_incoherent_mixes(accompanied):
     assert not any(mix.parts[[0, 1, 3]].any() for mix in mixes) and any(mix.parts[2].any() for mix in mixes)
 
 
-def test_a_recipe_without_the_songs_or_records_that_it_needs_is_refused(material, tmp_path):
+def test_a_recipe_without_the_songs_records_or_music_that_it_needs_is_refused(material, tmp_path):
     with pytest.raises(RecipeError, match="names no songs"):
         Mixer(with_data(songs={}), material, tmp_path)
     with pytest.raises(RecipeError, match="--musdb PATH"):
         Mixer(with_data(songs={}, musdb=1.0), material, tmp_path)
     with pytest.raises(RecipeError, match="names no records"):
         Mixer(with_data(toned=0.5), material, tmp_path)
+    with pytest.raises(RecipeError, match="matches spectra"):
+        Mixer(with_data(matched=0.5), material, tmp_path)
