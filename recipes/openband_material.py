@@ -96,8 +96,10 @@ def link(source: Path, target: Path) -> None:
 
 
 def lay_out_songs(corpus: Path, renders: Path, out: Path) -> None:
-    """Songs with stems, those with validation's drum kits left out."""
+    """Songs with stems, those with validation's drum kits left out; their vocals are laid over other music as well."""
     link(corpus / "songs/train", out / "songs")
+    for vocals in (corpus / "songs/train").glob("*/vocals.ogg"):
+        link(vocals, out / "voices/songs" / f"{vocals.parent.name}.ogg")
     for song in sorted((corpus / "songs/valid").iterdir()):
         for path in song.iterdir():
             link(path, out / "valid-songs" / song.name / path.name)

@@ -91,8 +91,8 @@ def pan(audio: np.ndarray, position: float) -> np.ndarray:
     return placed
 
 
-def instrument(rng: np.random.Generator, audio: np.ndarray) -> np.ndarray:
-    """Varies a stem that is already produced: channels, polarity, tone, dynamics, room, level."""
+def instrument(rng: np.random.Generator, audio: np.ndarray, compressed: float = 0.15) -> np.ndarray:
+    """Varies a stem that is already produced: channels, polarity, tone, dynamics (of a share of stems), room, level."""
     if not audio.any():
         return audio
     if rng.random() < 0.5:
@@ -102,7 +102,7 @@ def instrument(rng: np.random.Generator, audio: np.ndarray) -> np.ndarray:
     plugins: list[pedalboard.Plugin] = []
     if rng.random() < 0.5:
         plugins += equalizer(rng, 5)
-    if rng.random() < 0.15:
+    if rng.random() < compressed:
         plugins.append(compressor(rng, 20 * np.log10(max(loudness(audio), 1e-4))))
     if rng.random() < 0.1:
         plugins.append(space(rng, 0.25))

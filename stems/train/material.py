@@ -113,25 +113,24 @@ def audio_files(folder: Path) -> list[Path]:
 
 
 def find_tracks(folder: Path, cache: Path, names: Sequence[str] = STEMS) -> list[Track]:
-    """Songs below a folder: every folder that holds a file named after a stem.
+    """Songs below a folder: every folder that holds a file named after a stem, or an `accompaniment`.
 
     A `song.json` beside the stems may say that a stem is part of "other" there
-    (`"absent": ["bass"]` with a bass line in `other`'s energy below 150 Hz). Of a song with a file `accompaniment`
-    only vocals are known apart: it stands for "other", which drums and bass are part of.
+    (`"absent": ["bass"]` with a bass line in `other`'s energy below 150 Hz). An `accompaniment` is all but the vocals:
+    where other stems are missing it stands for "other", and drums and bass are part of it.
     """
     tracks = []
-    known = (*names, ACCOMPANIMENT)
+    known = (*names, ACCOMPANIMENT) if "other" in names else tuple(names)
     for place in sorted({path.parent for path in audio_files(folder) if path.stem in known}):
         files = {path.stem: path for path in audio_files(place) if path.stem in known and path.parent == place}
-        stems = {name: recording(files[name], cache) for name in names if name in files}
         merged = _merged(place / "song.json")
-        if ACCOMPANIMENT in files:
-            stems = {name: stems[name] for name in ("vocals",) if name in stems}
-            stems["other"] = recording(files[ACCOMPANIMENT], cache)
+        if ACCOMPANIMENT in files and not set(names) <= set(files):
+            files = {"other": files[ACCOMPANIMENT]} | {name: files[name] for name in ("vocals",) if name in files}
             merged = ("drums", "bass")
+        stems = {name: recording(files[name], cache) for name in names if name in files}
         tracks.append(Track(str(place.relative_to(folder)), stems, merged))
     if not tracks:
-        raise RecipeError(f"{folder} holds no song with files named {', '.join(names)} ({', '.join(SUFFIXES)}).")
+        raise RecipeError(f"{folder} holds no song with files named {', '.join(known)} ({', '.join(SUFFIXES)}).")
     return tracks
 
 

@@ -63,7 +63,7 @@ class Mixer:
         if data.toned and not self.records:
             raise RecipeError(f"The recipe {recipe.name!r} tones voices but names no records: fill [data.records].")
         if data.matched and not self.instrumentals:
-            raise RecipeError(f"The recipe {recipe.name!r} matches spectra: fill [data.instrumentals].")
+            raise RecipeError(f"The recipe {recipe.name!r} matches spectra of no music: fill [data.instrumentals].")
         grid = Grid(44100, recipe.bands.reference_window)
         self.samples = (data.frames + 3) * grid.hop
         self.having = {
@@ -79,24 +79,24 @@ class Mixer:
         """Mix number `number` of the recipe's seed."""
         rng = np.random.default_rng([self.recipe.seed, number])
         data = self.recipe.data
-        groups = np.eye(4, dtype=np.float32)
         parts = np.zeros((4, 2, self.samples), np.float32)
-        accompanied = False
+        merged: tuple[str, ...] = ("drums", "bass")
         if rng.random() < data.instrumental and self.instrumentals and self.voices:
-            parts[DRUMS] = augment.instrument(rng, self._excerpt(rng, draw(rng, self.instrumentals)))
-            groups = merge(groups, (DRUMS, BASS, OTHER))
+            parts[OTHER] = augment.instrument(rng, self._excerpt(rng, draw(rng, self.instrumentals)))
         elif rng.random() < data.coherent:
             track = draw(rng, self.songs)
-            parts, accompanied = self._coherent(rng, track), track.is_accompanied
-            groups = merge(groups, (DRUMS, BASS, OTHER)) if accompanied else self._vary(rng, parts, track.merged)
+            parts, merged = self._coherent(rng, track), track.merged
         else:
             parts, merged = self._incoherent(rng)
-            groups = self._vary(rng, parts, merged)
-        if rng.random() >= data.sung and not accompanied:
+        if "drums" not in merged:
+            self._vary(rng, parts)
+        groups = merge(parts, merged)
+        kept = "drums" in merged and parts[VOCALS].any()  # what is left of this voice elsewhere must not be heard alone
+        if rng.random() >= data.sung and not kept:
             parts[VOCALS] = 0
         elif not parts[VOCALS].any() and self.voices:
             parts[VOCALS] = self._voice(rng, parts.sum(0))
-        if rng.random() < 0.06:
+        if rng.random() < 0.06 and not kept:
             parts[rng.integers(4)] = 0
         return self._finish(rng, parts, groups)
 
@@ -108,10 +108,9 @@ class Mixer:
         for index, name in enumerate(STEMS):
             if name in track.stems:
                 parts[index] = augment.change_speed(track.stems[name].excerpt(start, count), speed)[:, : self.samples]
-        if track.is_accompanied:
-            parts[DRUMS], parts[OTHER] = parts[OTHER], 0
-            seed = int(rng.integers(2**32))  # the same for both, or what is left of the voice in the other is heard
-            return np.stack([augment.instrument(np.random.default_rng(seed), part) for part in parts])
+        if track.is_accompanied:  # the same for both, so that they still sum to the song: each has what the other lacks
+            seed = int(rng.integers(2**32))
+            return np.stack([augment.instrument(np.random.default_rng(seed), part, compressed=0) for part in parts])
         return np.stack([augment.instrument(rng, part) for part in parts])
 
     def _incoherent(self, rng: np.random.Generator) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -133,8 +132,8 @@ class Mixer:
                     part *= np.float32(0.1 / level * 10 ** (rng.uniform(-5, 5) / 20))
         return parts, merged
 
-    def _vary(self, rng: np.random.Generator, parts: np.ndarray, merged: tuple[str, ...]) -> np.ndarray:
-        """Adds kicks, brightens basses, drives amplifiers, in place; returns the groups of stems that are one part."""
+    def _vary(self, rng: np.random.Generator, parts: np.ndarray) -> None:
+        """Adds kicks, makes basses brighter, plays basses and others through driven amplifiers, in place."""
         data = self.recipe.data
         if happens(rng, data.kicks):
             beyond_kicks_db = 20 + 20 * np.log10(max(augment.loudness(parts.sum(0)), 1e-3))
@@ -145,12 +144,6 @@ class Mixer:
         for stem in (BASS, OTHER):
             if rng.random() < data.driven:
                 parts[stem] = augment.driven(rng, parts[stem])
-        groups = np.eye(4, dtype=np.float32)
-        if "bass" in merged:
-            groups = merge(groups, (BASS, OTHER))
-            parts[BASS] += parts[OTHER]
-            parts[OTHER] = 0
-        return groups
 
     def _voice(self, rng: np.random.Generator, backing: np.ndarray) -> np.ndarray:
         """A voice, or two or a choir, produced, at a level that suits what is sung over."""
@@ -203,9 +196,12 @@ def happens(rng: np.random.Generator, share: float) -> bool:
     return share > 0 and rng.random() < share
 
 
-def merge(groups: np.ndarray, stems: tuple[int, ...]) -> np.ndarray:
-    """Groups in which some stems are one part, kept at the first of them."""
-    groups = groups.copy()
-    groups[stems[0]] = groups[list(stems)].max(0)
-    groups[list(stems[1:])] = 0
+def merge(parts: np.ndarray, merged: tuple[str, ...]) -> np.ndarray:
+    """Sums stems that cannot be told from "other" with it, at the first of them, in place; returns the groups."""
+    groups = np.eye(4, dtype=np.float32)
+    if merged:
+        together = [index for index, name in enumerate(STEMS) if name in (*merged, "other")]
+        for sums in (parts, groups):
+            sums[together[0]] = sums[together].sum(0)
+            sums[together[1:]] = 0
     return groups

@@ -39,7 +39,7 @@ class Data:
         coherent: share of mixes whose drums, bass and other come from one song. Incoherent mixes alone
             beat coherent ones (Manilow et al. 2019); both together are best.
         instrumental: share of mixes made of an instrumental and a voice.
-        sung: share of mixes in which somebody sings.
+        sung: share of mixes in which somebody sings, beside voices that have their own accompaniment and stay with it.
         driven: share of basses and of others that are played through an amplifier driven hard.
         bright: share of basses whose overtones are raised.
         kicks: share of mixes that get the bass drum of electronic music as well.

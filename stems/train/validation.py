@@ -28,7 +28,7 @@ class Validation:
     A recipe that trains on MUSDB18 is validated on the songs that musdb keeps for that.
 
     Raises:
-        RecipeError: if a song has no stems, or some that are not apart.
+        RecipeError: if a folder holds no songs, or a song has stems that are not apart.
     """
 
     def __init__(self, recipe: Recipe, folder: Path, cache: Path, musdb_root: Path | None = None) -> None:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from stems.card import STEMS
 from stems.errors import RecipeError
 from stems.train.material import find_recordings, find_tracks, recording
 
@@ -64,16 +65,17 @@ def test_a_bass_line_in_other_is_merged_with_it(tmp_path):
 
 
 def test_of_a_song_with_an_accompaniment_only_vocals_are_known_apart(tmp_path):
-    place = tmp_path / "song"
-    place.mkdir()
-    for name in ("vocals", "drums", "accompaniment"):
-        soundfile.write(place / f"{name}.wav", np.ones((100, 2)) * 0.1, 44100)
-    (song,) = find_tracks(tmp_path, tmp_path / "cache")
-    assert song.is_accompanied and song.merged == ("drums", "bass")
-    assert {name: kept.path.name for name, kept in song.stems.items()} == {
-        "vocals": "vocals.wav",
-        "other": "accompaniment.wav",
-    }
+    def files(*names):
+        for name in names:
+            (tmp_path / "songs/one").mkdir(parents=True, exist_ok=True)
+            soundfile.write(tmp_path / f"songs/one/{name}.wav", np.ones((100, 2)) * 0.1, 44100)
+        (song,) = find_tracks(tmp_path / "songs", tmp_path / "cache")
+        return {name: kept.path.stem for name, kept in song.stems.items()}, song.merged, song.is_accompanied
+
+    assert files("accompaniment") == ({"other": "accompaniment"}, ("drums", "bass"), True)
+    both = {"vocals": "vocals", "other": "accompaniment"}
+    assert files("vocals") == files("drums") == (both, ("drums", "bass"), True)
+    assert files("bass", "other") == ({name: name for name in STEMS}, (), False)
 
 
 def test_empty_folders_and_broken_files_are_named(tmp_path):
