@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,7 +91,8 @@ class Mixer:
             parts, merged = self._incoherent(rng)
         if "drums" not in merged:
             self._vary(rng, parts)
-        groups = merge(parts, merged)
+        together = [index for index, name in enumerate(STEMS) if name in (*merged, "other")]
+        parts, groups = merge(parts, together), merge(np.eye(4, dtype=np.float32), together)
         kept = "drums" in merged and parts[VOCALS].any()  # what is left of this voice elsewhere must not be heard alone
         if rng.random() >= data.sung and not kept:
             parts[VOCALS] = 0
@@ -196,12 +198,9 @@ def happens(rng: np.random.Generator, share: float) -> bool:
     return share > 0 and rng.random() < share
 
 
-def merge(parts: np.ndarray, merged: tuple[str, ...]) -> np.ndarray:
-    """Sums stems that cannot be told from "other" with it, at the first of them, in place; returns the groups."""
-    groups = np.eye(4, dtype=np.float32)
-    if merged:
-        together = [index for index, name in enumerate(STEMS) if name in (*merged, "other")]
-        for sums in (parts, groups):
-            sums[together[0]] = sums[together].sum(0)
-            sums[together[1:]] = 0
-    return groups
+def merge(rows: np.ndarray, stems: Sequence[int]) -> np.ndarray:
+    """Parts, or groups, in which some stems are one part: rows of theirs are summed at the first of them."""
+    rows = rows.copy()
+    rows[stems[0]] = rows[list(stems)].sum(0)
+    rows[list(stems[1:])] = 0
+    return rows

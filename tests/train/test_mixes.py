@@ -1,4 +1,5 @@
 import dataclasses
+import json
 
 import numpy as np
 import pedalboard
@@ -8,7 +9,7 @@ from scipy.signal import welch
 
 from stems.errors import RecipeError
 from stems.train import augment
-from stems.train.mixes import Mixer, merge
+from stems.train.mixes import Mixer
 from stems.train.recipe import Data, Recipe
 
 TONES = (200, 500, 1000, 3000, 7000)  # Hz
@@ -248,15 +249,22 @@ def test_accompaniments_stand_for_no_other_in_incoherent_mixes(accompanied):
     assert not any(mix.parts[[0, 1, 3]].any() for mix in mixes) and any(mix.parts[2].any() for mix in mixes)
 
 
-def test_stems_that_cannot_be_told_apart_become_one_part():
-    parts = np.arange(1.0, 5.0)[:, None, None] * np.ones((4, 2, 3))
-    assert (merge(parts, ()) == np.eye(4)).all() and (parts[:, 0, 0] == [1, 2, 3, 4]).all()
-    groups = merge(parts, ("bass",))
-    assert (parts[:, 0, 0] == [1, 6, 3, 0]).all()
-    assert (groups == [[1, 0, 0, 0], [0, 1, 0, 1], [0, 0, 1, 0], [0, 0, 0, 0]]).all()
-    groups = merge(parts, ("drums", "bass"))
-    assert (parts[:, 0, 0] == [7, 0, 3, 0]).all()
-    assert (groups == [[1, 1, 0, 1], [0, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 0]]).all()
+@pytest.mark.parametrize(("about", "together"), [({}, []), ({"absent": ["bass"]}, [1, 3])])
+def test_stems_that_cannot_be_told_apart_become_one_part(tmp_path, about, together):
+    folder = tmp_path / "songs/one"
+    folder.mkdir(parents=True)
+    for name in ("drums", "other"):
+        soundfile.write(folder / f"{name}.wav", np.full((9 * 44100, 2), 0.1), 44100)
+    about |= {"stems": {"other": {"energy_below_150_hz": 0.5}}}
+    (folder / "song.json").write_text(json.dumps(about))
+    mixer = Mixer(with_data(coherent=1.0), tmp_path, tmp_path / "cache")
+    for mix in map(mixer, range(8)):
+        assert not mix.parts[1 if not together else 3].any()
+        wanted = np.eye(4)
+        if together:
+            wanted[1, 3], wanted[3, 3] = 1, 0
+        np.testing.assert_array_equal(mix.groups, wanted)
+    assert any(mixer(number).parts[1 if together else 3].any() for number in range(8))
 
 
 def test_a_recipe_without_the_songs_records_or_music_that_it_needs_is_refused(material, tmp_path):
