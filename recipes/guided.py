@@ -143,7 +143,10 @@ def compare_methods(folders: Sequence[Path], model: Model) -> str:
 
 
 def draw(folders: Sequence[Path], model: Model) -> str:
-    """Draws the stem that one hint helps most: as it truly is, without and with the hint; returns what it drew."""
+    """Draws the stem whose one hint helps a song most, by the sum over its stems; returns what it drew.
+
+    It is shown as it truly is, without and with the hint.
+    """
     from matplotlib.figure import Figure
 
     best: tuple[float, str, Song, list[np.ndarray], list[float], Hint] | None = None
@@ -153,10 +156,11 @@ def draw(folders: Sequence[Path], model: Model) -> str:
         for stem in before:
             for hint in truest_spans(song, stem, model)[:1]:
                 guided = Separator(model, hints=[hint])(song.mixture, song.sample_rate)
-                ratios = [before[stem], sdr(song, guided)[stem]]
-                if best is None or ratios[1] - ratios[0] > best[0]:
+                after = sdr(song, guided)
+                gain = sum(after[each] - before[each] for each in before)
+                if best is None or gain > best[0]:
                     audio = [song.stems[stem], plain[stem], guided[stem]]
-                    best = ratios[1] - ratios[0], f"{stem} of {name}", song, audio, ratios, hint
+                    best = gain, f"{stem} of {name}", song, audio, [before[stem], after[stem]], hint
     assert best is not None
     _, title, song, audio, ratios, hint = best
     figure = Figure(figsize=(9, 6), layout="constrained")
