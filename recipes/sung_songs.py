@@ -3,11 +3,12 @@
     python recipes/sung_songs.py --vocals VOCALS --songs "SONGS/Creative Commons" --out data/sung-songs
 
 SONGS is the repository UltraStar-Deluxe/songs: a folder for each song, with its `audio` and a chart of what is sung,
-`song.txt`. VOCALS are phrases of one song each, with a pause of digital silence between them, at a level of their own;
-their file is named as the song's folder, in small letters and hyphens. Where the chart has no notes nobody sings, and
-all that plays is accompaniment. Stretches that are neither, and short ones, are left out. What comes of each song are
-one or more folders with `vocals`, unless they are silent, and `accompaniment`. One more is the accompaniment of a song
-as its makers gave it, under a licence that lets it be changed.
+`song.txt`. VOCALS (here `vocals_from_songs` of the corpus) are phrases of one song each, with a pause of digital
+silence between them, at a level of their own; their file is named as the song's folder, in small letters and hyphens.
+Where the chart has no notes nobody sings, and all that plays is accompaniment. Stretches that are neither, and short
+ones, are left out. What comes of each song are one or more folders with `vocals`, unless they are silent, and
+`accompaniment`. One more is the accompaniment of a song as its makers gave it, under a licence that lets it be
+changed.
 """
 
 import argparse
@@ -34,7 +35,10 @@ Spans = list[tuple[int, int]]
 
 def read(path: Path) -> np.ndarray:
     """(2, samples) at 44.1 kHz."""
-    audio, rate = soundfile.read(path, dtype="float32", always_2d=True)
+    try:
+        audio, rate = soundfile.read(path, dtype="float32", always_2d=True)
+    except soundfile.LibsndfileError as error:
+        raise SystemExit(f"{path} cannot be read: {error.error_string}") from error
     if rate != RATE:
         raise SystemExit(f"{path} is at {rate} Hz: convert it to {RATE} Hz.")
     return np.broadcast_to(audio.T, (2, len(audio)))
@@ -129,9 +133,10 @@ def main() -> None:
     if places.out.exists():
         raise SystemExit(f"{places.out} is there already: remove it, or name another folder.")
     found = {re.sub(r"[^a-z0-9]+", "-", path.parent.name.lower()): path for path in places.songs.glob("*/audio.*")}
+    if missing := [path for path in places.vocals.glob("*.ogg") if path.stem not in found]:
+        raise SystemExit(f"{places.songs} has no song for {missing[0]}.")
+    accompaniment = read(places.songs / ACCOMPANIMENT)
     for path in sorted(places.vocals.glob("*.ogg")):
-        if path.stem not in found:
-            raise SystemExit(f"{places.songs} has no song for {path}.")
         song = read(found[path.stem])
         vocals, known = put_back(song, read(path))
         stretches = pieces(known, notes(found[path.stem].with_name("song.txt")))
@@ -145,7 +150,7 @@ def main() -> None:
         print(f"{path.stem}: {seconds:.0f} of {song.shape[1] / RATE:.0f} s, sung in {known.sum() / RATE:.0f} s")
     folder = places.out / "shearer-can-t-stop-it"
     folder.mkdir(parents=True)
-    soundfile.write(folder / "accompaniment.flac", read(places.songs / ACCOMPANIMENT).T, RATE)
+    soundfile.write(folder / "accompaniment.flac", accompaniment.T, RATE)
 
 
 if __name__ == "__main__":

@@ -39,8 +39,12 @@ class Validation:
         if recipe.data.musdb and musdb_root is not None and (tracks := musdb_tracks(musdb_root, "valid", cache)):
             found["musdb"] = tracks
         for name, tracks in found.items():
-            if merged := [track.name for track in tracks if track.merged]:
-                raise RecipeError(f"{name}/{merged[0]} has stems that are not apart: validate with other songs.")
+            for track in tracks:
+                if track.merged:
+                    raise RecipeError(
+                        f"{name}/{track.name} has no {' and no '.join(track.merged)} of its own: "
+                        "name folders of songs with all stems in the recipe's [data] validation."
+                    )
             tracks = tracks[:EXCERPTS]
             self.songs[name] = [
                 [

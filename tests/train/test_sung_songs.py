@@ -19,11 +19,13 @@ def sung_noise(rng, seconds):
 
 
 def lay_out(place, chart):
-    names = (("vocals", place / "vocals"), ("songs", place / "songs"), ("out", place / "out"))
     (place / "songs/Some Body - A song/song.txt").write_text(chart)
-    return subprocess.run(
-        [sys.executable, SCRIPT, *(f"--{name}={path}" for name, path in names)], capture_output=True, text=True
-    )
+    return run(vocals=place / "vocals", songs=place / "songs", out=place / "out")
+
+
+def run(**places):
+    options = [f"--{name}={path}" for name, path in places.items()]
+    return subprocess.run([sys.executable, SCRIPT, *options], capture_output=True, text=True)
 
 
 @pytest.fixture(scope="module")
@@ -102,3 +104,10 @@ def test_charts_that_cannot_be_read_are_named(laid_out, chart, said):
 def test_what_is_there_already_is_left_alone(laid_out):
     done = lay_out(laid_out[0], "")
     assert done.returncode and "is there already" in done.stderr
+
+
+def test_what_is_missing_is_named_before_anything_is_written(laid_out, tmp_path):
+    for vocals, named in ((laid_out[0] / "vocals", "has no song for"), (tmp_path, "instrumental.mp3 cannot be read")):
+        done = run(vocals=vocals, songs=tmp_path / "nowhere", out=tmp_path / "out")
+        assert done.returncode and named in done.stderr and "Traceback" not in done.stderr
+        assert not (tmp_path / "out").exists()
