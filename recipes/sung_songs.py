@@ -133,10 +133,11 @@ def main() -> None:
     if places.out.exists():
         raise SystemExit(f"{places.out} is there already: remove it, or name another folder.")
     found = {re.sub(r"[^a-z0-9]+", "-", path.parent.name.lower()): path for path in places.songs.glob("*/audio.*")}
-    if missing := [path for path in places.vocals.glob("*.ogg") if path.stem not in found]:
+    recordings = sorted(places.vocals.glob("*.ogg"))
+    if missing := [path for path in recordings if path.stem not in found]:
         raise SystemExit(f"{places.songs} has no song for {missing[0]}.")
     accompaniment = read(places.songs / ACCOMPANIMENT)
-    for path in sorted(places.vocals.glob("*.ogg")):
+    for path in recordings:
         song = read(found[path.stem])
         vocals, known = put_back(song, read(path))
         stretches = pieces(known, notes(found[path.stem].with_name("song.txt")))

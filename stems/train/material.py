@@ -19,6 +19,7 @@ from stems.musdb_package import load_musdb
 from stems.spectrum import REFERENCE_RATE
 
 ACCOMPANIMENT = "accompaniment"
+ALL_BUT_VOCALS = ("drums", "bass")  # what is merged with "other" where only vocals are known apart
 SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff")
 
 
@@ -66,7 +67,7 @@ class Track:
     @property
     def is_accompanied(self) -> bool:
         """Whether its "other" is all but the vocals."""
-        return "drums" in self.merged
+        return self.merged == ALL_BUT_VOCALS
 
 
 @lru_cache(maxsize=4096)
@@ -126,7 +127,7 @@ def find_tracks(folder: Path, cache: Path, names: Sequence[str] = STEMS) -> list
         merged = _merged(place / "song.json")
         if ACCOMPANIMENT in files and not set(names) <= set(files):
             files = {"other": files[ACCOMPANIMENT]} | {name: files[name] for name in ("vocals",) if name in files}
-            merged = ("drums", "bass")
+            merged = ALL_BUT_VOCALS
         stems = {name: recording(files[name], cache) for name in names if name in files}
         tracks.append(Track(str(place.relative_to(folder)), stems, merged))
     if not tracks:

@@ -12,7 +12,7 @@ from stems.card import STEMS
 from stems.errors import RecipeError
 from stems.spectrum import Grid
 from stems.train import augment
-from stems.train.material import Recording, Track, draw, find_recordings, find_tracks, musdb_tracks
+from stems.train.material import ALL_BUT_VOCALS, Recording, Track, draw, find_recordings, find_tracks, musdb_tracks
 from stems.train.recipe import Recipe
 
 DRUMS, BASS, VOCALS, OTHER = range(4)
@@ -81,7 +81,8 @@ class Mixer:
         rng = np.random.default_rng([self.recipe.seed, number])
         data = self.recipe.data
         parts = np.zeros((4, 2, self.samples), np.float32)
-        merged: tuple[str, ...] = ("drums", "bass")
+        groups = np.eye(4, dtype=np.float32)
+        merged: tuple[str, ...] = ALL_BUT_VOCALS
         if rng.random() < data.instrumental and self.instrumentals and self.voices:
             parts[OTHER] = augment.instrument(rng, self._excerpt(rng, draw(rng, self.instrumentals)))
         elif rng.random() < data.coherent:
@@ -89,11 +90,13 @@ class Mixer:
             parts, merged = self._coherent(rng, track), track.merged
         else:
             parts, merged = self._incoherent(rng)
-        if "drums" not in merged:
+        if merged != ALL_BUT_VOCALS:
             self._vary(rng, parts)
-        together = [index for index, name in enumerate(STEMS) if name in (*merged, "other")]
-        parts, groups = merge(parts, together), merge(np.eye(4, dtype=np.float32), together)
-        kept = "drums" in merged and parts[VOCALS].any()  # what is left of this voice elsewhere must not be heard alone
+        if merged:
+            together = [index for index, name in enumerate(STEMS) if name in (*merged, "other")]
+            parts, groups = merge(parts, together), merge(groups, together)
+        # Another separator left some of a song's own voice in the rest, which must not be heard alone.
+        kept = merged == ALL_BUT_VOCALS and parts[VOCALS].any()
         if rng.random() >= data.sung and not kept:
             parts[VOCALS] = 0
         elif not parts[VOCALS].any() and self.voices:
@@ -107,13 +110,15 @@ class Mixer:
         count = -(-self.samples * speed[1] // speed[0])
         start = int(rng.integers(max(1, len(track) - count)))
         parts = np.zeros((4, 2, self.samples), np.float32)
+        seed = int(rng.integers(2**32)) if track.is_accompanied else None
         for index, name in enumerate(STEMS):
             if name in track.stems:
-                parts[index] = augment.change_speed(track.stems[name].excerpt(start, count), speed)[:, : self.samples]
-        if track.is_accompanied:  # the same for both, so that they still sum to the song: each has what the other lacks
-            seed = int(rng.integers(2**32))
-            return np.stack([augment.instrument(np.random.default_rng(seed), part, compressed=0) for part in parts])
-        return np.stack([augment.instrument(rng, part) for part in parts])
+                audio = augment.change_speed(track.stems[name].excerpt(start, count), speed)[:, : self.samples]
+                if seed is None:
+                    parts[index] = augment.instrument(rng, audio)
+                else:  # the same for both, so that they still sum to the song: each has what the other lacks
+                    parts[index] = augment.instrument(np.random.default_rng(seed), audio, compressed=0)
+        return parts
 
     def _incoherent(self, rng: np.random.Generator) -> tuple[np.ndarray, tuple[str, ...]]:
         parts = np.zeros((4, 2, self.samples), np.float32)

@@ -13,7 +13,8 @@ from stems.model import Design, Model
 from stems.network import NetworkShape
 from stems.train import loop
 from stems.train.loop import Places, mean_score, rate_at, take_over, train
-from stems.train.recipe import Schedule
+from stems.train.recipe import Schedule, read_recipe
+from stems.train.validation import Validation
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 
@@ -104,18 +105,12 @@ def test_training_learns(material, tmp_path):
     train(recipe(tmp_path, 120, units=48), places(tmp_path / "run", material, tmp_path), workers=0, minutes=3)
     entry = json.loads((tmp_path / "run/log.jsonl").read_text().splitlines()[-1])
     untrained = Model(Model.load(tmp_path / "run/model.safetensors").design)
-    from stems.train.recipe import read_recipe
-    from stems.train.validation import Validation
-
     before = Validation(read_recipe(recipe(tmp_path, 1)), material, tmp_path / "cache")(untrained)["songs"]
     after = entry["sdr"]["songs"]
     assert sum(after.values()) / 4 > sum(before.values()) / 4 + 4
 
 
 def test_songs_whose_stems_are_not_apart_are_no_validation(material, tmp_path):
-    from stems.train.recipe import read_recipe
-    from stems.train.validation import Validation
-
     song = tmp_path / "songs" / "one"
     song.mkdir(parents=True)
     for name in ("vocals", "accompaniment"):
