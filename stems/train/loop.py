@@ -135,7 +135,7 @@ def train(
             group["lr"] = schedule.learning_rate * rate_at(progress.step, schedule)
         cells = next(batches).to(chosen)
         with torch.autocast(chosen.type, torch.bfloat16, enabled=schedule.precision == "bfloat16"):
-            if recipe.objective.teacher:
+            if recipe.objective.teacher and progress.step >= recipe.objective.untaught_steps:
                 cells = taught(average, cells)
             parts = losses(model, cells, recipe.objective)
         optimiser.zero_grad()

@@ -84,6 +84,7 @@ class Objective:
         ratio: of the stems' signal-to-distortion ratios, which are what is scored in the end.
         teacher: learn the stems of music whose parts are not known from what the running mean of the weights makes of
             it without the voice.
+        untaught_steps: at the beginning of a run, in which its teacher would teach that nothing can be told apart.
         naming: of the cross entropy of the names that the anchors give to cells, so that no stem is left without any.
     """
 
@@ -92,6 +93,7 @@ class Objective:
     ratio: float = 0.0
     naming: float = 0.0
     teacher: bool = False
+    untaught_steps: int = 0
     iterations: int = 1
 
 

@@ -59,15 +59,18 @@ def test_a_checkpoint_of_another_design_is_refused(material, tmp_path):
         train(recipe(tmp_path, 1, units=24), places(tmp_path / "run", material, tmp_path), workers=0)
 
 
-def test_the_running_mean_of_the_weights_teaches_where_the_recipe_says_so(material, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("keys", "lessons"), [("", 0), ("teacher = true", 3), ("teacher = true\nuntaught_steps = 2", 1)]
+)
+def test_the_running_mean_of_the_weights_teaches_where_and_when_the_recipe_says_so(
+    material, tmp_path, monkeypatch, keys, lessons
+):
     teachers = []
     monkeypatch.setattr(loop, "taught", lambda teacher, cells: teachers.append(teacher) or cells)
-    for with_teacher in (False, True):
-        path = recipe(tmp_path, 2)
-        if with_teacher:
-            path.write_text(path.read_text().replace("[objective]", "[objective]\nteacher = true"))
-        train(path, places(tmp_path / f"run {with_teacher}", material, tmp_path), workers=0)
-        assert len(teachers) == 2 * with_teacher
+    path = recipe(tmp_path, 3)
+    path.write_text(path.read_text().replace("[objective]", f"[objective]\n{keys}"))
+    train(path, places(tmp_path / "run", material, tmp_path), workers=0)
+    assert len(teachers) == lessons
     assert not any(teacher.training for teacher in teachers)
 
 
