@@ -84,7 +84,8 @@ class Objective:
         ratio: of the stems' signal-to-distortion ratios, which are what is scored in the end.
         teacher: learn the stems of music whose parts are not known from what the running mean of the weights makes of
             it without the voice.
-        untaught_steps: at the beginning of a run, in which its teacher would teach that nothing can be told apart.
+        untaught_steps: at the beginning of a run, in which there is no teacher yet: random weights would teach that
+            nothing can be told apart. 0 suits a run that starts from trained weights.
         naming: of the cross entropy of the names that the anchors give to cells, so that no stem is left without any.
     """
 
