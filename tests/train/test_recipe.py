@@ -32,6 +32,7 @@ def test_every_recipe_of_ours_can_be_read(path):
         ("[network]\ngroups = 8\nbidirectional = false", "network.stride must be 1 in real time"),
         ("[network]\nstride = 0", "network.stride must be 1 or more"),
         ("[objective]\nteacher = true\n[clustering]\nanchored = false", "objective.teacher need names"),
+        ("[objective]\nuntaught_steps = 9", "set objective.teacher as well"),
         ("seed = ", "is not TOML"),
     ],
 )
