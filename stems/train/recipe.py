@@ -166,7 +166,7 @@ def read_recipe(path: str | Path) -> Recipe:
     if (recipe.objective.naming or recipe.objective.teacher) and not recipe.clustering.anchored:
         raise RecipeError(f"{path}: objective.naming and objective.teacher need names, so clustering.anchored as well.")
     if recipe.objective.untaught_steps and not recipe.objective.teacher:
-        raise RecipeError(f"{path}: objective.untaught_steps put the teacher off; set objective.teacher as well.")
+        raise RecipeError(f"{path}: objective.untaught_steps come before a teacher; set objective.teacher as well.")
     if recipe.data.singers and recipe.clustering.anchored:
         raise RecipeError(f"{path}: two voices have no names to be anchored by; set clustering.anchored to false.")
     if recipe.schedule.precision not in ("float32", "bfloat16"):
