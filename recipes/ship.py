@@ -7,6 +7,7 @@ may be multiplied here by what validation prefers; the card says so.
 """
 
 import argparse
+import copy
 import dataclasses
 import json
 import math
@@ -15,15 +16,19 @@ from pathlib import Path
 
 from stems.card import SHIPPED, read_card
 from stems.model import Model
+from stems.train.loop import take_over
 
 
 def mean(models: list[Model], steps: list[int]) -> Model:
     """The last of models of a run, at these steps, with the mean of all weights; one that is there twice weighs twice.
 
     Early ones know songs unlike the material better, late ones the material, and their mean both (Wortsman et al. 2022,
-    arXiv 2109.01903).
+    arXiv 2109.01903). Models of before `network.apart` weigh groups apart as they weighed them alike.
     """
-    states = [model.state_dict() for model in models]
+    grown = [copy.deepcopy(models[-1]) for _ in models]
+    for model, known in zip(grown, models, strict=True):
+        take_over(model, known)
+    states = [model.state_dict() for model in grown]
     models[-1].load_state_dict({name: sum(state[name] for state in states) / len(states) for name in states[0]})
     if len(models) > 1:
         models[-1].card["mean_of_steps"] = steps

@@ -30,6 +30,7 @@ class NetworkShape:
             frames heard at once.
         width: numbers that stand for a group.
         stride: frames that groups hear as one; 1 in real time.
+        apart: what paths are given and what they add are weighed for each group apart, see there.
         channels: of the `stems.texture.Texture` before the recurrent layers; 0 leaves it out.
         texture: numbers of it that are kept of each cell, beside what the recurrent layers say.
         hints: numbers that the recurrent layers say of each cell, for its texture to be read by.
@@ -53,6 +54,7 @@ class NetworkShape:
     groups: int = 0
     width: int = 64
     stride: int = 2
+    apart: bool = False
 
 
 class EmbeddingNetwork(nn.Module):
@@ -101,6 +103,7 @@ class EmbeddingNetwork(nn.Module):
                 stride=shape.stride,
                 bidirectional=shape.bidirectional,
                 dropout=shape.dropout,
+                apart=shape.apart,
             )
             if shape.groups
             else Stack(self.features_size, shape.units, shape.layers, shape.bidirectional, shape.dropout)

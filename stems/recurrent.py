@@ -79,6 +79,7 @@ class DualPath(nn.Module):
         stride: frames that are heard as one.
         bidirectional: False for real time, where along time only the past is known; along bands all always is.
         dropout: of what a path adds, in training only.
+        apart: what a path is given and what it adds are weighed for each group apart, which takes no more time.
     """
 
     def __init__(
@@ -93,6 +94,7 @@ class DualPath(nn.Module):
         stride: int,
         bidirectional: bool,
         dropout: float,
+        apart: bool = False,
     ) -> None:
         super().__init__()
         self.directions = 2 if bidirectional else 1
@@ -102,8 +104,8 @@ class DualPath(nn.Module):
         self.heard_size = groups * units
         self.said_size = bands * said
         self.entrance = GroupedLinear(groups, stride * features // groups, width)
-        time = [Path(width, units, self.directions, dropout) for _ in range(layers)]
-        band = [Path(width, units, 2, dropout) for _ in range(layers)]
+        time = [Path(width, units, self.directions, dropout, groups, apart) for _ in range(layers)]
+        band = [Path(width, units, 2, dropout, groups, apart, along_time=False) for _ in range(layers)]
         self.time_paths: Sequence[Path] = nn.ModuleList(time)  # type: ignore[assignment]
         self.band_paths: Sequence[Path] = nn.ModuleList(band)  # type: ignore[assignment]
         self.norm = nn.LayerNorm(width)
@@ -112,10 +114,8 @@ class DualPath(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """(batch, frames, features) -> what is said of each frame, (batch, frames, said_size)."""
         found = self.of_groups(self.enter(features)).transpose(0, 1)
-        steps, batch, groups, width = found.shape
         for time, band in zip(self.time_paths, self.band_paths, strict=True):
-            found = time(found.reshape(steps, batch * groups, width)).reshape(steps * batch, groups, width)
-            found = band(found.transpose(0, 1)).transpose(0, 1).reshape(steps, batch, groups, width)
+            found = band(time(found))
         return self.leave(found.transpose(0, 1).flatten(-2))[:, : features.shape[1]]
 
     def enter(self, features: Tensor) -> Tensor:
@@ -135,8 +135,8 @@ class DualPath(nn.Module):
         """What the paths of a layer give, of what they were given and what each direction heard along time."""
         both = torch.cat([self.of_groups(part) for part in heard], -1)
         along_time = self.of_groups(below) + self.time_paths[layer].out(both)
-        found: Tensor = self.band_paths[layer](along_time.transpose(0, 1)).transpose(0, 1)
-        return found.flatten(-2)
+        found: Tensor = self.band_paths[layer](along_time[:, None])
+        return found.flatten(1)
 
     def leave(self, frames: Tensor) -> Tensor:
         """What is said of each frame: (..., frames / stride, size) -> (..., frames, said_size)."""
@@ -150,21 +150,57 @@ class DualPath(nn.Module):
 
 
 class Path(nn.Module):
-    """An LSTM that adds what it hears along lines to them: (places, lines, width) -> the same shape."""
+    """An LSTM that adds what it hears along time, or along the groups of a frame: (steps, batch, groups, width).
 
-    def __init__(self, width: int, units: int, directions: int, dropout: float) -> None:
+    Args:
+        apart: what it is given and what it adds are weighed for each group apart.
+        along_time: False hears each frame along its groups.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        units: int,
+        directions: int,
+        dropout: float,
+        groups: int,
+        apart: bool = False,
+        along_time: bool = True,
+    ) -> None:
         super().__init__()
         self.dropout = dropout
-        self.norm = nn.LayerNorm(width)
+        self.along_time = along_time
+        self.norm: nn.Module = GroupedNorm(groups, width) if apart else nn.LayerNorm(width)
         self.recurrent = nn.LSTM(width, units, bidirectional=directions == 2)
-        self.out = nn.Linear(directions * units, width)
+        heard = directions * units
+        self.out: nn.Module = GroupedLinear(groups, heard, width) if apart else nn.Linear(heard, width)
 
-    def forward(self, lines: Tensor) -> Tensor:
-        added: Tensor = self.out(self.recurrent(self.norm(lines))[0])
+    def forward(self, found: Tensor) -> Tensor:
+        lines = self.norm(found)
+        if self.along_time:
+            heard = self.recurrent(lines.flatten(1, 2))[0].unflatten(1, found.shape[1:3])
+        else:
+            heard = self.recurrent(lines.flatten(0, 1).transpose(0, 1))[0].transpose(0, 1).unflatten(0, found.shape[:2])
+        added: Tensor = self.out(heard)
         if self.training and self.dropout:  # along whole lines, or neighbours would tell what is missing
-            kept = torch.rand(1, *added.shape[1:], device=added.device) >= self.dropout
+            steps, batch, groups, width = found.shape
+            drawn = (1, batch, groups, width) if self.along_time else (steps, batch, 1, width)
+            kept = torch.rand(drawn, device=added.device) >= self.dropout
             added = added * (kept / (1 - self.dropout)).to(added)
-        return lines + added
+        return found + added
+
+
+class GroupedNorm(nn.Module):
+    """A layer norm with weights of its own for each group of bands: (..., groups, width) -> the same shape."""
+
+    def __init__(self, groups: int, width: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(groups, width))
+        self.bias = nn.Parameter(torch.zeros(groups, width))
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        level = functional.layer_norm(vectors, vectors.shape[-1:])
+        return torch.addcmul(self.bias, level, self.weight)
 
 
 class GroupedLinear(nn.Module):

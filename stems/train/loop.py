@@ -177,11 +177,21 @@ def rate_at(step: int, schedule: Schedule) -> float:
 def take_over(model: Model, other: Model) -> None:
     """Gives a model those weights of another that have the same name and shape.
 
-    So a real-time network starts with the textures and the anchors of a full-song network, though not its memory.
+    So a real-time network starts with the textures and the anchors of a full-song network, though not its memory, and
+    one that weighs what it hears for each group apart starts by weighing it alike.
     """
-    own, known = model.state_dict(), other.state_dict()
+    own = model.state_dict()
+    known = {name: _for_each_group(value, own.get(name, value)) for name, value in other.state_dict().items()}
     fitting = {name: known[name] for name in own if name in known and known[name].shape == own[name].shape}
     model.load_state_dict(own | fitting)
+
+
+def _for_each_group(value: Tensor, wanted: Tensor) -> Tensor:
+    """Weights or biases of a layer that serves all groups alike, as those of one that serves each apart."""
+    if wanted.ndim == 3 and value.ndim == 2:
+        value = value.T
+    fits = value.ndim < wanted.ndim and value.shape == wanted.shape[wanted.ndim - value.ndim :]
+    return value.expand(wanted.shape).clone() if fits else value
 
 
 @torch.no_grad()

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import os
 import subprocess
@@ -11,6 +12,7 @@ from safetensors.torch import load_file
 from stems.errors import ModelError, OptionError, RecipeError
 from stems.model import Design, Model
 from stems.network import NetworkShape
+from stems.spectrum import Bands
 from stems.train import loop
 from stems.train.loop import Places, mean_score, rate_at, take_over, train
 from stems.train.recipe import Schedule, read_recipe
@@ -94,6 +96,19 @@ def test_weights_that_fit_are_taken_over_from_a_model_of_another_design():
     for name in ("raw_anchors", "network.texture.first.weight", "network.embedding.weight"):
         assert torch.equal(live.state_dict()[name], full.state_dict()[name])
     assert torch.equal(live.network.recurrent.weight_ih_l0, before["network.recurrent.weight_ih_l0"])
+
+
+def test_groups_apart_begin_as_groups_alike():
+    shape = NetworkShape(bands=96, layers=2, units=8, groups=8, width=12, channels=4)
+    alike = Model(Design(bands=Bands(96), network=shape)).eval()
+    apart = Model(Design(bands=Bands(96), network=dataclasses.replace(shape, apart=True))).eval()
+    levels = torch.randn(2, 2, 11, 96) * 20 - 55
+    with torch.inference_mode():
+        assert not torch.allclose(apart.network(levels), alike.network(levels), atol=1e-2)
+        take_over(apart, alike)
+        torch.testing.assert_close(apart.network(levels), alike.network(levels), atol=1e-5, rtol=0)
+        apart.network.recurrent.time_paths[0].out.weight[3] *= -5  # each group has weights of its own
+        assert not torch.allclose(apart.network(levels), alike.network(levels), atol=1e-3)
 
 
 def test_a_damaged_checkpoint_is_refused(material, tmp_path):
