@@ -134,6 +134,31 @@ def test_the_ratio_is_that_of_energies_in_bels(mix):
     assert abs(ratio_loss(squared_error(shares, cells), cells) + decibels / 10) < 0.02
 
 
+def test_ratios_of_pieces_are_the_mean_of_the_ratios_of_each(mix):
+    cells = cells_of(mix, BANDS, GRID).at(np.array([0, 1, 4, 9, 10, 11, 17, 30, 31, 40]))  # of 20 to 29 there are none
+    error = squared_error(torch.rand(1, points(cells.power).shape[1], 4).softmax(-1), cells)
+    pieces = [cells.at(np.flatnonzero(cells.frames[0].numpy() // 10 == piece)) for piece in (0, 1, 3, 4)]
+    errors = error.unflatten(-1, (10, -1)).split([4, 3, 2, 1], 2)
+    ratios = [ratio_loss(part.flatten(2), piece) for part, piece in zip(errors, pieces, strict=True)]
+    expected = sum(count * ratio for count, ratio in zip((4, 3, 2, 1), ratios, strict=True)) / 10
+    assert abs(ratio_loss(error, cells, 10) - expected) < 0.05
+    assert abs(ratio_loss(error, cells, 100) - ratio_loss(error, cells)) < 1e-6
+    assert abs(ratio_loss(error, cells, 10) - ratio_loss(error, cells)) > 1e-3
+
+
+def test_a_piece_counts_however_faint_it_is(mix):
+    for part in mix.parts:
+        part[:, : part.shape[1] // 2] *= 0.3
+    mix.mixture = mix.parts.sum(0)
+    cells = cells_of(mix, BANDS, GRID)
+    half = cells.power.shape[1] // 2
+    for frames, weight in ((0, 0.25), (half, 0.4)):
+        shares = torch.full((1, points(cells.power).shape[1], 4), 0.25, requires_grad=True)
+        loss = ratio_loss(squared_error(shares, cells), cells, frames)
+        asked = torch.autograd.grad(loss, shares)[0].abs().unflatten(1, (-1, BANDS.count)).sum((0, 2, 3))
+        assert (asked[:half].sum() > weight * asked.sum()) == bool(frames)
+
+
 def test_a_silent_part_asks_for_silence(mix):
     mix.mixture = mix.mixture - mix.parts[1]
     mix.parts[1] = 0
