@@ -30,7 +30,7 @@ class NetworkShape:
             frames heard at once.
         width: numbers that stand for a group.
         stride: frames that groups hear as one; 1 in real time.
-        apart: what paths are given and what they add are weighed for each group apart, see there.
+        apart: groups have weights of their own around every LSTM, see `stems.recurrent.DualPath`.
         channels: of the `stems.texture.Texture` before the recurrent layers; 0 leaves it out.
         texture: numbers of it that are kept of each cell, beside what the recurrent layers say.
         hints: numbers that the recurrent layers say of each cell, for its texture to be read by.

@@ -64,7 +64,7 @@ class Stack(nn.LSTM):
 class DualPath(nn.Module):
     """Hears each group of neighbouring bands along time, then each frame along its groups, and so on.
 
-    All groups share their weights, so that what is learned of one pitch is known at all of them, and little material
+    Groups share their LSTMs, so that what is learned of one pitch is known at all of them, and little material
     teaches much (Luo, Chen & Yoshioka 2020, arXiv 1910.06379; Luo & Yu 2023, arXiv 2209.15174). `stride` neighbouring
     frames are heard as one.
 
@@ -79,7 +79,8 @@ class DualPath(nn.Module):
         stride: frames that are heard as one.
         bidirectional: False for real time, where along time only the past is known; along bands all always is.
         dropout: of what a path adds, in training only.
-        apart: what a path is given and what it adds are weighed for each group apart, which takes no more time.
+        apart: each group has its own weights in the norm before and the layer after every LSTM, which hardly takes more
+            time; the LSTMs are shared all the same.
     """
 
     def __init__(
@@ -150,10 +151,12 @@ class DualPath(nn.Module):
 
 
 class Path(nn.Module):
-    """An LSTM that adds what it hears along time, or along the groups of a frame: (steps, batch, groups, width).
+    """An LSTM that adds what it hears along time, or along the groups of a frame.
+
+    It is given (steps, batch, groups, width), and gives the same shape.
 
     Args:
-        apart: what it is given and what it adds are weighed for each group apart.
+        apart: see `DualPath`.
         along_time: False hears each frame along its groups.
     """
 
@@ -169,23 +172,18 @@ class Path(nn.Module):
     ) -> None:
         super().__init__()
         self.dropout = dropout
-        self.along_time = along_time
+        self.along = 0 if along_time else 2
         self.norm: nn.Module = GroupedNorm(groups, width) if apart else nn.LayerNorm(width)
         self.recurrent = nn.LSTM(width, units, bidirectional=directions == 2)
         heard = directions * units
         self.out: nn.Module = GroupedLinear(groups, heard, width) if apart else nn.Linear(heard, width)
 
     def forward(self, found: Tensor) -> Tensor:
-        lines = self.norm(found)
-        if self.along_time:
-            heard = self.recurrent(lines.flatten(1, 2))[0].unflatten(1, found.shape[1:3])
-        else:
-            heard = self.recurrent(lines.flatten(0, 1).transpose(0, 1))[0].transpose(0, 1).unflatten(0, found.shape[:2])
+        lines = self.norm(found).movedim(self.along, 0)
+        heard = self.recurrent(lines.flatten(1, 2))[0].unflatten(1, lines.shape[1:3]).movedim(0, self.along)
         added: Tensor = self.out(heard)
         if self.training and self.dropout:  # along whole lines, or neighbours would tell what is missing
-            steps, batch, groups, width = found.shape
-            drawn = (1, batch, groups, width) if self.along_time else (steps, batch, 1, width)
-            kept = torch.rand(drawn, device=added.device) >= self.dropout
+            kept = torch.rand(added.narrow(self.along, 0, 1).shape, device=added.device) >= self.dropout
             added = added * (kept / (1 - self.dropout)).to(added)
         return found + added
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from stems.recurrent import DualPath, GroupedLinear, Stack, State
+from stems.recurrent import DualPath, GroupedLinear, Path, Stack, State
 
 BANDS, KINDS, SAID, FRAMES = 12, 3, 2, 21
 
@@ -81,6 +81,18 @@ def test_a_grouped_layer_is_a_linear_layer_for_each_group() -> None:
     for group in range(4):
         expected = torch.nn.functional.linear(vectors[:, :, group], layer.weight[group].T, layer.bias[group, 0])
         torch.testing.assert_close(found[:, :, group], expected)
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("along_time", [True, False])
+def test_dropout_leaves_out_whole_lines(along_time: bool) -> None:
+    path = Path(6, 5, 2, 0.5, 4, along_time=along_time)
+    path.out.weight.zero_()  # type: ignore[operator,union-attr]
+    path.out.bias.fill_(1)  # type: ignore[operator,union-attr]
+    added = path(torch.zeros(7, 3, 4, 6))
+    lines, others = (0, 2) if along_time else (2, 0)
+    assert (added == added.narrow(lines, 0, 1)).all()
+    assert not (added == added.narrow(others, 0, 1)).all()
 
 
 @torch.inference_mode()

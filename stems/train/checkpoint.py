@@ -60,8 +60,9 @@ def read_checkpoint(
     metadata, tensors = _read(path)
     written: dict[str, Any] = json.loads(metadata["recipe"])
     wanted = json.loads(json.dumps(asdict(recipe)))  # as JSON has it, without tuples
+    usual = asdict(Recipe(""))  # what keys say that were not there yet
     for key in ("bands", "network"):
-        if written[key] != wanted[key]:
+        if json.loads(json.dumps(usual[key])) | written[key] != wanted[key]:
             raise ModelError(f"{path} was made with another [{key}]: choose another --run folder or the old recipe.")
     model.load_state_dict(_under(tensors, "model."))
     average.load_state_dict(_under(tensors, "average."))

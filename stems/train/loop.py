@@ -175,10 +175,11 @@ def rate_at(step: int, schedule: Schedule) -> float:
 
 
 def take_over(model: Model, other: Model) -> None:
-    """Gives a model those weights of another that have the same name and shape.
+    """Gives a model those weights of another that have the same name and shape, or that serve all groups where it has
+    some for each.
 
     So a real-time network starts with the textures and the anchors of a full-song network, though not its memory, and
-    one that weighs what it hears for each group apart starts by weighing it alike.
+    one whose groups are apart starts with groups that are alike.
     """
     own = model.state_dict()
     known = {name: _for_each_group(value, own.get(name, value)) for name, value in other.state_dict().items()}
@@ -187,11 +188,11 @@ def take_over(model: Model, other: Model) -> None:
 
 
 def _for_each_group(value: Tensor, wanted: Tensor) -> Tensor:
-    """Weights or biases of a layer that serves all groups alike, as those of one that serves each apart."""
+    """Weights or biases of a layer that serves all groups, as those of one that has some for each."""
     if wanted.ndim == 3 and value.ndim == 2:
-        value = value.T
-    fits = value.ndim < wanted.ndim and value.shape == wanted.shape[wanted.ndim - value.ndim :]
-    return value.expand(wanted.shape).clone() if fits else value
+        value = value.T  # a `GroupedLinear` holds its weights the other way round than a linear layer
+    fits = 0 < value.ndim < wanted.ndim and value.shape == wanted.shape[wanted.ndim - value.ndim :]
+    return value.expand(wanted.shape) if fits else value
 
 
 @torch.no_grad()

@@ -176,11 +176,12 @@ def _relative_errors(error: Tensor, cells: Cells) -> Tensor:
 def ratio_loss(error: Tensor, cells: Cells, frames: int = 0) -> Tensor:
     """Energy of each part's `squared_error` relative to the part's, in bels: minus a tenth of its ratio in dB.
 
-    Parts fainter than `INAUDIBLE_DB` below the mixture are held to that level, so that silent ones ask for
-    silence and nothing else.
+    Parts fainter than `INAUDIBLE_DB` below the mixture, in the mean of the excerpt, are held to that level, so that
+    silent ones ask for silence and nothing else.
 
     Args:
-        frames: after which a new ratio begins, as what is scored are ratios of seconds; 0 takes one of the whole.
+        frames: after which a new ratio begins, as what is scored are ratios of seconds; 0 takes one of the whole. Each
+            piece weighs as much as it has frames.
     """
     which = cells.frames // frames if frames else torch.zeros_like(cells.frames)
     pieces = int(which.max()) + 1

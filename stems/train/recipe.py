@@ -87,8 +87,8 @@ class Objective:
         untaught_steps: at the beginning of a run, in which there is no teacher yet: random weights would teach that
             nothing can be told apart. 0 suits a run that starts from trained weights.
         naming: of the cross entropy of the names that the anchors give to cells, so that no stem is left without any.
-        ratio_frames: frames after which a new ratio begins; 43 take a second, and ratios of seconds are what is scored.
-            0 takes one of the whole excerpt.
+        ratio_frames: frames after which a new ratio begins; ratios of seconds, which are what is scored, have 43 of the
+            usual window, 86 of half of it. 0 takes one of the whole excerpt.
     """
 
     affinity: float = 0.5
@@ -172,6 +172,8 @@ def read_recipe(path: str | Path) -> Recipe:
         raise RecipeError(f"{path}: objective.naming and objective.teacher need names, so clustering.anchored as well.")
     if recipe.objective.untaught_steps and not recipe.objective.teacher:
         raise RecipeError(f"{path}: objective.untaught_steps come before a teacher; set objective.teacher as well.")
+    if recipe.objective.ratio_frames < 0:
+        raise RecipeError(f"{path}: objective.ratio_frames must be 0 or more.")
     if recipe.objective.ratio_frames and not recipe.objective.ratio:
         raise RecipeError(f"{path}: objective.ratio_frames are of ratios; set objective.ratio as well.")
     if recipe.data.singers and recipe.clustering.anchored:

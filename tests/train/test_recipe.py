@@ -33,6 +33,7 @@ def test_every_recipe_of_ours_can_be_read(path):
         ("[network]\napart = true", "set network.groups as well"),
         ("[network]\nstride = 0", "network.stride must be 1 or more"),
         ("[objective]\nteacher = true\n[clustering]\nanchored = false", "objective.teacher need names"),
+        ("[objective]\nratio = 1\nratio_frames = -5", "ratio_frames must be 0 or more"),
         ("[objective]\nratio_frames = 43", "set objective.ratio as well"),
         ("[objective]\nuntaught_steps = 9", "set objective.teacher as well"),
         ("seed = ", "is not TOML"),
