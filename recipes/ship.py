@@ -15,28 +15,20 @@ from pathlib import Path
 
 from stems.card import SHIPPED, read_card
 from stems.model import Model
-from stems.train.loop import take_over
 
 
 def mean(models: list[Model], steps: list[int]) -> Model:
     """The last of models of a run, at these steps, with the mean of all weights; one that is there twice weighs twice.
 
     Early ones know songs unlike the material better, late ones the material, and their mean both (Wortsman et al. 2022,
-    arXiv 2109.01903). A model without `network.apart` counts as one whose groups all have the same weights.
+    arXiv 2109.01903).
     """
-    last, states = models[-1], []
-    for model in models:
-        network, wanted = model.design.network, last.design.network
-        if dataclasses.replace(network, dropout=wanted.dropout, apart=network.apart or wanted.apart) != wanted:
-            raise SystemExit(f"{model.card.get('name')} has another network than the last model: give models of one.")
-        grown = Model(last.design)
-        take_over(grown, model)
-        states.append(grown.state_dict())
-    last.load_state_dict({name: sum(state[name] for state in states) / len(states) for name in states[0]})
+    states = [model.state_dict() for model in models]
+    models[-1].load_state_dict({name: sum(state[name] for state in states) / len(states) for name in states[0]})
     if len(models) > 1:
-        last.card["mean_of_steps"] = steps
-        last.card.pop("validation_sdr_db", None)  # of the last alone
-    return last
+        models[-1].card["mean_of_steps"] = steps
+        models[-1].card.pop("validation_sdr_db", None)  # of the last alone
+    return models[-1]
 
 
 def main() -> None:

@@ -30,7 +30,6 @@ class NetworkShape:
             frames heard at once.
         width: numbers that stand for a group.
         stride: frames that groups hear as one; 1 in real time.
-        apart: groups have weights of their own around every LSTM, see `stems.recurrent.DualPath`.
         channels: of the `stems.texture.Texture` before the recurrent layers; 0 leaves it out.
         texture: numbers of it that are kept of each cell, beside what the recurrent layers say.
         hints: numbers that the recurrent layers say of each cell, for its texture to be read by.
@@ -54,7 +53,6 @@ class NetworkShape:
     groups: int = 0
     width: int = 64
     stride: int = 2
-    apart: bool = False
 
 
 class EmbeddingNetwork(nn.Module):
@@ -103,7 +101,6 @@ class EmbeddingNetwork(nn.Module):
                 stride=shape.stride,
                 bidirectional=shape.bidirectional,
                 dropout=shape.dropout,
-                apart=shape.apart,
             )
             if shape.groups
             else Stack(self.features_size, shape.units, shape.layers, shape.bidirectional, shape.dropout)

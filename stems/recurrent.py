@@ -64,7 +64,7 @@ class Stack(nn.LSTM):
 class DualPath(nn.Module):
     """Hears each group of neighbouring bands along time, then each frame along its groups, and so on.
 
-    Groups share their LSTMs, so that what is learned of one pitch is known at all of them, and little material
+    All groups share their weights, so that what is learned of one pitch is known at all of them, and little material
     teaches much (Luo, Chen & Yoshioka 2020, arXiv 1910.06379; Luo & Yu 2023, arXiv 2209.15174). `stride` neighbouring
     frames are heard as one.
 
@@ -79,8 +79,6 @@ class DualPath(nn.Module):
         stride: frames that are heard as one.
         bidirectional: False for real time, where along time only the past is known; along bands all always is.
         dropout: of what a path adds, in training only.
-        apart: each group has its own weights in the norm before and the layer after every LSTM, which hardly takes more
-            time; the LSTMs are shared all the same.
     """
 
     def __init__(
@@ -95,7 +93,6 @@ class DualPath(nn.Module):
         stride: int,
         bidirectional: bool,
         dropout: float,
-        apart: bool = False,
     ) -> None:
         super().__init__()
         self.directions = 2 if bidirectional else 1
@@ -105,8 +102,8 @@ class DualPath(nn.Module):
         self.heard_size = groups * units
         self.said_size = bands * said
         self.entrance = GroupedLinear(groups, stride * features // groups, width)
-        time = [Path(width, units, self.directions, dropout, groups, apart) for _ in range(layers)]
-        band = [Path(width, units, 2, dropout, groups, apart, along_time=False) for _ in range(layers)]
+        time = [Path(width, units, self.directions, dropout) for _ in range(layers)]
+        band = [Path(width, units, 2, dropout, along_time=False) for _ in range(layers)]
         self.time_paths: Sequence[Path] = nn.ModuleList(time)  # type: ignore[assignment]
         self.band_paths: Sequence[Path] = nn.ModuleList(band)  # type: ignore[assignment]
         self.norm = nn.LayerNorm(width)
@@ -156,27 +153,16 @@ class Path(nn.Module):
     It is given (steps, batch, groups, width), and gives the same shape.
 
     Args:
-        apart: see `DualPath`.
         along_time: False hears each frame along its groups.
     """
 
-    def __init__(
-        self,
-        width: int,
-        units: int,
-        directions: int,
-        dropout: float,
-        groups: int,
-        apart: bool = False,
-        along_time: bool = True,
-    ) -> None:
+    def __init__(self, width: int, units: int, directions: int, dropout: float, along_time: bool = True) -> None:
         super().__init__()
         self.dropout = dropout
         self.along = 0 if along_time else 2
-        self.norm: nn.Module = GroupedNorm(groups, width) if apart else nn.LayerNorm(width)
+        self.norm = nn.LayerNorm(width)
         self.recurrent = nn.LSTM(width, units, bidirectional=directions == 2)
-        heard = directions * units
-        self.out: nn.Module = GroupedLinear(groups, heard, width) if apart else nn.Linear(heard, width)
+        self.out = nn.Linear(directions * units, width)
 
     def forward(self, found: Tensor) -> Tensor:
         lines = self.norm(found).movedim(self.along, 0)
@@ -186,19 +172,6 @@ class Path(nn.Module):
             kept = torch.rand(added.narrow(self.along, 0, 1).shape, device=added.device) >= self.dropout
             added = added * (kept / (1 - self.dropout)).to(added)
         return found + added
-
-
-class GroupedNorm(nn.Module):
-    """A layer norm with weights of its own for each group of bands: (..., groups, width) -> the same shape."""
-
-    def __init__(self, groups: int, width: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(groups, width))
-        self.bias = nn.Parameter(torch.zeros(groups, width))
-
-    def forward(self, vectors: Tensor) -> Tensor:
-        level = functional.layer_norm(vectors, vectors.shape[-1:])
-        return torch.addcmul(self.bias, level, self.weight)
 
 
 class GroupedLinear(nn.Module):

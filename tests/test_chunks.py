@@ -87,7 +87,6 @@ def test_frames_that_come_last_first_do_not_fill_the_memory() -> None:
         NetworkShape(bands=96, dimensions=6, layers=2, units=12, groups=16, width=8, stride=1),
         NetworkShape(bands=96, dimensions=6, layers=2, units=12, groups=16, width=8, stride=1, bidirectional=False),
         NetworkShape(bands=96, dimensions=6, layers=2, units=12, groups=16, width=8, stride=4),
-        NetworkShape(bands=96, dimensions=6, layers=2, units=12, groups=8, width=24, stride=2, apart=True),
     ],
 )
 @pytest.mark.parametrize(("frames", "piece"), [(1, 1), (7, 127), (100, 5), (1024, 128)])

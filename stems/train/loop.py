@@ -175,24 +175,13 @@ def rate_at(step: int, schedule: Schedule) -> float:
 
 
 def take_over(model: Model, other: Model) -> None:
-    """Gives a model those weights of another that have the same name and shape, or that serve all groups where it has
-    some for each.
+    """Gives a model those weights of another that have the same name and shape.
 
-    So a real-time network starts with the textures and the anchors of a full-song network, though not its memory, and
-    one whose groups are apart starts with groups that are alike.
+    So a real-time network starts with the textures and the anchors of a full-song network, though not its memory.
     """
-    own = model.state_dict()
-    known = {name: _for_each_group(value, own.get(name, value)) for name, value in other.state_dict().items()}
+    own, known = model.state_dict(), other.state_dict()
     fitting = {name: known[name] for name in own if name in known and known[name].shape == own[name].shape}
     model.load_state_dict(own | fitting)
-
-
-def _for_each_group(value: Tensor, wanted: Tensor) -> Tensor:
-    """Weights or biases of a layer that serves all groups, as those of one that has some for each."""
-    if wanted.ndim == 3 and value.ndim == 2:
-        value = value.T  # a `GroupedLinear` holds its weights the other way round than a linear layer
-    fits = 0 < value.ndim < wanted.ndim and value.shape == wanted.shape[wanted.ndim - value.ndim :]
-    return value.expand(wanted.shape) if fits else value
 
 
 @torch.no_grad()

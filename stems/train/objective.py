@@ -55,7 +55,7 @@ def losses(model: Model, cells: Cells, objective: Objective) -> Losses:
         unrolled = list(iterated(model, embeddings, weights, objective.iterations))
     errors = [squared_error(shares, cells) for shares in unrolled]
     amplitudes = torch.stack([stem_error(error, cells) for error in errors])
-    ratios = torch.stack([ratio_loss(error, cells, objective.ratio_frames) for error in errors])
+    ratios = torch.stack([ratio_loss(error, cells) for error in errors])
     naming = naming_loss(unrolled[0], weights, cells) if model.design.clustering.anchored else none
     return Losses(affinity, amplitudes.mean(), ratios.mean(), naming)
 
@@ -173,30 +173,17 @@ def _relative_errors(error: Tensor, cells: Cells) -> Tensor:
     return amplitude / points(cells.power).clamp(min=0).sqrt().sum(-1).clamp(min=1e-6)
 
 
-def ratio_loss(error: Tensor, cells: Cells, frames: int = 0) -> Tensor:
+def ratio_loss(error: Tensor, cells: Cells) -> Tensor:
     """Energy of each part's `squared_error` relative to the part's, in bels: minus a tenth of its ratio in dB.
 
-    Parts fainter than `INAUDIBLE_DB` below the mixture, in the mean of the excerpt, are held to that level, so that
-    silent ones ask for silence and nothing else.
-
-    Args:
-        frames: after which a new ratio begins, as what is scored are ratios of seconds; 0 takes one of the whole. Each
-            piece weighs as much as it has frames.
+    Parts fainter than `INAUDIBLE_DB` below the mixture are held to that level, so that silent ones ask for
+    silence and nothing else.
     """
-    which = cells.frames // frames if frames else torch.zeros_like(cells.frames)
-    pieces = int(which.max()) + 1
-
-    def per_piece(per_point: Tensor) -> Tensor:
-        per_frame = per_point.reshape(*per_point.shape[:-1], which.shape[1], -1).sum(-1)
-        sums = per_frame.new_zeros(*per_frame.shape[:-1], pieces)
-        return torch.scatter_add(sums, -1, which[:, None].expand_as(per_frame), per_frame)
-
-    power = points(cells.power)
-    share = per_piece(torch.ones_like(power)[:, None]) / power.shape[-1]
-    floor = (10 ** (INAUDIBLE_DB / 10) * power.sum(-1)[:, None, None] * share).clamp(min=1e-12)
-    bels = torch.log10((per_piece(error) + floor) / (per_piece(points(cells.energy)) + floor))
+    energy = points(cells.energy).sum(-1)
+    floor = 10 ** (INAUDIBLE_DB / 10) * points(cells.power).sum(-1, keepdim=True).clamp(min=1e-9)
     used = (cells.groups.sum(-1) > 0).float()
-    return ((bels * share).sum(-1) * used).sum() / used.sum()
+    bels = torch.log10((error.sum(-1) + floor) / (energy + floor))
+    return (bels * used).sum() / used.sum()
 
 
 def naming_loss(shares: Tensor, weights: Tensor, cells: Cells) -> Tensor:

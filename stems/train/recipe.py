@@ -87,8 +87,6 @@ class Objective:
         untaught_steps: at the beginning of a run, in which there is no teacher yet: random weights would teach that
             nothing can be told apart. 0 suits a run that starts from trained weights.
         naming: of the cross entropy of the names that the anchors give to cells, so that no stem is left without any.
-        ratio_frames: frames after which a new ratio begins; ratios of seconds, which are what is scored, have 43 of the
-            usual window, 86 of half of it. 0 takes one of the whole excerpt.
     """
 
     affinity: float = 0.5
@@ -98,7 +96,6 @@ class Objective:
     teacher: bool = False
     untaught_steps: int = 0
     iterations: int = 1
-    ratio_frames: int = 0
 
 
 @dataclass(frozen=True)
@@ -162,8 +159,6 @@ def read_recipe(path: str | Path) -> Recipe:
         raise RecipeError(f"{path}: network.depth and network.overtones are of textures; set network.channels as well.")
     if network.groups and network.bands % network.groups:
         raise RecipeError(f"{path}: network.groups is {network.groups}, and must divide the {network.bands} bands.")
-    if network.apart and not network.groups:
-        raise RecipeError(f"{path}: network.apart is of groups; set network.groups as well.")
     if network.groups and network.stride > 1 and not network.bidirectional:
         raise RecipeError(f"{path}: network.stride must be 1 in real time, where the next frame is not known.")
     if min(network.groups, network.width - 1, network.stride - 1) < 0:
@@ -172,10 +167,6 @@ def read_recipe(path: str | Path) -> Recipe:
         raise RecipeError(f"{path}: objective.naming and objective.teacher need names, so clustering.anchored as well.")
     if recipe.objective.untaught_steps and not recipe.objective.teacher:
         raise RecipeError(f"{path}: objective.untaught_steps come before a teacher; set objective.teacher as well.")
-    if recipe.objective.ratio_frames < 0:
-        raise RecipeError(f"{path}: objective.ratio_frames must be 0 or more.")
-    if recipe.objective.ratio_frames and not recipe.objective.ratio:
-        raise RecipeError(f"{path}: objective.ratio_frames are of ratios; set objective.ratio as well.")
     if recipe.data.singers and recipe.clustering.anchored:
         raise RecipeError(f"{path}: two voices have no names to be anchored by; set clustering.anchored to false.")
     if recipe.schedule.precision not in ("float32", "bfloat16"):

@@ -1,4 +1,3 @@
-import dataclasses
 import json
 import os
 import subprocess
@@ -12,7 +11,6 @@ from safetensors.torch import load_file
 from stems.errors import ModelError, OptionError, RecipeError
 from stems.model import Design, Model
 from stems.network import NetworkShape
-from stems.spectrum import Bands
 from stems.train import checkpoint, loop
 from stems.train.loop import Places, mean_score, rate_at, take_over, train
 from stems.train.recipe import Schedule, read_recipe
@@ -104,28 +102,13 @@ def test_a_run_goes_on_with_a_checkpoint_of_before_a_key(material, tmp_path, mon
     def earlier(path):
         metadata, tensors = read(path)
         written = json.loads(metadata["recipe"])
-        del written["network"]["apart"]
+        del written["network"]["depth"]
         return metadata | {"recipe": json.dumps(written)}, tensors
 
     read = checkpoint._read
     monkeypatch.setattr(checkpoint, "_read", earlier)
     train(recipe(tmp_path, 2), places(tmp_path / "run", material, tmp_path), workers=0)
     assert json.loads((tmp_path / "run/log.jsonl").read_text().splitlines()[-1])["step"] == 2
-
-
-def test_groups_apart_begin_as_groups_alike():
-    shape = NetworkShape(bands=96, layers=2, units=8, groups=8, width=12, channels=4)
-    alike = Model(Design(bands=Bands(96), network=shape)).eval()
-    apart = Model(Design(bands=Bands(96), network=dataclasses.replace(shape, apart=True))).eval()
-    levels = torch.randn(2, 2, 11, 96) * 20 - 55
-    with torch.inference_mode():
-        for parameter in alike.parameters():  # norms of both begin alike
-            parameter += 0.1 * torch.randn_like(parameter)
-        assert not torch.allclose(apart.network(levels), alike.network(levels), atol=1e-2)
-        take_over(apart, alike)
-        torch.testing.assert_close(apart.network(levels), alike.network(levels), atol=1e-5, rtol=0)
-        apart.network.recurrent.time_paths[0].out.weight[3] *= -5  # each group has weights of its own
-        assert not torch.allclose(apart.network(levels), alike.network(levels), atol=1e-3)
 
 
 def test_a_damaged_checkpoint_is_refused(material, tmp_path):

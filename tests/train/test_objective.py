@@ -134,37 +134,6 @@ def test_the_ratio_is_that_of_energies_in_bels(mix):
     assert abs(ratio_loss(squared_error(shares, cells), cells) + decibels / 10) < 0.02
 
 
-def test_ratios_of_pieces_are_the_mean_of_the_ratios_of_each(mix):
-    torch.manual_seed(0)
-    found, expected = [], []
-    for frames in ([0, 1, 4, 9, 10, 11, 17, 30, 31, 40], [2, 3, 21, 22, 23, 24, 25, 26, 39, 41]):
-        cells = cells_of(mix, BANDS, GRID).at(np.array(frames))
-        error = squared_error(torch.rand(1, points(cells.power).shape[1], 4).softmax(-1), cells)
-        found.append((error, cells))
-        numbers = cells.frames[0].numpy() // 10
-        for piece in np.unique(numbers):  # not all pieces have frames
-            places = np.flatnonzero(numbers == piece)
-            part = error.unflatten(-1, (10, -1))[:, :, places].flatten(2)
-            expected += [float(ratio_loss(part, cells.at(places)))] * len(places)
-        assert abs(ratio_loss(error, cells, 100) - ratio_loss(error, cells)) < 1e-6
-        assert abs(ratio_loss(error, cells, 10) - ratio_loss(error, cells)) > 1e-3
-    both = ratio_loss(torch.cat([error for error, _ in found]), Cells.stack([cells for _, cells in found]), 10)
-    assert abs(both - np.mean(expected)) < 1e-3
-
-
-def test_a_piece_counts_however_faint_it_is(mix):
-    for part in mix.parts:
-        part[:, : part.shape[1] // 2] *= 0.3
-    mix.mixture = mix.parts.sum(0)
-    cells = cells_of(mix, BANDS, GRID)
-    half = cells.power.shape[1] // 2
-    for frames, weight in ((0, 0.25), (half, 0.4)):
-        shares = torch.full((1, points(cells.power).shape[1], 4), 0.25, requires_grad=True)
-        loss = ratio_loss(squared_error(shares, cells), cells, frames)
-        asked = torch.autograd.grad(loss, shares)[0].abs().unflatten(1, (-1, BANDS.count)).sum((0, 2, 3))
-        assert (asked[:half].sum() > weight * asked.sum()) == bool(frames)
-
-
 def test_a_silent_part_asks_for_silence(mix):
     mix.mixture = mix.mixture - mix.parts[1]
     mix.parts[1] = 0
