@@ -46,7 +46,7 @@ VALIDATION_SINGERS = (
     "vocadito_10",
     "vocadito_S1",
 )
-VALIDATION_SONGS = 16
+VALIDATION_SONGS = 22
 SUNG_EXCERPTS, SUNG_SECONDS = 16, 25
 SUNG_OVER = {  # music that training never hears
     "red eclipse": "redeclipse-data/usr/share/games/redeclipse/data/sounds/music",
