@@ -103,7 +103,7 @@ class DualPath(nn.Module):
         self.said_size = bands * said
         self.entrance = GroupedLinear(groups, stride * features // groups, width)
         time = [Path(width, units, self.directions, dropout) for _ in range(layers)]
-        band = [Path(width, units, 2, dropout, along_time=False) for _ in range(layers)]
+        band = [Path(width, units, 2, dropout) for _ in range(layers)]
         self.time_paths: Sequence[Path] = nn.ModuleList(time)  # type: ignore[assignment]
         self.band_paths: Sequence[Path] = nn.ModuleList(band)  # type: ignore[assignment]
         self.norm = nn.LayerNorm(width)
@@ -112,8 +112,10 @@ class DualPath(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """(batch, frames, features) -> what is said of each frame, (batch, frames, said_size)."""
         found = self.of_groups(self.enter(features)).transpose(0, 1)
+        steps, batch, groups, width = found.shape
         for time, band in zip(self.time_paths, self.band_paths, strict=True):
-            found = band(time(found))
+            found = time(found.reshape(steps, batch * groups, width)).reshape(steps * batch, groups, width)
+            found = band(found.transpose(0, 1)).transpose(0, 1).reshape(steps, batch, groups, width)
         return self.leave(found.transpose(0, 1).flatten(-2))[:, : features.shape[1]]
 
     def enter(self, features: Tensor) -> Tensor:
@@ -133,8 +135,8 @@ class DualPath(nn.Module):
         """What the paths of a layer give, of what they were given and what each direction heard along time."""
         both = torch.cat([self.of_groups(part) for part in heard], -1)
         along_time = self.of_groups(below) + self.time_paths[layer].out(both)
-        found: Tensor = self.band_paths[layer](along_time[:, None])
-        return found.flatten(1)
+        found: Tensor = self.band_paths[layer](along_time.transpose(0, 1)).transpose(0, 1)
+        return found.flatten(-2)
 
     def leave(self, frames: Tensor) -> Tensor:
         """What is said of each frame: (..., frames / stride, size) -> (..., frames, said_size)."""
@@ -148,30 +150,21 @@ class DualPath(nn.Module):
 
 
 class Path(nn.Module):
-    """An LSTM that adds what it hears along time, or along the groups of a frame.
+    """An LSTM that adds what it hears along lines to them: (places, lines, width) -> the same shape."""
 
-    It is given (steps, batch, groups, width), and gives the same shape.
-
-    Args:
-        along_time: False hears each frame along its groups.
-    """
-
-    def __init__(self, width: int, units: int, directions: int, dropout: float, along_time: bool = True) -> None:
+    def __init__(self, width: int, units: int, directions: int, dropout: float) -> None:
         super().__init__()
         self.dropout = dropout
-        self.along = 0 if along_time else 2
         self.norm = nn.LayerNorm(width)
         self.recurrent = nn.LSTM(width, units, bidirectional=directions == 2)
         self.out = nn.Linear(directions * units, width)
 
-    def forward(self, found: Tensor) -> Tensor:
-        lines = self.norm(found).movedim(self.along, 0)
-        heard = self.recurrent(lines.flatten(1, 2))[0].unflatten(1, lines.shape[1:3]).movedim(0, self.along)
-        added: Tensor = self.out(heard)
+    def forward(self, lines: Tensor) -> Tensor:
+        added: Tensor = self.out(self.recurrent(self.norm(lines))[0])
         if self.training and self.dropout:  # along whole lines, or neighbours would tell what is missing
-            kept = torch.rand(added.narrow(self.along, 0, 1).shape, device=added.device) >= self.dropout
+            kept = torch.rand(1, *added.shape[1:], device=added.device) >= self.dropout
             added = added * (kept / (1 - self.dropout)).to(added)
-        return found + added
+        return lines + added
 
 
 class GroupedLinear(nn.Module):

@@ -59,10 +59,10 @@ def read_checkpoint(
         return None
     metadata, tensors = _read(path)
     written: dict[str, Any] = json.loads(metadata["recipe"])
-    wanted = json.loads(json.dumps(asdict(recipe)))  # as JSON has it, without tuples
-    usual = asdict(Recipe(""))  # what keys say that were not there yet
+    # As JSON has them, without tuples; keys that were not there yet had what is usual.
+    wanted, usual = (json.loads(json.dumps(asdict(each))) for each in (recipe, Recipe("")))
     for key in ("bands", "network"):
-        if json.loads(json.dumps(usual[key])) | written[key] != wanted[key]:
+        if usual[key] | written[key] != wanted[key]:
             raise ModelError(f"{path} was made with another [{key}]: choose another --run folder or the old recipe.")
     model.load_state_dict(_under(tensors, "model."))
     average.load_state_dict(_under(tensors, "average."))
