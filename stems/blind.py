@@ -8,14 +8,14 @@ from dataclasses import dataclass, field, fields
 import torch
 from torch import Tensor
 
-from stems.chunks import Heard
-from stems.clustered import Clustered
 from stems.clustering import cluster, find_seeds
-from stems.confidence import silhouette
 from stems.errors import OptionError
 from stems.methods import Clusters, Start
 from stems.model import Model
 from stems.separator import Separator
+from stems.song.clustered import Clustered
+from stems.song.confidence import silhouette
+from stems.song.encoded import Heard
 from stems.spectrum import Grid
 
 MOST_CLUSTERS = 12

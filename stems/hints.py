@@ -15,10 +15,10 @@ import numpy as np
 
 from stems.clock import clock
 from stems.errors import OptionError
-from stems.toml import read_toml
+from stems.files.toml import read_toml
 
 if TYPE_CHECKING:
-    from stems.chunks import Readable
+    from stems.song.encoded import Readable
 
 SHORTEST_SECONDS = 0.1
 SILENT_DB = -80.0  # a span whose loudest block is below has nothing to hear

@@ -20,7 +20,7 @@ from torch.nn import functional
 from stems.card import FORMAT, STEMS, find_model, read_card
 from stems.clustering import assign, cluster, find_seeds
 from stems.errors import ModelError
-from stems.network import EmbeddingNetwork, NetworkShape
+from stems.network.embedding import EmbeddingNetwork, NetworkShape
 from stems.spectrum import Bands, Grid
 
 

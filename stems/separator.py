@@ -9,17 +9,16 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from stems.chunks import Heard, Readable, listen, spectra
-from stems.clustered import Clustered
 from stems.errors import Cancelled, OptionError
-from stems.guidance import follow, hinted_cells, hinted_frames, lean, leanings
 from stems.hints import Hint, check_against, gather, own_stems
-from stems.landmarks import landmarks, loudest_cells, middles
 from stems.layout import channels_first
-from stems.masking import apply_masks
 from stems.methods import Start, method_named
 from stems.model import Model
-from stems.spectrum import OVERLAP, Grid, OverlapAdd
+from stems.song.clustered import Clustered
+from stems.song.encoded import Heard, Readable, listen, spectra
+from stems.song.guidance import follow, hinted_cells, hinted_frames, lean, leanings
+from stems.song.landmarks import landmarks, loudest_cells, middles
+from stems.spectrum import OVERLAP, Grid, OverlapAdd, apply_masks
 
 BLOCK_FRAMES = 64  # that are separated at once; the spectra of more of them no longer fit the processor's cache
 LOUDNESS_BLOCK = 2048  # samples
@@ -112,7 +111,7 @@ class Separator:
             Cancelled: when `cancelled` says so.
         """
         if isinstance(audio, (str, os.PathLike)):
-            from stems.audio import open_song
+            from stems.files.audio import open_song
 
             with open_song(audio) as song:
                 return self._collect(song, song.format.sample_rate, stems, sensitivity, progress, cancelled)

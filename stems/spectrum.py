@@ -1,4 +1,4 @@
-"""Short-time spectra of audio, on a grid fixed in Hz and seconds."""
+"""Short-time spectra of audio on a grid fixed in Hz and seconds, bands of them, and masks over both."""
 
 from __future__ import annotations
 
@@ -200,3 +200,17 @@ class Bands:
 def energy(spectra: Tensor) -> Tensor:
     """Squared magnitudes; any shape."""
     return torch.addcmul(spectra.real.square(), spectra.imag, spectra.imag)
+
+
+def apply_masks(mixture: Tensor, shares: Tensor, bands: Bands, grid: Grid) -> Tensor:
+    """Spectra of the stems; they sum to the mixture because the shares sum to one.
+
+    Args:
+        mixture: (channels, frames, bins), complex.
+        shares: (frames, bands, stems), the assignments of the clustering.
+
+    Returns:
+        (stems, channels, frames, bins), complex.
+    """
+    masks = bands.spread(shares.permute(2, 0, 1).contiguous(), grid)  # (stems, frames, bins)
+    return masks[:, None] * mixture

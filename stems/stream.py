@@ -13,9 +13,9 @@ from torch import Tensor
 from stems.clustering import assign, pulled, weighted_sums
 from stems.errors import AudioError, ModelError, OptionError
 from stems.layout import MOST_CHANNELS
-from stems.live_network import LiveNetwork
 from stems.model import Model
-from stems.network import CENTRE_DB
+from stems.network.embedding import CENTRE_DB
+from stems.network.live import LiveNetwork
 from stems.spectrum import FLOOR_DB, Grid, OverlapAdd, analyse, energy
 
 LOUDNESS_SECONDS = 5.0  # that the running loudness covers, as long as the excerpts of training

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from stems.model import Design, Model
-from stems.network import NetworkShape
+from stems.network.embedding import NetworkShape
 from stems.spectrum import Bands
 
 

@@ -16,7 +16,7 @@ from stems.blind import Anonymous, BlindSeparator, count_clusters
 from stems.errors import OptionError
 from stems.methods import METHODS
 from stems.model import Clustering, Design, Model
-from stems.network import NetworkShape
+from stems.network.embedding import NetworkShape
 from stems.separator import _Array
 from stems.spectrum import Bands
 

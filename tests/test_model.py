@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from stems.card import FORMAT, find_model, read_card, shipped_models
 from stems.errors import ModelError
 from stems.model import Clustering, Design, Model, design_from
-from stems.network import NetworkShape
+from stems.network.embedding import NetworkShape
 from stems.spectrum import FLOOR_DB, Bands
 
 

@@ -51,7 +51,7 @@ def test_python_of_the_readme(desk, code, monkeypatch):
 
 
 def test_presets_of_the_readme(tmp_path):
-    from stems.presets import load_preset
+    from stems.batch.presets import load_preset
 
     shown = blocks("toml")
     assert shown

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import torch
 
-import stems.chunks
 import stems.separator
-from stems.chunks import Readable, spectra
+import stems.song.encoded
 from stems.errors import AudioError, Cancelled, ModelError, OptionError
 from stems.model import Model
 from stems.separator import Separator, choose_device, loudness
+from stems.song.encoded import Readable, spectra
 from stems.spectrum import Grid
 
 RATES = (8_000, 11_025, 22_050, 44_100, 48_000, 96_000, 192_000)
@@ -165,7 +165,7 @@ def test_stems_do_not_depend_on_the_length_of_blocks(
     audio = noise(2, 30_000)
     expected = separator(audio, 8_000)
     monkeypatch.setattr(stems.separator, "BLOCK_FRAMES", frames)
-    monkeypatch.setattr(stems.chunks, "BLOCK_FRAMES", 3 * frames)
+    monkeypatch.setattr(stems.song.encoded, "BLOCK_FRAMES", 3 * frames)
     for name, stem in separator(audio, 8_000).items():
         assert np.abs(stem - expected[name]).max() < 1e-5
 
@@ -216,7 +216,7 @@ def test_blocks_agree_with_the_whole_song_no_less_where_they_meet(
         for weights in model.network.recurrent.parameters():
             weights += disturbance * weights.std() * torch.randn_like(weights)
     separator = Separator(model)
-    monkeypatch.setattr(stems.chunks, "BLOCK_FRAMES", block)
+    monkeypatch.setattr(stems.song.encoded, "BLOCK_FRAMES", block)
     in_blocks = separator(audio, rate)
     monkeypatch.setattr(stems.separator, "listen", heard_whole)
     whole = separator(audio, rate)

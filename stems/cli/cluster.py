@@ -57,10 +57,10 @@ def cluster(
     json_lines: JsonOutput = False,
 ) -> None:
     """Split songs into clusters without names, and say which stems each resembles."""
+    from stems.batch.clusters import clusters as preset_of
+    from stems.batch.plan import Settings, check_settings, plan
     from stems.card import find_model, read_card
     from stems.cli.progress import stoppable, watch_over
-    from stems.clusters import clusters as preset_of
-    from stems.plan import Settings, check_settings, plan
 
     number = _number(clusters)
     settings = Settings(
@@ -76,8 +76,8 @@ def cluster(
     tasks = plan(songs, settings)
     read_card(find_model(model))
 
+    from stems.batch.clusters import cluster_song
     from stems.blind import BlindSeparator
-    from stems.clusters import cluster_song
 
     separator = BlindSeparator(number, model, device.value, method.value)
     results = []

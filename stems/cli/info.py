@@ -12,7 +12,7 @@ import typer
 
 def presets() -> None:
     """List the presets."""
-    from stems.presets import load_preset, shipped_presets
+    from stems.batch.presets import load_preset, shipped_presets
 
     for name in shipped_presets():
         preset = load_preset(name)

@@ -27,8 +27,8 @@ def plugin(
     ] = None,
 ) -> None:
     """Write a script that splits the selected items from inside a DAW and puts the stems under them."""
-    from stems.daw.destination import whole
     from stems.daw.reaper import script
+    from stems.files.destination import whole
 
     destination = (out or _scripts_of_reaper()) / SCRIPT_NAME
     with whole(destination) as unfinished:

@@ -13,9 +13,9 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from stems.batch import Result, summarise
+from stems.batch.plan import Task
+from stems.batch.split import Result, summarise
 from stems.clock import clock
-from stems.plan import Task
 
 
 class Watcher(Protocol):

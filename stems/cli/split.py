@@ -24,9 +24,9 @@ from stems.cli.options import (
 from stems.errors import OptionError
 
 if TYPE_CHECKING:
-    from stems.batch import Result
-    from stems.plan import Settings, Task
-    from stems.presets import Preset
+    from stems.batch.plan import Settings, Task
+    from stems.batch.presets import Preset
+    from stems.batch.split import Result
 
 
 def split(
@@ -65,11 +65,11 @@ def split(
     json_lines: JsonOutput = False,
 ) -> None:
     """Split songs into stems that line up with them to the sample and add up to them."""
-    from stems.batch import cores
+    from stems.batch.plan import Settings, check_settings, plan
+    from stems.batch.split import cores
     from stems.card import find_model, read_card
     from stems.daw import formats_named
     from stems.hints import gather, own_stems
-    from stems.plan import Settings, check_settings, plan
 
     design = read_card(find_model(model))["design"]
     if not design["clustering"].get("anchored", True):
@@ -102,8 +102,8 @@ def split(
 
 
 def _split(tasks: list[Task], settings: Settings, jobs: int, json_lines: bool) -> list[Result]:
+    from stems.batch.workers import split_all
     from stems.cli.progress import stoppable, watch_over
-    from stems.workers import split_all
 
     with stoppable(), watch_over(tasks, json_lines) as watcher:
         results = split_all(tasks, settings, jobs, watcher.on_progress, watcher.on_result)
@@ -112,7 +112,7 @@ def _split(tasks: list[Task], settings: Settings, jobs: int, json_lines: bool) -
 
 
 def _say_plan(tasks: list[Task], settings: Settings, json_lines: bool) -> list[Result]:
-    from stems.batch import preview
+    from stems.batch.split import preview
 
     results = [preview(task, settings) for task in tasks]
     for result in results:
@@ -126,9 +126,9 @@ def _say_plan(tasks: list[Task], settings: Settings, json_lines: bool) -> list[R
 
 
 def _preset(preset: str | None, stems: str | None, two_stems: str | None, own: tuple[str, ...]) -> Preset:
+    from stems.batch.presets import load_preset, only
+    from stems.batch.presets import two_stems as stem_and_rest
     from stems.card import STEMS
-    from stems.presets import load_preset, only
-    from stems.presets import two_stems as stem_and_rest
 
     if sum(option is not None for option in (preset, stems, two_stems)) > 1:
         raise OptionError("--preset, --stems and --two-stems each say what to write: give one of them.")

@@ -15,7 +15,7 @@ from stems.daw import Format
 from stems.errors import StemsError
 
 if TYPE_CHECKING:
-    from stems.plan import Settings
+    from stems.batch.plan import Settings
 
 Split = Callable[[Path], Mapping[str, Path]]
 """Splits a song and returns the stems' files by the stems' names; raises a StemsError where it cannot."""
@@ -34,9 +34,9 @@ def watch(
     ] = 2.0,
 ) -> None:
     """Split every song dropped into a folder, until stopped with Ctrl-C."""
+    from stems.batch.plan import Settings
+    from stems.batch.presets import load_preset
     from stems.daw import formats_named
-    from stems.plan import Settings
-    from stems.presets import load_preset
 
     formats = formats_named(daw) if daw else []
     # A song that comes again is another take, whose stems replace the first one's.
@@ -46,7 +46,7 @@ def watch(
 
 def follow(folder: Path, split: Split, formats: Sequence[Format] = (), settle: float = 2.0) -> None:
     """Split songs dropped into a folder and export their stems, saying so, until Ctrl-C or SIGTERM."""
-    from stems.watch import watch_folder
+    from stems.batch.watch import watch_folder
 
     def action(song: Path) -> None:
         typer.echo(f"Splitting {song.name}")
@@ -70,9 +70,9 @@ def follow(folder: Path, split: Split, formats: Sequence[Format] = (), settle: f
 
 
 def _splitter(folder: Path, settings: Settings) -> Split:
-    from stems.audio import READABLE_SUFFIXES
-    from stems.batch import load_separator, split_song
-    from stems.plan import plan
+    from stems.batch.plan import plan
+    from stems.batch.split import load_separator, split_song
+    from stems.files.audio import READABLE_SUFFIXES
 
     separator = load_separator(settings)
 

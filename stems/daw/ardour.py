@@ -13,8 +13,8 @@ from pathlib import Path
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
-from stems.daw.destination import file_name, whole
 from stems.daw.session import Session, Track
+from stems.files.destination import file_name, whole
 
 _SUPERCLOCKS = 282_240_000  # per second
 _FORMAT = "7002"

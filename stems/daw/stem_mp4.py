@@ -16,9 +16,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import BinaryIO
 
-from stems.daw.destination import whole
 from stems.daw.session import Session
 from stems.errors import ExportError
+from stems.files.destination import whole
 
 STEMS = 4
 _HIGHEST_RATE = 48_000  # Hz, what DJ decks play

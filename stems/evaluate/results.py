@@ -20,7 +20,7 @@ from stems.evaluate.engine import Array
 from stems.evaluate.published import Published
 
 if TYPE_CHECKING:
-    from stems.confidence import Confidence
+    from stems.song.confidence import Confidence
 
 METRICS = ("SDR", "ISR", "SIR", "SAR", "SI-SDR")
 MUSEVAL_METRICS = ("SDR", "ISR", "SIR", "SAR")

@@ -18,9 +18,9 @@ from stems.evaluate.results import is_finished, result_path, save_track
 from stems.evaluate.tracks import Song, Track
 
 if TYPE_CHECKING:
-    from stems.clustered import Clustered
-    from stems.confidence import Confidence
     from stems.separator import Separator
+    from stems.song.clustered import Clustered
+    from stems.song.confidence import Confidence
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def score_track(
 
 
 def _separate(model: str, song: Song) -> Estimates:
-    from stems.confidence import confidence
+    from stems.song.confidence import confidence
 
     found: list[Clustered] = []
     separator = _separator(model)

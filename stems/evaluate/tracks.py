@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stems.errors import AudioError, OptionError
-from stems.musdb_package import load_musdb
+from stems.files.musdb_package import load_musdb
 
 Audio = NDArray[np.float32]
 
@@ -31,7 +31,7 @@ LOSSY = ("VORBIS", "OPUS", "MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III")
 class Song:
     """The audio of a track, all arrays of one shape `(channels, samples)`, float32.
 
-    Its mixture is read in blocks as a `stems.audio.Song` is.
+    Its mixture is read in blocks as a `stems.files.audio.Song` is.
 
     sample_rate: Hz.
     stems: the true stems by name; one that the track lacks is silence.

@@ -11,14 +11,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from stems.clustered import Clustered
-from stems.confidence import confidence, confidence_over_time
 from stems.daw.colours import colour_of
-from stems.guidance import lean
 from stems.hints import Hint
 from stems.model import Model
 from stems.report import figures
 from stems.report.page import embedded, section
+from stems.song.clustered import Clustered
+from stems.song.confidence import confidence, confidence_over_time
+from stems.song.guidance import lean
 from stems.spectrum import REFERENCE_RATE
 
 WIDEST = 1400  # columns of a picture

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from stems.clock import clock
-from stems.clustered import Clustered
 from stems.daw.colours import colour_of
 from stems.errors import OptionError
 from stems.model import Model
@@ -18,6 +17,7 @@ from stems.report import explanation, figures
 from stems.report.listening import Listening, bit_rate_for
 from stems.report.page import embedded, page, part
 from stems.report.source import Source
+from stems.song.clustered import Clustered
 
 if TYPE_CHECKING:
     from stems.separator import Separator

@@ -15,7 +15,7 @@ import numpy as np
 
 from stems.card import STEMS
 from stems.errors import RecipeError
-from stems.musdb_package import load_musdb
+from stems.files.musdb_package import load_musdb
 from stems.spectrum import REFERENCE_RATE
 
 ACCOMPANIMENT = "accompaniment"

@@ -8,11 +8,11 @@ from typing import Any, get_type_hints
 
 from stems.card import STEMS
 from stems.errors import RecipeError
+from stems.files.toml import read_toml
 from stems.model import Clustering, Design
-from stems.network import NetworkShape
+from stems.network.embedding import NetworkShape
+from stems.network.texture import SPREADS
 from stems.spectrum import Bands
-from stems.texture import SPREADS
-from stems.toml import read_toml
 
 VOICES = ("voice-1", "voice-2")
 

@@ -16,10 +16,10 @@ from stems.cli.export import export as export_command
 from stems.cli.plugin import plugin as plugin_command
 from stems.cli.watch import watch as watch_command
 from stems.daw import FORMATS, export, formats_named
-from stems.daw.broadcast_wav import Notes
-from stems.daw.destination import LONGEST_NAME, file_name, whole
 from stems.daw.session import session_in
 from stems.errors import ExportError, OptionError, StemsError
+from stems.files.broadcast_wav import Notes
+from stems.files.destination import LONGEST_NAME, file_name, whole
 
 WITHOUT_FFMPEG = [name for name in FORMATS if name != "stem-mp4"]
 
@@ -177,9 +177,9 @@ class TestPluginCommand:
 def test_watching_splits_and_exports(
     make_split: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    import stems.batch
-    import stems.plan
     import stems.separator
+    from stems.batch import split as split_module
+    from stems.batch.plan import Settings, Task
 
     split = make_split()
     add_notes(split.song, Notes(tempo_bpm=98.5))
@@ -190,20 +190,20 @@ def test_watching_splits_and_exports(
     os.utime(watched / "song.flac", (2e9, 2e9))
     tasks = []
 
-    def split_song(task: stems.plan.Task, settings: stems.plan.Settings, separator: object) -> stems.batch.Result:
+    def split_song(task: Task, settings: Settings, separator: object) -> split_module.Result:
         tasks.append((task.song, task.track, settings.out))
         if len(tasks) == 2:
-            return stems.batch.Result(task.song, "failed", error="no audio in it")
+            return split_module.Result(task.song, "failed", error="no audio in it")
         if len(tasks) == 3:
             raise KeyboardInterrupt  # as Ctrl-C does
         (watched / "third.mp3").write_bytes(b"more")
         os.utime(watched / "third.mp3", (3e9, 3e9))
-        return stems.batch.Result(task.song, outputs={name: split.folder / f"{name}.wav" for name in split.stems})
+        return split_module.Result(task.song, outputs={name: split.folder / f"{name}.wav" for name in split.stems})
 
     monkeypatch.setattr(stems.separator, "Separator", lambda *_, **__: None)
-    import stems.workers  # which imports what is replaced here, and would keep it
+    import stems.batch.workers  # which imports what is replaced here, and would keep it
 
-    monkeypatch.setattr(stems.batch, "split_song", split_song)
+    monkeypatch.setattr(split_module, "split_song", split_song)
     watch_command(watched, daw="reaper", settle=0)
     assert tasks == [
         (song, "song.wav", watched / "separated"),

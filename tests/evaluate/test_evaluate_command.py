@@ -17,12 +17,12 @@ pytest.importorskip("soundfile")
 import soundfile
 
 from stems.cli.evaluate import evaluate
-from stems.confidence import confidence
 from stems.errors import ModelError, OptionError
 from stems.evaluate import tracks
 from stems.evaluate.report import collect_rows
 from stems.evaluate.results import save_track
 from stems.separator import Separator
+from stems.song.confidence import confidence
 
 RATE = 8000
 STEMS = ("drums", "bass", "other", "vocals")

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 from stems.errors import ModelError, OptionError, RecipeError
 from stems.model import Design, Model
-from stems.network import NetworkShape
+from stems.network.embedding import NetworkShape
 from stems.train import checkpoint, loop
 from stems.train.loop import Places, mean_score, rate_at, take_over, train
 from stems.train.recipe import Schedule, read_recipe

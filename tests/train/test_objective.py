@@ -5,10 +5,9 @@ import numpy as np
 import pytest
 import torch
 
-from stems.masking import apply_masks
 from stems.model import Design, Model
-from stems.network import NetworkShape
-from stems.spectrum import Bands, Grid, analyse
+from stems.network.embedding import NetworkShape
+from stems.spectrum import Bands, Grid, analyse, apply_masks
 from stems.train.cells import Cells, cells_of
 from stems.train.mixes import Mix, merge
 from stems.train.objective import (

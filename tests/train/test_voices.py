@@ -13,7 +13,7 @@ import torch
 
 from stems.errors import RecipeError
 from stems.model import Clustering, Design, Model
-from stems.network import NetworkShape
+from stems.network.embedding import NetworkShape
 from stems.spectrum import REFERENCE_RATE, Bands, Grid
 from stems.train.augment import loudness
 from stems.train.cells import Cells, cells_of
