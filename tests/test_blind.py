@@ -12,10 +12,10 @@ import soundfile
 import torch
 from torch.nn.functional import normalize
 
-from stems.blind import Anonymous, BlindSeparator, count_clusters
+from stems.blind import BlindClusters, BlindSeparator, count_clusters
 from stems.errors import OptionError
 from stems.methods import METHODS
-from stems.model import Clustering, Design, Model
+from stems.model import ClusteringSettings, Design, Model
 from stems.network.embedding import NetworkShape
 from stems.separator import _Array
 from stems.spectrum import Bands
@@ -29,7 +29,7 @@ def voices() -> Model:
     """A model without anchors, of untrained weights."""
     torch.manual_seed(3)
     network = NetworkShape(bands=96, dimensions=6, layers=1, units=16)
-    design = Design(("voice-1", "voice-2"), Bands(count=96), network, Clustering(pull=0.0, anchored=False))
+    design = Design(("voice-1", "voice-2"), Bands(count=96), network, ClusteringSettings(pull=0.0, anchored=False))
     return Model(design, {"name": "voices", "licence": "CC0"}).eval()
 
 
@@ -60,7 +60,7 @@ def test_every_method_clusters_blindly(small_model: Model, method: str) -> None:
 
 
 def test_clusters_say_what_they_resemble(small_model: Model) -> None:
-    observed: list[Anonymous] = []
+    observed: list[BlindClusters] = []
     song = _Array(noise(2, 30_000))
     list(BlindSeparator(3, small_model).separate(song, 8_000, observe=observed.append))
     assert tuple(observed[0].resembles) == observed[0].stems == ("cluster-1", "cluster-2", "cluster-3")

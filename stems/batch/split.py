@@ -22,7 +22,7 @@ from stems.hints import as_toml, check_against
 
 if TYPE_CHECKING:
     from stems.separator import Separator
-    from stems.song.clustered import Clustered
+    from stems.song.clustered import ClusteredSong
     from stems.song.confidence import Confidence
 
 HINTS_NOTE = "# The hints that this song was split with.\n"
@@ -41,7 +41,7 @@ class Result:
     elapsed: float = 0.0  # seconds of work
     error: str = ""
     confidence: Confidence | None = None
-    resembles: dict[str, dict[str, float]] = field(default_factory=dict)  # see `stems.blind.Anonymous`
+    resembles: dict[str, dict[str, float]] = field(default_factory=dict)  # see `stems.blind.BlindClusters`
 
     def as_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -169,7 +169,7 @@ def _write(
     from stems.batch.chains import outputs
     from stems.song.confidence import confidence
 
-    def observe(found: Clustered) -> None:
+    def observe(found: ClusteredSong) -> None:
         result.confidence = confidence(found)
 
     preset, rate = settings.preset, song.format.sample_rate
