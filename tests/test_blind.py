@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from made_songs import made_song
 from torch.nn.functional import normalize
 
 from stems.blind import BlindClusters, BlindSeparator, count_clusters
@@ -20,6 +21,7 @@ from stems.network.embedding import NetworkShape
 from stems.separator import _Array
 from stems.spectrum import Bands
 
+EXAMPLE = Path(__file__).parents[1] / "examples" / "song.ogg"
 Run = Callable[..., tuple[int, str, str]]
 NAMES = ("drums", "bass", "vocals", "other")
 
@@ -57,6 +59,19 @@ def test_every_method_clusters_blindly(small_model: Model, method: str) -> None:
     audio = noise(2, 20_000)
     found = BlindSeparator(3, small_model, method=method)(audio, 8_000)
     assert len(found) == 3 and np.abs(sum(found.values()) - audio).max() < 10 ** (-120 / 20)
+
+
+@pytest.mark.parametrize("clusters", [3, 5, 6, 8, 12])
+@pytest.mark.parametrize("song", ["real", "made"])
+def test_no_two_clusters_of_a_song_are_alike(song: str, clusters: int) -> None:
+    if song == "real":
+        audio, rate = soundfile.read(EXAMPLE, dtype="float32")
+        audio = audio[: 8 * rate].T
+    else:
+        rate, parts = 44_100, made_song(np.random.default_rng(4), 44_100, 5.0)
+        audio = np.ascontiguousarray(sum(parts.values()).T, np.float32)
+    found = np.stack([stem.ravel() for stem in BlindSeparator(clusters)(audio, rate).values()])
+    assert (np.corrcoef(found) - np.eye(clusters)).max() < 0.9
 
 
 def test_clusters_say_what_they_resemble(small_model: Model) -> None:
