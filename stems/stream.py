@@ -14,7 +14,7 @@ from stems.clustering import assign, pulled, weighted_sums
 from stems.errors import AudioError, ModelError, OptionError
 from stems.layout import MOST_CHANNELS
 from stems.model import Model
-from stems.network.embedding import CENTRE_DB
+from stems.network.embedding import CENTRE_DB, NetworkShape
 from stems.network.live import LiveNetwork
 from stems.spectrum import FLOOR_DB, Grid, OverlapAdd, analyse, energy
 
@@ -57,16 +57,7 @@ class Stream:
         if not 1 <= channels <= MOST_CHANNELS:
             raise AudioError(f"A stream has 1 or 2 channels, not {channels}: mix it down to mono or stereo.")
         self.model = on_cpu(model if isinstance(model, Model) else Model.load(model))
-        if self.model.design.network.bidirectional:
-            name = "" if isinstance(model, Model) else f" {str(model)!r}"
-            raise ModelError(
-                f"The model{name} hears the future (it is bidirectional), so it cannot run live: give one trained "
-                "with `bidirectional = false`, such as openband-live."
-            )
-        if self.model.design.network.groups and self.model.design.network.stride > 1:
-            raise ModelError(
-                "The model hears several frames as one, so it cannot run live: train it with `stride = 1`."
-            )
+        check_causal(self.model.design.network, "" if isinstance(model, Model) else f" {str(model)!r}")
         self.sample_rate = sample_rate
         self.channels = channels
         self.grid = grid = self.model.grid(sample_rate)
@@ -81,8 +72,8 @@ class Stream:
 
     @property
     def latency_samples(self) -> int:
-        """Samples by which the output is late: one short of a window, which the first of its samples waits for."""
-        return self.grid.window - 1
+        """Samples by which the output is late: one short of a synthesis window, whose first sample waits for all."""
+        return self.grid.synthesis_window - 1
 
     @property
     def stems(self) -> tuple[str, ...]:
@@ -239,6 +230,19 @@ class RunningCentroids:
                 self._weight = torch.lerp(self._weight, weight, self._fade)
                 self.now = pulled(self._sums / self._weight, self.anchors, self.model.design.clustering.pull)
         return torch.stack(found)
+
+
+def check_causal(network: NetworkShape, name: str = "") -> None:
+    """Raises ModelError if a network needs frames that are still to come."""
+    if network.bidirectional:
+        raise ModelError(
+            f"The model{name} hears the future (it is bidirectional), so it cannot run live: give one trained "
+            "with `bidirectional = false`, such as openband-live."
+        )
+    if network.groups and network.stride > 1:
+        raise ModelError(
+            f"The model{name} hears several frames as one, so it cannot run live: train it with `stride = 1`."
+        )
 
 
 def on_cpu(model: Model) -> Model:

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from stems.errors import RecipeError
 from stems.model import Model
-from stems.spectrum import Grid
 from stems.train.augment import loudness
 from stems.train.cells import Cells, cells_of
 from stems.train.material import Track, find_tracks, musdb_tracks
@@ -32,7 +31,7 @@ class Validation:
     """
 
     def __init__(self, recipe: Recipe, folder: Path, cache: Path, musdb_root: Path | None = None) -> None:
-        self.grid = Grid(44100, recipe.bands.reference_window)
+        self.grid = recipe.bands.grid(44100)
         self.stems = recipe.design.stems
         self.songs: dict[str, list[list[Cells]]] = {}
         found = {name: find_tracks(folder / name, cache, self.stems) for name in recipe.data.validation}
