@@ -78,7 +78,7 @@ class NumberedMixes(Dataset[Cells]):
         if mix not in self._made:
             for old in [old for old in self._made if old // SHUFFLED != mix // SHUFFLED]:
                 del self._made[old]
-            self._made[mix] = cells_of(self.mixer(mix), self.bands, self.grid)
+            self._made[mix] = cells_of(self.mixer(mix), self.bands, self.grid, self.mixer.recipe.cold_loudness)
         return self._made[mix]
 
 

@@ -65,7 +65,7 @@ class Mixer:
         if data.matched and not self.instrumentals:
             raise RecipeError(f"The recipe {recipe.name!r} matches spectra of no music: fill [data.instrumentals].")
         grid = recipe.bands.grid(44100)
-        self.samples = (data.frames - 1) * grid.hop + grid.window
+        self.samples = recipe.samples(grid)
         self.having = {
             stem: [
                 (weight, found)

@@ -28,7 +28,7 @@ class Duets:
         if len({name for _, singers in self.singers for name, _ in singers}) < len(VOICES):
             raise RecipeError(f"The recipe {recipe.name!r} has a single singer: [data.singers] needs folders of two.")
         grid = recipe.bands.grid(44100)
-        self.samples = (recipe.data.frames - 1) * grid.hop + grid.window
+        self.samples = recipe.samples(grid)
 
     def __call__(self, number: int) -> Mix:
         """Mix number `number` of the recipe's seed."""
