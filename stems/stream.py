@@ -9,6 +9,7 @@ import os
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from stems.clustering import assign, pulled, weighted_sums
 from stems.errors import AudioError, ModelError, OptionError
@@ -22,7 +23,9 @@ LOUDNESS_SECONDS = 5.0  # that the running loudness covers, as long as the excer
 FAINTEST = 1e-8  # power; hops below -80 dBFS are pauses, which say nothing about the loudness of the music
 GATE = 1e-4  # of the loudest power; quieter hops do not count, as in the loudness of whole songs
 FOLLOW_SECONDS = 3.0  # time constant with which the centroids follow the music, once as much has been heard
-ANCHOR_SECONDS = 0.1  # of music, as much as which the anchors weigh at the start
+PRIOR_SECONDS = 0.1  # of music, as much as which the anchors weigh in the clusters at the start
+ANCHORED_SECONDS = 1.0  # of music, after which the centroids lie half-way between anchors and clusters
+ANCHORED = 0.5  # share of the way from the clusters to the anchors at which the centroids stay
 LARGEST = 1e6  # a block with samples beyond +120 dBFS is no audio
 SMALLEST = 1e-15  # fainter samples become zero, since denormal numbers are slow to compute with
 FRAMES_AT_ONCE = 64  # that are separated at once, which bounds the memory for long blocks
@@ -195,9 +198,11 @@ class RunningLoudness:
 class RunningCentroids:
     """Online k-means: the centroids that `stems.clustering.cluster` would find, with the past fading away.
 
-    At first all weight lies on the anchors, as much as `ANCHOR_SECONDS` of music of usual loudness would bring. All
+    At first all weight lies on the anchors, as much as `PRIOR_SECONDS` of music of usual loudness would bring. All
     that sounds counts alike until `FOLLOW_SECONDS` of it were heard; from then on the past fades with that time
-    constant. Several streams can be followed at once, in training.
+    constant. The centroids are not the clusters' means, but lie between these and the anchors, at first by the
+    anchors: anchors lie farther apart than means of cells that are shared, so that those stems which have sounded
+    first would take cells from the others. Several streams can be followed at once, in training.
     """
 
     def __init__(self, model: Model, grid: Grid, widths: Tensor) -> None:
@@ -241,11 +246,13 @@ class RunningCentroids:
 
     def _move(self, sums: Tensor, weight: Tensor, seconds: Tensor) -> None:
         self._heard = self._heard + seconds
-        fade = 1 - torch.exp(-seconds / (ANCHOR_SECONDS + self._heard).clamp(max=FOLLOW_SECONDS))
+        fade = 1 - torch.exp(-seconds / (PRIOR_SECONDS + self._heard).clamp(max=FOLLOW_SECONDS))
         self._sums = torch.lerp(self._sums, sums, fade[..., None, None])
         self._weight = torch.lerp(self._weight, weight, fade)
         means = self._sums / self._weight[..., None, None]
-        self.now = pulled(means, self.anchors, self.model.design.clustering.pull)
+        clusters = pulled(means, self.anchors, self.model.design.clustering.pull)
+        anchored = (ANCHORED_SECONDS / (ANCHORED_SECONDS + self._heard)).clamp(min=ANCHORED)[..., None, None]
+        self.now = functional.normalize(torch.lerp(clusters, self.anchors.expand_as(clusters), anchored), dim=-1)
 
 
 def loudness_hops(grid: Grid) -> int:
