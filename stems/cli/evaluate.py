@@ -78,11 +78,11 @@ def evaluate(
         stream_estimator,
     )
 
-    tracks = _tracks(musdb, subset.value, songs, reference, estimates)
-    shared = {name: baseline_estimator(name) for name in dict.fromkeys(baseline.replace(",", " ").split())}
     model = model or ("openband-live" if live else "openband")
     if live and (estimates is not None or model == "none"):
         raise OptionError("--live streams a model: leave out --estimates, and give a --model other than 'none'.")
+    tracks = _tracks(musdb, subset.value, songs, reference, estimates)
+    shared = {name: baseline_estimator(name) for name in dict.fromkeys(baseline.replace(",", " ").split())}
     if estimates is None and model != "none":
         from stems.card import find_model
 
