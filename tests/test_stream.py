@@ -16,7 +16,9 @@ from made_songs import made_song
 from torch.nn import functional
 
 from stems.errors import AudioError, ModelError, OptionError
+from stems.evaluate.tracks import Song
 from stems.model import Model
+from stems.separator import Separator, loudness
 from stems.spectrum import OverlapAdd, analyse
 from stems.stream import (
     ANCHORED,
@@ -144,6 +146,25 @@ def test_a_stream_gives_what_its_definition_gives(small_live_model: Model, rate:
     audio[:, rate // 3 : rate // 2] *= 1e-5  # a pause, which must not count
     stems = streamed(Stream(small_live_model, rate), audio, [700], sensitivity=sensitivity)
     np.testing.assert_allclose(stems, expected_stems(small_live_model, audio, rate, sensitivity), atol=2e-5)
+
+
+@pytest.mark.parametrize("rate", [22_050, 44_100])
+def test_a_song_at_once_gives_what_a_stream_gives(
+    small_live_model: Model, monkeypatch: pytest.MonkeyPatch, rate: int
+) -> None:
+    audio = mixture(rate, 1.0)
+    model = copy.copy(small_live_model)  # whose centroids stay at the anchors, since those of a stream know no future
+    model.design = dataclasses.replace(
+        model.design, clustering=dataclasses.replace(model.design.clustering, iterations=0)
+    )
+    gain = model.design.loudness / loudness(Song(rate, audio, {}))
+    monkeypatch.setattr(RunningCentroids, "_move", lambda *heard: None)
+    monkeypatch.setattr(RunningLoudness, "_gain", lambda *heard: gain**2)
+    stream = Stream(model, rate)
+    late = stream.latency_samples
+    stems = streamed(stream, np.pad(audio, ((0, 0), (0, late))), [512])[..., late:]
+    found = np.stack(list(Separator(model)(audio, rate).values()))
+    assert np.abs(stems - found).max() < 5e-3 * np.abs(audio).max()  # contexts of songs are kept in half precision
 
 
 def test_output_depends_on_nothing_that_is_still_to_come(small_live_model: Model) -> None:
