@@ -16,7 +16,7 @@ from torch import Tensor
 from stems.model import Model
 from stems.network.embedding import RunningFeatures
 from stems.network.recurrent import DualPath, Stack, State
-from stems.spectrum import OVERLAP, Grid, analyse
+from stems.spectrum import Grid, analyse
 
 PIECE_FRAMES = 128  # that are analysed at once
 BLOCK_FRAMES = 256  # that a layer hears at once
@@ -45,17 +45,18 @@ def spectra(
         The audio that `OverlapAdd` gives back for the piece, (channels, frames * hop), which begins
         `OVERLAP - 1` hops before the song, and the spectra of the piece, (channels, frames, bins) complex.
     """
+    first_out = grid.window - grid.synthesis_window
     total, tail = grid.frames(song.samples), None
     for first in range(0, total, frames):
         count = min(frames, total - first)
         start = min(first * grid.hop, song.samples)  # the last frames may all begin after the song
         audio = torch.from_numpy(song.read(start, min(count * grid.hop, song.samples - start))).to(device)
         if tail is None:
-            tail = audio.new_zeros(audio.shape[0], (OVERLAP - 1) * grid.hop)
+            tail = audio.new_zeros(audio.shape[0], grid.window - grid.hop)
         missing = count * grid.hop - audio.shape[1]
         audio = torch.cat([tail, audio, audio.new_zeros(audio.shape[0], missing)], 1)
         tail = audio[:, count * grid.hop :]
-        yield audio[:, : count * grid.hop], analyse(audio, grid)
+        yield audio[:, first_out : first_out + count * grid.hop], analyse(audio, grid)
 
 
 class Frames:

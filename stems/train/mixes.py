@@ -10,7 +10,6 @@ import numpy as np
 
 from stems.card import STEMS
 from stems.errors import RecipeError
-from stems.spectrum import Grid
 from stems.train import augment
 from stems.train.material import ALL_BUT_VOCALS, Recording, Track, draw, find_recordings, find_tracks, musdb_tracks
 from stems.train.recipe import Recipe
@@ -65,8 +64,8 @@ class Mixer:
             raise RecipeError(f"The recipe {recipe.name!r} tones voices but names no records: fill [data.records].")
         if data.matched and not self.instrumentals:
             raise RecipeError(f"The recipe {recipe.name!r} matches spectra of no music: fill [data.instrumentals].")
-        grid = Grid(44100, recipe.bands.reference_window)
-        self.samples = (data.frames + 3) * grid.hop
+        grid = recipe.bands.grid(44100)
+        self.samples = recipe.samples(grid)
         self.having = {
             stem: [
                 (weight, found)

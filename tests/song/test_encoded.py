@@ -36,8 +36,9 @@ def noise(samples: int, channels: int = 2) -> Array:
 
 @pytest.mark.parametrize("samples", [1, 185, 186, 187, 1000, 20_000])
 @pytest.mark.parametrize("frames", [1, 3, 256])
-def test_pieces_of_a_song_are_the_whole_between_silences(samples: int, frames: int) -> None:
-    grid, song = Grid(8_000), noise(samples)
+@pytest.mark.parametrize("windows", [(4096, 0), (4096, 1024)])
+def test_pieces_of_a_song_are_the_whole_between_silences(samples: int, frames: int, windows: tuple[int, int]) -> None:
+    grid, song = Grid(8_000, *windows), noise(samples)
     audio, pieces = zip(*spectra(song, grid, frames), strict=True)
     assert all(piece.shape[1] <= frames for piece in pieces)
     before = (OVERLAP - 1) * grid.hop
@@ -46,7 +47,8 @@ def test_pieces_of_a_song_are_the_whole_between_silences(samples: int, frames: i
     assert not joined[:, :before].any()
     assert torch.equal(joined[:, before : before + samples], torch.from_numpy(song.audio))
     assert not joined[:, before + samples :].any()
-    whole = analyse(torch.nn.functional.pad(joined, (0, before)), grid)
+    silence = grid.window - grid.synthesis_window
+    whole = analyse(torch.nn.functional.pad(joined, (silence, before)), grid)
     assert torch.allclose(torch.cat(pieces, 1), whole, atol=1e-7)
 
 
