@@ -131,6 +131,11 @@ class Mixer:
             parts[index] = augment.instrument(rng, self._excerpt(rng, track.stems[name]))
             if index == OTHER:
                 merged = track.merged
+            if not merged and happens(rng, self.recipe.data.layered):
+                other = draw(rng, self.having[name])
+                if not other.merged:
+                    second = augment.instrument(rng, self._excerpt(rng, other.stems[name]))
+                    parts[index] += augment.at_level(second, rng.uniform(-9, 0))
         if rng.random() < 0.5:  # equal loudness, since songs of different makers are of different level
             for part in parts:
                 level = augment.loudness(part)

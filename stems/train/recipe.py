@@ -41,6 +41,7 @@ class Data:
         equalizer_db: spread of the gains of a random equalizer over a whole mix.
         coherent: share of mixes whose drums, bass and other come from one song. Incoherent mixes alone
             beat coherent ones (Manilow et al. 2019); both together are best.
+        layered: share of the parts of incoherent mixes that are played by two songs at once.
         instrumental: share of mixes made of an instrumental and a voice.
         sung: share of mixes in which somebody sings, beside voices that have their own accompaniment and stay with it.
         driven: share of basses and of others that are played through an amplifier driven hard.
@@ -66,6 +67,7 @@ class Data:
     uses: int = 1
     equalizer_db: float = 0.0
     coherent: float = 0.5
+    layered: float = 0.0
     instrumental: float = 0.0
     sung: float = 0.9
     driven: float = 0.0
