@@ -131,20 +131,32 @@ class OverlapAdd:
 
     def __call__(self, spectra: Tensor) -> Tensor:
         """(..., frames, bins) complex -> (..., frames * hop) samples."""
-        grid = self.grid
-        taper = grid.synthesis_taper.to(spectra.real)
-        frames = torch.fft.irfft(spectra, n=grid.window)[..., -grid.synthesis_window :]
-        *batch, count, _ = frames.shape
-        quarters = frames.reshape(*batch, count, OVERLAP, grid.hop)
-        out = quarters.new_zeros(*batch, count + OVERLAP - 1, grid.hop)
-        for quarter, part in enumerate(taper.reshape(OVERLAP, grid.hop)):
-            out[..., quarter : quarter + count, :].addcmul_(quarters[..., quarter, :], part)
-        out = out.reshape(*batch, -1)
+        return self.join(synthesise(spectra, self.grid))
+
+    def join(self, audio: Tensor) -> Tensor:
+        """The same, of what `synthesise` made of the frames."""
+        length = audio.shape[-1] - (OVERLAP - 1) * self.grid.hop
         if self._tail is not None:
-            out[..., : self._tail.shape[-1]] += self._tail
-        self._tail = out[..., count * grid.hop :]
-        finished: Tensor = out[..., : count * grid.hop]
+            audio[..., : self._tail.shape[-1]] += self._tail
+        self._tail = audio[..., length:]
+        finished: Tensor = audio[..., :length]
         return finished
+
+
+def synthesise(spectra: Tensor, grid: Grid) -> Tensor:
+    """The audio of some frames: (..., frames, bins) complex -> (..., (frames + 3) * hop).
+
+    Those before and after it add to its first and last three hops, see `OverlapAdd`.
+    """
+    taper = grid.synthesis_taper.to(spectra.real)
+    frames = torch.fft.irfft(spectra, n=grid.window)[..., -grid.synthesis_window :]
+    *batch, count, _ = frames.shape
+    quarters = frames.reshape(*batch, count, OVERLAP, grid.hop)
+    out = quarters.new_zeros(*batch, count + OVERLAP - 1, grid.hop)
+    for quarter, part in enumerate(taper.reshape(OVERLAP, grid.hop)):
+        out[..., quarter : quarter + count, :].addcmul_(quarters[..., quarter, :], part)
+    audio: Tensor = out.reshape(*batch, -1)
+    return audio
 
 
 @dataclass(frozen=True)
@@ -213,9 +225,12 @@ class Bands:
         Returns:
             (2, frames, bands), at least `FLOOR_DB`.
         """
-        left, right = spectra[0], spectra[-1]
-        power = self.sums(torch.stack([energy(left + right), energy(left - right)]), grid)
-        return 10 * torch.log10(power / (4 * self.widths(grid).to(power)) + 10 ** (FLOOR_DB / 10))
+        return self.levels_of_mid_and_side(mid_and_side(spectra), grid)
+
+    def levels_of_mid_and_side(self, spectra: Tensor, grid: Grid) -> Tensor:
+        """The same, of what `mid_and_side` made of them or of the audio: (2, frames, bins) -> (2, frames, bands)."""
+        power = self.sums(energy(spectra), grid)
+        return power.div_(4 * self.widths(grid).to(power)).add_(10 ** (FLOOR_DB / 10)).log10_().mul_(10)
 
     def powers(self, levels: Tensor, grid: Grid) -> Tensor:
         """Powers of both channels together, (frames, bands), from the levels of mid and side."""
@@ -230,6 +245,12 @@ class Bands:
         """Gives every bin the mask of its band: (..., frames, bands) -> (..., frames, bins)."""
         of_bins = self.of_bins(grid).to(masks.device)
         return masks.gather(-1, of_bins.expand(*masks.shape[:-1], -1))  # many times as fast as index_select
+
+
+def mid_and_side(channels: Tensor) -> Tensor:
+    """Twice mid and side of audio or of its spectra, of one or two channels: (channels, ...) -> (2, ...)."""
+    left, right = channels[0], channels[-1]
+    return torch.stack([left + right, left - right])
 
 
 def energy(spectra: Tensor) -> Tensor:
