@@ -36,10 +36,12 @@ class Block:
     Attributes:
         start: number of the first sample.
         stems: (channels, samples) each, by name; all stems together sum to the mixture.
+        mixture: what was separated, float32 (channels, samples).
     """
 
     start: int
     stems: dict[str, np.ndarray]
+    mixture: np.ndarray
 
 
 class Separator:
@@ -130,13 +132,17 @@ class Separator:
         progress: Progress | None,
         cancelled: Callable[[], bool] | None,
     ) -> dict[str, np.ndarray]:
-        blocks = list(self.separate(song, sample_rate, stems, sensitivity, progress, cancelled))
-        return {name: np.concatenate([block.stems[name] for block in blocks], 1) for name in blocks[0].stems}
+        blocks = self.separate(
+            song, sample_rate, stems=stems, sensitivity=sensitivity, progress=progress, cancelled=cancelled
+        )
+        parts = [block.stems for block in blocks]
+        return {name: np.concatenate([part[name] for part in parts], 1) for name in parts[0]}
 
     def separate(
         self,
         song: Readable,
         sample_rate: float,
+        *,
         stems: Collection[str] | None = None,
         sensitivity: float = 1.0,
         progress: Progress | None = None,
@@ -210,7 +216,8 @@ class Separator:
                 first, last = max(0, -start), min(cut.shape[-1], song.samples - start)
                 if first < last:
                     arrays = cut[..., first:last].cpu().numpy()
-                    yield Block(start + first, {stems[i]: stem for i, stem in zip(wanted, arrays, strict=True)})
+                    named = {stems[index]: stem for index, stem in zip(wanted, arrays, strict=True)}
+                    yield Block(start + first, named, audio[:, first:last].cpu().numpy())
                 start += cut.shape[-1]
                 report(LISTENING + (1 - LISTENING) * min(max(0, start) / song.samples, 1.0))
         finally:

@@ -27,7 +27,8 @@ def in_blocks(stems: dict[str, np.ndarray], seed: int, longest: int) -> Iterator
     random, start = np.random.default_rng(seed), 0
     while start < next(iter(stems.values())).shape[1]:
         count = int(random.integers(1, longest))
-        yield Block(start, {name: audio[:, start : start + count] for name, audio in stems.items()})
+        block = {name: audio[:, start : start + count] for name, audio in stems.items()}
+        yield Block(start, block, sum(block.values()))
         start += count
 
 

@@ -187,6 +187,20 @@ def test_possible_names() -> None:
             check_format(container, depth)
 
 
+@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE"])
+@pytest.mark.parametrize("preset", [load_preset("stems"), only(("vocals",)), load_preset("karaoke")])
+def test_stems_add_up_to_what_the_file_holds(here: Path, separator: Separator, subtype: str, preset: Preset) -> None:
+    audio = np.random.default_rng(0).uniform(-0.3, 0.3, (9_000, 2))
+    soundfile.write("a.wav", audio, 8_000, subtype=subtype)
+    assert run(separator, "a.wav", preset=preset) == "done"
+    kind = "float64" if subtype in ("FLOAT", "DOUBLE") else "int32"
+    stems = [soundfile.read(path, dtype=kind)[0] for path in Path("separated/a").glob("*.wav")]
+    assert len(stems) == len(preset.outputs)
+    if preset.divides and set(preset.stems) == set(NAMES):
+        missed = np.sum(stems, 0, dtype=np.float64) - soundfile.read("a.wav", dtype=kind)[0]
+        assert np.abs(missed).max() <= (1e-6 if kind == "float64" else 0)
+
+
 def run(separator: Separator, path: str, **options: object) -> str:
     (task,) = plan([path], settings(**options))
     return split_song(task, settings(**options), separator).status
@@ -325,7 +339,7 @@ def test_outputs_that_overlap_are_not_changed_to_add_up(here: Path, separator: S
 
 def test_whatever_goes_wrong_with_a_song_is_a_result(here: Path, separator: Separator) -> None:
     class Broken:
-        def separate(self, *_: object) -> None:
+        def separate(self, *_: object, **__: object) -> None:
             raise RuntimeError("out of\nmemory")
 
         stems = NAMES
