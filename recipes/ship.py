@@ -46,14 +46,14 @@ def main() -> None:
     paths = options.model or [options.run / "best.safetensors"]
     models = [Model.load(path) for path in paths]
     for model in models:  # one that shipped has a factor of its own
-        model.log_sensitivity.data -= math.log(model.card.get("sensitivity_factor", 1.0))
+        model.log_kappa.data -= math.log(model.card.get("sensitivity_factor", 1.0))
     steps = [
         0 if path in options.before else model.card["training"]["steps"]
         for path, model in zip(paths, models, strict=True)
     ]
     model = mean(models, steps)
     name = model.card["name"] = options.name or model.card["name"]
-    model.log_sensitivity.data += math.log(options.sensitivity)
+    model.log_kappa.data += math.log(options.sensitivity)
     if options.iterations is not None:
         clustering = dataclasses.replace(model.design.clustering, iterations=options.iterations)
         model.design = dataclasses.replace(model.design, clustering=clustering)

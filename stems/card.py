@@ -7,11 +7,11 @@ import os
 from pathlib import Path
 from typing import Any
 
+from stems.compatibility import EARLIER, FORMAT, upgrade_design
 from stems.errors import ModelError
 
 STEMS = ("drums", "bass", "vocals", "other")
 SHIPPED = Path(__file__).parent / "weights"
-FORMAT = "stems-model/1"
 
 
 def shipped_models() -> dict[str, Path]:
@@ -42,6 +42,8 @@ def read_card(path: Path) -> dict[str, Any]:
         raise ModelError(f"{path} has no card: {card_path.name} must lie beside it.") from None
     except (OSError, ValueError) as error:
         raise ModelError(f"{card_path} is not a model card: {error}.") from error
-    if not isinstance(card, dict) or card.get("format") != FORMAT:
+    if not isinstance(card, dict) or card.get("format") not in (FORMAT, *EARLIER):
         raise ModelError(f"{card_path} is not the card of a stems model (its format should be {FORMAT!r}).")
+    if "design" in card:
+        card["design"] = upgrade_design(card["design"])
     return card

@@ -14,15 +14,14 @@ from stems.hints import Hint, check_against, gather, own_stems
 from stems.layout import channels_first
 from stems.methods import Start, method_named
 from stems.model import Model
-from stems.song.clustered import Clustered
-from stems.song.encoded import Heard, Readable, listen, spectra
+from stems.song.clustered import ClusteredSong
+from stems.song.encoded import EncodedSong, Readable, encode_song, spectra
 from stems.song.guidance import follow, hinted_cells, hinted_frames, lean, leanings
 from stems.song.landmarks import landmarks, loudest_cells, middles
 from stems.spectrum import OVERLAP, Grid, OverlapAdd, apply_masks
 
 BLOCK_FRAMES = 64  # that are separated at once; the spectra of more of them no longer fit the processor's cache
 LOUDNESS_BLOCK = 2048  # samples
-KNOWN_LOUDNESS = 0.1  # root mean square of the songs in training
 LOWEST_SENSITIVITY, HIGHEST_SENSITIVITY = 0.1, 10.0
 LISTENING = 0.6  # of the work, for progress
 
@@ -147,7 +146,7 @@ class Separator:
         sensitivity: float = 1.0,
         progress: Progress | None = None,
         cancelled: Callable[[], bool] | None = None,
-        observe: Callable[[Clustered], None] | None = None,
+        observe: Callable[[ClusteredSong], None] | None = None,
     ) -> Iterator[Block]:
         """Separates audio of any length in bounded memory; the arguments are those of a call.
 
@@ -178,7 +177,7 @@ class Separator:
         sensitivity: float,
         progress: Progress | None,
         cancelled: Callable[[], bool] | None,
-        observe: Callable[[Clustered], None] | None,
+        observe: Callable[[ClusteredSong], None] | None,
     ) -> Iterator[Block]:
         total = grid.frames(song.samples)
 
@@ -189,12 +188,13 @@ class Separator:
                 progress(share)
 
         report(0.0)
-        gain = KNOWN_LOUDNESS / (loudness(song) or KNOWN_LOUDNESS)
+        known = self.model.design.loudness
+        gain = known / (loudness(song) or known)
         keep = torch.from_numpy(np.union1d(landmarks(total), hinted_frames(self.hints, grid, total)))
-        heard = listen(song, self.model, grid, gain, keep, lambda share: report(LISTENING * share))
+        encoded = encode_song(song, self.model, grid, gain, keep, lambda share: report(LISTENING * share))
         try:
-            kappa = float(self.model.sensitivity) * sensitivity
-            found = self.find_clusters(heard, grid, kappa, total)
+            kappa = float(self.model.kappa) * sensitivity
+            found = self.find_clusters(encoded, grid, kappa, total)
             clusters, stems, leaning = found.clusters, found.stems, found.leanings
             if observe is not None:
                 observe(found)
@@ -205,7 +205,7 @@ class Separator:
             all_stems = len(wanted) == len(stems)
             masked = wanted[:-1] if all_stems else wanted
             for audio, mixture in spectra(song, grid, BLOCK_FRAMES, self.device):
-                context = heard.context(frame, mixture.shape[1])
+                context = encoded.context(frame, mixture.shape[1])
                 shares = clusters.shares(self.model.network.embed(context))
                 if leaning:
                     shares = lean(shares, middles(torch.arange(frame, frame + len(context)), grid), leaning)
@@ -221,18 +221,18 @@ class Separator:
                 start += cut.shape[-1]
                 report(LISTENING + (1 - LISTENING) * min(max(0, start) / song.samples, 1.0))
         finally:
-            heard.close()
+            encoded.close()
 
-    def find_clusters(self, heard: Heard, grid: Grid, kappa: float, total: int) -> Clustered:
+    def find_clusters(self, encoded: EncodedSong, grid: Grid, kappa: float, total: int) -> ClusteredSong:
         """The clusters of a song of `total` frames, from the loudest cells of its landmarks."""
         frames, settings = landmarks(total), self.model.design.clustering
-        cells = loudest_cells(heard, self.model, grid, frames)
+        cells = loudest_cells(encoded, self.model, grid, frames)
         stems = self.model.design.stems + own_stems(self.hints, self.model.design.stems)
-        hinted = hinted_cells(self.hints, heard, self.model, grid, total)
+        hinted = hinted_cells(self.hints, encoded, self.model, grid, total)
         start = Start(self.model.starts(*cells.points, kappa), kappa, None, settings.pull, settings.iterations)
         start = follow(hinted, stems, start, cells.points)
         clusters = self.method(*cells.points, start)
-        return Clustered(
+        return ClusteredSong(
             stems=stems,
             anchors=start.directions,
             clusters=clusters,

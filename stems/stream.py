@@ -19,11 +19,9 @@ from stems.network.live import LiveNetwork
 from stems.spectrum import FLOOR_DB, Grid, OverlapAdd, analyse, energy
 
 LOUDNESS_SECONDS = 5.0  # that the running loudness covers, as long as the excerpts of training
-KNOWN_LOUDNESS = 0.1  # root mean square of the excerpts in training, full scale is 1
 FAINTEST = 1e-8  # power; hops below -80 dBFS are pauses, which say nothing about the loudness of the music
 GATE = 1e-4  # of the loudest power; quieter hops do not count, as in the loudness of whole songs
 FOLLOW_SECONDS = 3.0  # time constant with which the centroids follow the music
-CLUSTERED_SHARE = 0.2  # of the bands of a frame: its loudest place the centroids
 LARGEST = 1e6  # a block with samples beyond +120 dBFS is no audio
 SMALLEST = 1e-15  # fainter samples become zero, since denormal numbers are slow to compute with
 FRAMES_AT_ONCE = 64  # that are separated at once, which bounds the memory for long blocks
@@ -77,7 +75,7 @@ class Stream:
             self._band_of_bin = bands.of_bins(grid)
             self._widths = bands.widths(grid).float()
             self._means = bands.sums(torch.eye(grid.bins), grid) / self._widths  # (bins, bands)
-            self._kappa = float(self.model.sensitivity)
+            self._kappa = float(self.model.kappa)
             self._network = LiveNetwork(self.model.network)
         self.reset()
 
@@ -97,7 +95,7 @@ class Stream:
         with torch.inference_mode():
             self._network.reset()
             self._centroids = RunningCentroids(self.model, grid, self._widths)
-        self._loudness = RunningLoudness(math.ceil(LOUDNESS_SECONDS / grid.frame_seconds))
+        self._loudness = RunningLoudness(math.ceil(LOUDNESS_SECONDS / grid.frame_seconds), self.model.design.loudness)
         self._add = OverlapAdd(grid)
         self._heard = np.zeros((self.channels, grid.window - grid.hop), np.float32)  # not yet in all their frames
         self._delayed = np.zeros((self.channels, self.latency_samples), np.float32)  # the mixture on its way out
@@ -179,9 +177,11 @@ class RunningLoudness:
 
     Args:
         hops: that are remembered.
+        known: root mean square to which the hops are brought.
     """
 
-    def __init__(self, hops: int) -> None:
+    def __init__(self, hops: int, known: float) -> None:
+        self._known = known
         self._powers = np.zeros(hops, np.float32)
         self._next = 0
 
@@ -197,7 +197,7 @@ class RunningLoudness:
         loudest = self._powers.max()
         if loudest == 0:
             return 1.0
-        return KNOWN_LOUDNESS**2 / float(self._powers[self._powers >= loudest * GATE].mean())
+        return self._known**2 / float(self._powers[self._powers >= loudest * GATE].mean())
 
 
 class RunningCentroids:
@@ -210,7 +210,7 @@ class RunningCentroids:
         self.model = model
         self.anchors = self.now = model.anchors.detach()
         self._fade = 1 - math.exp(-grid.frame_seconds / FOLLOW_SECONDS)
-        self._points = round(CLUSTERED_SHARE * len(widths))
+        self._points = round(model.design.clustering.share * len(widths))
         self._weight = model.weigh(2 * 10 ** (CENTRE_DB / 10) * widths).topk(self._points).values.sum()
         self._sums = self.anchors * (self._weight / len(self.anchors))
 

@@ -15,9 +15,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from stems.card import FORMAT, find_model, read_card, shipped_models
+from stems.card import find_model, read_card, shipped_models
+from stems.compatibility import FORMAT
 from stems.errors import ModelError
-from stems.model import Clustering, Design, Model, design_from
+from stems.model import ClusteringSettings, Design, Model, design_from
 from stems.network.embedding import NetworkShape
 from stems.spectrum import FLOOR_DB, Bands
 
@@ -92,7 +93,7 @@ def test_embeddings_and_anchors_have_unit_length(small_model: Model) -> None:
     assert embeddings.shape == (1, 20, 96, 6)
     assert embeddings.norm(dim=-1).numpy() == pytest.approx(1, abs=1e-5)
     assert small_model.anchors.detach().norm(dim=-1).numpy() == pytest.approx(1, abs=1e-6)
-    assert small_model.sensitivity > 0
+    assert small_model.kappa > 0
 
 
 @pytest.mark.parametrize("channels", [0, 4])
@@ -226,7 +227,7 @@ def test_a_design_survives_json() -> None:
 def test_a_model_without_anchors_starts_at_seeds_of_each_song(tmp_path: Path) -> None:
     torch.manual_seed(0)
     network = NetworkShape(bands=96, dimensions=6, layers=1, units=16)
-    design = Design(("voice-1", "voice-2"), Bands(count=96), network, Clustering(pull=0.0, anchored=False))
+    design = Design(("voice-1", "voice-2"), Bands(count=96), network, ClusteringSettings(pull=0.0, anchored=False))
     Model(design, {"name": "voices"}).save(tmp_path / "voices.safetensors")
     model = Model.load(tmp_path / "voices.safetensors")
     assert (

@@ -19,11 +19,9 @@ from stems.errors import AudioError, ModelError, OptionError
 from stems.model import Model
 from stems.spectrum import OverlapAdd, analyse
 from stems.stream import (
-    CLUSTERED_SHARE,
     FAINTEST,
     FOLLOW_SECONDS,
     GATE,
-    KNOWN_LOUDNESS,
     LOUDNESS_SECONDS,
     RunningCentroids,
     RunningLoudness,
@@ -107,13 +105,13 @@ def expected_stems(model: Model, audio: np.ndarray, rate: int, sensitivity: floa
         heard = np.array([power for power in powers[: frame + 1] if power > FAINTEST], np.float64)
         heard = heard[-math.ceil(LOUDNESS_SECONDS / grid.frame_seconds) :]
         loud = heard[heard >= heard.max(initial=0) * GATE]
-        gains.append(KNOWN_LOUDNESS / np.sqrt(loud.mean()) if len(loud) else 1.0)
+        gains.append(model.design.loudness / np.sqrt(loud.mean()) if len(loud) else 1.0)
     levels = bands.levels(spectra * torch.tensor(gains, dtype=torch.float32)[:, None], grid)
     embeddings = model.network(levels[None])[0]
 
-    loudest, chosen = bands.powers(levels, grid).topk(round(CLUSTERED_SHARE * bands.count))
+    loudest, chosen = bands.powers(levels, grid).topk(round(model.design.clustering.share * bands.count))
     weights = model.weigh(loudest)
-    kappa = float(model.sensitivity) * sensitivity
+    kappa = float(model.kappa) * sensitivity
     fade = 1 - math.exp(-grid.frame_seconds / FOLLOW_SECONDS)
     usual = model.weigh(2 * 10**-5.5 * bands.widths(grid)).topk(loudest.shape[1]).values.sum()
     sums, weight, found = [model.anchors * usual / 4], [usual], []
@@ -157,11 +155,11 @@ def test_quiet_music_is_separated_like_loud_music(small_live_model: Model, gain:
 
 
 def test_loudness_follows_within_seconds_and_rests_in_pauses() -> None:
-    loudness, hop = RunningLoudness(100), 64
+    loudness, hop = RunningLoudness(100, 0.1), 64
     assert loudness.gains(torch.zeros(2, hop), hop).item() == 1
     for level in (0.5, 0.002, 0.1):  # root mean squares that are far apart
         gains = loudness.gains(torch.full((2, 100 * hop), level), hop)
-        assert gains[-1].item() == pytest.approx((KNOWN_LOUDNESS / level) ** 2, rel=1e-4)
+        assert gains[-1].item() == pytest.approx((0.1 / level) ** 2, rel=1e-4)
     rested = loudness.gains(torch.full((2, 300 * hop), 1e-5), hop)
     np.testing.assert_allclose(rested, gains[-1].item(), rtol=1e-6)
 

@@ -18,7 +18,7 @@ from stems.files.writing import StemFiles
 from stems.song.confidence import confidence
 
 if TYPE_CHECKING:
-    from stems.blind import Anonymous
+    from stems.blind import BlindClusters
 
 
 def clusters(*names: str) -> Preset:
@@ -42,7 +42,7 @@ def cluster_song(
     result = Result(task.song)
     begun = perf_counter()
 
-    def observe(found: Anonymous) -> None:
+    def observe(found: BlindClusters) -> None:
         result.confidence, result.resembles = confidence(found), found.resembles
 
     with failures_in(result), open_song(task.song) as song:

@@ -23,7 +23,7 @@ from stems.hints import as_toml
 
 if TYPE_CHECKING:
     from stems.separator import Block, Separator
-    from stems.song.clustered import Clustered
+    from stems.song.clustered import ClusteredSong
     from stems.song.confidence import Confidence
 
 HIDDEN_REST = "\0rest"  # completes the sum where a preset leaves stems out; never written
@@ -41,7 +41,7 @@ class Result:
     elapsed: float = 0.0  # seconds of work
     error: str = ""
     confidence: Confidence | None = None
-    resembles: dict[str, dict[str, float]] = field(default_factory=dict)  # see `stems.blind.Anonymous`
+    resembles: dict[str, dict[str, float]] = field(default_factory=dict)  # see `stems.blind.BlindClusters`
 
     def as_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -123,7 +123,7 @@ def _write(
     from stems.song.confidence import confidence
 
     preset = plan.settings.preset
-    found: list[Clustered] = []
+    found: list[ClusteredSong] = []
     blocks = separator.separate(
         song,
         song.format.sample_rate,

@@ -19,7 +19,7 @@ from stems.evaluate.tracks import Song, Track
 
 if TYPE_CHECKING:
     from stems.separator import Separator
-    from stems.song.clustered import Clustered
+    from stems.song.clustered import ClusteredSong
     from stems.song.confidence import Confidence
 
 
@@ -100,7 +100,7 @@ def score_track(
 def _separate(model: str, song: Song) -> Estimates:
     from stems.song.confidence import confidence
 
-    found: list[Clustered] = []
+    found: list[ClusteredSong] = []
     separator = _separator(model)
     blocks = list(separator.separate(song, song.sample_rate, observe=found.append))
     stems = {name: np.concatenate([block.stems[name] for block in blocks], axis=1) for name in separator.stems}

@@ -12,7 +12,7 @@ from stems.network.recurrent import DualPath, Stack
 from stems.network.texture import POOLED_BANDS, RunningTexture, Texture
 
 CENTRE_DB, SPREAD_DB = -55.0, 20.0  # where the band levels of music lie when the song is at -20 dBFS
-READING = 32  # units of the layer that reads texture by hints
+READING = 32  # units of the layer that reads textures by queries
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,8 @@ class NetworkShape:
         width: numbers that stand for a group.
         stride: frames that groups hear as one; 1 in real time.
         channels: of the `stems.network.texture.Texture` before the recurrent layers; 0 leaves it out.
-        texture: numbers of it that are kept of each cell, beside what the recurrent layers say.
-        hints: numbers that the recurrent layers say of each cell, for its texture to be read by.
+        texture: numbers of it that are kept of each cell, beside the hidden vectors.
+        queries: numbers of the hidden vectors for each cell, by which its texture is read.
         reach: frames before and after that each convolution of the texture looks at, see there.
         depth: deeper convolutions of the texture, see there.
         overtones: multiples of a band's frequency at which its texture is given the levels as well, see there.
@@ -46,7 +46,7 @@ class NetworkShape:
     dropout: float = 0.0
     channels: int = 0
     texture: int = 4
-    hints: int = 8
+    queries: int = 8
     reach: int = 2
     depth: int = 0
     overtones: tuple[float, ...] = ()
@@ -59,8 +59,8 @@ class EmbeddingNetwork(nn.Module):
     """Levels of a mixture -> embeddings (Hershey et al. 2015, arXiv 1508.04306).
 
     The work falls into two halves, because what is known of a frame after the recurrent layers (`context`) is small
-    enough to be kept for a whole song, and the embeddings (`embed`) are not. A context is what the recurrent layers
-    say of the frame and, in a network that looks at textures, what its cells look like.
+    enough to be kept for a whole song, and the embeddings (`embed`) are not. A context is the hidden vector of the
+    frame and, in a network that looks at textures, what its cells look like.
 
     Args:
         shape: sizes.
@@ -88,12 +88,12 @@ class EmbeddingNetwork(nn.Module):
         )
         self.kept_size = self.texture.kept_size if self.texture else 0
         self.features_size = 2 * shape.bands + (self.texture.pooled_size if self.texture else 0)
-        of_each_cell = shape.hints if self.texture else shape.dimensions
+        cell_size = shape.queries if self.texture else shape.dimensions
         self.recurrent: Stack | DualPath = (
             DualPath(
                 bands=shape.bands,
                 features=self.features_size,
-                said=of_each_cell,
+                cell_size=cell_size,
                 groups=shape.groups,
                 width=shape.width,
                 units=shape.units,
@@ -105,11 +105,11 @@ class EmbeddingNetwork(nn.Module):
             if shape.groups
             else Stack(self.features_size, shape.units, shape.layers, shape.bidirectional, shape.dropout)
         )
-        self.context_size = self.recurrent.said_size + self.kept_size
-        to_cells = nn.Identity() if shape.groups else nn.Linear(self.recurrent.said_size, shape.bands * of_each_cell)
+        self.context_size = self.recurrent.hidden_size + self.kept_size
+        to_cells = nn.Identity() if shape.groups else nn.Linear(self.recurrent.hidden_size, shape.bands * cell_size)
         if self.texture:
-            self.hints = to_cells
-            self.reading = nn.Linear(shape.hints + shape.texture, READING)
+            self.queries = to_cells
+            self.reading = nn.Linear(shape.queries + shape.texture, READING)
             self.embedding: nn.Module = nn.Linear(READING, shape.dimensions)
         else:
             self.embedding = to_cells
@@ -117,33 +117,36 @@ class EmbeddingNetwork(nn.Module):
     def context(self, levels: Tensor) -> Tensor:
         """Levels of mid and side in dB, (batch, 2, frames, bands) -> (batch, frames, context_size)."""
         scaled = (levels - CENTRE_DB) / SPREAD_DB
-        features, kept = self.line_up(scaled), None
+        features, kept = self.flatten_levels(scaled), None
         if self.texture:
             kept, pooled = self.texture(scaled)
             features = torch.cat([features, pooled], -1)
-        said = self.recurrent(features)
-        return said if kept is None else torch.cat([said, kept], -1)
+        hidden = self.recurrent(features)
+        return hidden if kept is None else torch.cat([hidden, kept], -1)
 
-    def line_up(self, scaled: Tensor) -> Tensor:
+    def flatten_levels(self, scaled: Tensor) -> Tensor:
         """(..., 2, frames, bands) -> (..., frames, 2 * bands), scaled and shifted band by band."""
         return scaled.transpose(-3, -2).flatten(-2) * self.scale + self.shift
 
     def embed(self, context: Tensor) -> Tensor:
         """(..., frames, context_size) -> (..., frames, bands, dimensions), each of unit length."""
-        said, kept = context[..., : self.recurrent.said_size], context[..., self.recurrent.said_size :]
-        return self.place((self.hints if self.texture else self.embedding)(said), kept)
+        hidden, kept = context[..., : self.recurrent.hidden_size], context[..., self.recurrent.hidden_size :]
+        return self.embed_cells((self.queries if self.texture else self.embedding)(hidden), kept)
 
-    def place(self, said: Tensor, kept: Tensor) -> Tensor:
-        """Embeddings from what the last layer says of the cells of a frame, and what is kept of their texture.
+    def embed_cells(self, queries: Tensor, kept: Tensor) -> Tensor:
+        """Embeddings of all cells of a frame, from their queries and what is kept of their texture.
 
         Args:
-            said: (..., bands * hints), or (..., bands * dimensions) without texture.
+            queries: (..., bands * queries), or (..., bands * dimensions) without texture.
             kept: (..., kept_size).
+
+        Returns:
+            (..., bands, dimensions), each of unit length.
         """
-        said = said.reshape(*said.shape[:-1], self.shape.bands, -1)
+        queries = queries.reshape(*queries.shape[:-1], self.shape.bands, -1)
         if not self.texture:
-            return functional.normalize(said, dim=-1)
-        cells = torch.cat([said, kept.reshape(*said.shape[:-1], self.shape.texture)], -1)
+            return functional.normalize(queries, dim=-1)
+        cells = torch.cat([queries, kept.reshape(*queries.shape[:-1], self.shape.texture)], -1)
         return functional.normalize(self.embedding(functional.relu(self.reading(cells), inplace=True)), dim=-1)
 
     def forward(self, levels: Tensor) -> Tensor:
@@ -165,10 +168,10 @@ class RunningFeatures:
     def __call__(self, levels: Tensor, last: bool = False) -> tuple[Tensor, Tensor]:
         """(2, frames, bands) in dB -> (frames, features_size), and what is kept of textures, (frames, kept_size)."""
         scaled = (levels - CENTRE_DB) / SPREAD_DB
-        lined_up = self.network.line_up(scaled)
+        flattened = self.network.flatten_levels(scaled)
         if self._texture is None:
-            return lined_up, lined_up[:, :0]
+            return flattened, flattened[:, :0]
         kept, pooled = self._texture(scaled, last)
-        self._waiting = torch.cat([self._waiting, lined_up])
+        self._waiting = torch.cat([self._waiting, flattened])
         ready, self._waiting = self._waiting[: len(pooled)], self._waiting[len(pooled) :]
         return torch.cat([ready, pooled], 1), kept

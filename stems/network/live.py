@@ -30,7 +30,7 @@ class LiveNetwork:
         if isinstance(network.recurrent, DualPath):
             self._layers, self._last = LivePaths(network.recurrent), nn.Identity()
         else:
-            last = cast(nn.Linear, network.hints if network.texture else network.embedding)
+            last = cast(nn.Linear, network.queries if network.texture else network.embedding)
             self._layers, self._last = LiveStack(network.recurrent), packed(last.weight, last.bias)
         self.reset()
 
@@ -42,7 +42,7 @@ class LiveNetwork:
     def __call__(self, levels: Tensor) -> Tensor:
         """Embeds the next frames: (2, frames, bands) in dB -> (frames, bands, dimensions), of unit length."""
         features, kept = self._features(levels)
-        return self.network.place(self._last(self._layers(features)), kept)
+        return self.network.embed_cells(self._last(self._layers(features)), kept)
 
 
 class LivePaths:
@@ -58,20 +58,20 @@ class LivePaths:
             recurrent.reset()
 
     def __call__(self, features: Tensor) -> Tensor:
-        """The next frames: (frames, features) -> (frames, said_size)."""
-        frames = self.paths.enter(features)
+        """The next frames: (frames, features) -> (frames, hidden_size)."""
+        frames = self.paths.project_in(features)
         for layer, (path, recurrent) in enumerate(zip(self.paths.time_paths, self._along_time, strict=True)):
             lines = path.norm(self.paths.of_groups(frames))
-            heard = torch.stack([recurrent(line) for line in lines])
-            frames = self.paths.join(layer, frames, heard.flatten(1))
-        return self.paths.leave(frames)
+            outputs = torch.stack([recurrent(line) for line in lines])
+            frames = self.paths.merge(layer, frames, outputs.flatten(1))
+        return self.paths.project_out(frames)
 
 
 class LiveStack:
     """Layers that are given whole frames, and go on where they were."""
 
     def __init__(self, stack: Stack) -> None:
-        self._layers = [LiveLSTM(weights, 1) for weights in stack.all_weights]
+        self._layers = [LiveLSTM(weights, 1) for weights in stack.lstm.all_weights]
 
     def reset(self) -> None:
         """Forgets all frames."""
@@ -79,7 +79,7 @@ class LiveStack:
             recurrent.reset()
 
     def __call__(self, features: Tensor) -> Tensor:
-        """The next frames: (frames, features) -> (frames, said_size)."""
+        """The next frames: (frames, features) -> (frames, hidden_size)."""
         return torch.cat([self._step(frame[None]) for frame in features])
 
     def _step(self, vectors: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from torch.nn import functional
 State = tuple[Tensor, Tensor]  # what an LSTM knows after a frame: its outputs and its cells
 
 
-class Stack(nn.LSTM):
+class Stack(nn.Module):
     """LSTM layers one above the other, each given all bands of a frame at once.
 
     Args:
@@ -25,44 +25,47 @@ class Stack(nn.LSTM):
     stride = 1  # frames that are heard as one
 
     def __init__(self, features: int, units: int, layers: int, bidirectional: bool, dropout: float) -> None:
-        super().__init__(features, units, layers, batch_first=True, bidirectional=bidirectional, dropout=dropout)
+        super().__init__()
+        self.lstm = nn.LSTM(features, units, layers, batch_first=True, bidirectional=bidirectional, dropout=dropout)
         self.directions = 2 if bidirectional else 1
-        self.entered_size, self.heard_size = features, units
-        self.size = self.said_size = units * self.directions
+        self.projected_size, self.direction_size = features, units
+        self.size = self.hidden_size = units * self.directions
 
-    def forward(self, features: Tensor) -> Tensor:  # type: ignore[override]
-        """(batch, frames, features) -> what is said of each frame, (batch, frames, said_size)."""
-        return functional.dropout(super().forward(features)[0], self.dropout, self.training)
+    def forward(self, features: Tensor) -> Tensor:
+        """(batch, frames, features) -> hidden vectors, (batch, frames, hidden_size)."""
+        return functional.dropout(self.lstm(features)[0], self.lstm.dropout, self.training)
 
-    def enter(self, features: Tensor) -> Tensor:
+    def project_in(self, features: Tensor) -> Tensor:
         """What the first layer is given: (frames, features) -> the same."""
         return features
 
-    def hear(self, layer: int, direction: int, frames: Tensor, state: State | None) -> tuple[Tensor, State]:
+    def run_direction(self, layer: int, direction: int, frames: Tensor, state: State | None) -> tuple[Tensor, State]:
         """Runs one direction of one layer over a block of a song.
 
         Args:
-            direction: 0 hears the frames forward, 1 backward.
-            frames: (frames, size), in order in time: what `enter` or, of the layer below, `join` gave.
-            state: the state that the block before, in the direction of hearing, returned.
+            layer: number of the layer, from 0.
+            direction: 0 goes through the frames forward, 1 backward.
+            frames: (frames, size), in order in time: what `project_in` or, of the layer below, `merge` gave.
+            state: what the block before, in this direction, returned; None at the first.
 
         Returns:
-            (frames, heard_size), in order in time, and the state at the end of the block.
+            (frames, direction_size), in order in time, and the state at the end of the block.
         """
-        heard, state = _hear(self, layer * self.directions + direction, direction, frames[:, None], state)
-        return heard[:, 0], state
+        number = layer * self.directions + direction
+        outputs, state = _run_lstm(self.lstm, number, direction, frames[:, None], state)
+        return outputs[:, 0], state
 
-    def join(self, layer: int, below: Tensor, *heard: Tensor) -> Tensor:
-        """What a layer gives, of what it was given and what each of its directions heard: (frames, size)."""
-        return torch.cat(heard, 1)
+    def merge(self, layer: int, below: Tensor, *outputs: Tensor) -> Tensor:
+        """What a layer gives, of what it was given and what each of its directions found: (frames, size)."""
+        return torch.cat(outputs, 1)
 
-    def leave(self, frames: Tensor) -> Tensor:
-        """What is said of each frame, of what the last layer gives: (frames, size) -> (frames, said_size)."""
+    def project_out(self, frames: Tensor) -> Tensor:
+        """Hidden vectors of what the last layer gives: (frames, size) -> (frames, hidden_size)."""
         return frames
 
 
 class DualPath(nn.Module):
-    """Hears each group of neighbouring bands along time, then each frame along its groups, and so on.
+    """LSTMs along time over each group of neighbouring bands, then over the groups of each frame, and so on.
 
     All groups share their weights, so that what is learned of one pitch is known at all of them, and little material
     teaches much (Luo, Chen & Yoshioka 2020, arXiv 1910.06379; Luo & Yu 2023, arXiv 2209.15174). `stride` neighbouring
@@ -71,7 +74,7 @@ class DualPath(nn.Module):
     Args:
         bands: of a frame.
         features: numbers that are given of each frame; a multiple of the bands, kind by kind.
-        said: numbers that are said of each band in the end.
+        cell_size: numbers of the hidden vector for each band.
         groups: of bands, all of the same number of them.
         width: numbers that stand for a group.
         units: of each LSTM and direction.
@@ -85,7 +88,7 @@ class DualPath(nn.Module):
         self,
         bands: int,
         features: int,
-        said: int,
+        cell_size: int,
         groups: int,
         width: int,
         units: int,
@@ -98,51 +101,52 @@ class DualPath(nn.Module):
         self.directions = 2 if bidirectional else 1
         self.groups, self.group_bands = groups, bands // groups
         self.stride, self.kinds = stride, features // bands
-        self.entered_size = self.size = groups * width
-        self.heard_size = groups * units
-        self.said_size = bands * said
-        self.entrance = GroupedLinear(groups, stride * features // groups, width)
+        self.projected_size = self.size = groups * width
+        self.direction_size = groups * units
+        self.hidden_size = bands * cell_size
+        self.input_projection = GroupedLinear(groups, stride * features // groups, width)
         time = [Path(width, units, self.directions, dropout) for _ in range(layers)]
         band = [Path(width, units, 2, dropout) for _ in range(layers)]
         self.time_paths: Sequence[Path] = nn.ModuleList(time)  # type: ignore[assignment]
         self.band_paths: Sequence[Path] = nn.ModuleList(band)  # type: ignore[assignment]
         self.norm = nn.LayerNorm(width)
-        self.exit = GroupedLinear(groups, width, stride * said * bands // groups)
+        self.output_projection = GroupedLinear(groups, width, stride * cell_size * bands // groups)
 
     def forward(self, features: Tensor) -> Tensor:
-        """(batch, frames, features) -> what is said of each frame, (batch, frames, said_size)."""
-        found = self.of_groups(self.enter(features)).transpose(0, 1)
+        """(batch, frames, features) -> hidden vectors, (batch, frames, hidden_size)."""
+        found = self.of_groups(self.project_in(features)).transpose(0, 1)
         steps, batch, groups, width = found.shape
         for time, band in zip(self.time_paths, self.band_paths, strict=True):
             found = time(found.reshape(steps, batch * groups, width)).reshape(steps * batch, groups, width)
             found = band(found.transpose(0, 1)).transpose(0, 1).reshape(steps, batch, groups, width)
-        return self.leave(found.transpose(0, 1).flatten(-2))[:, : features.shape[1]]
+        return self.project_out(found.transpose(0, 1).flatten(-2))[:, : features.shape[1]]
 
-    def enter(self, features: Tensor) -> Tensor:
+    def project_in(self, features: Tensor) -> Tensor:
         """What the first layer is given: (..., frames, features) -> (..., frames / stride, size)."""
         whole = functional.pad(features, (0, 0, 0, -features.shape[-2] % self.stride))
         cells = whole.reshape(*whole.shape[:-2], -1, self.stride, self.kinds, self.groups, self.group_bands)
-        entered: Tensor = self.entrance(cells.movedim(-2, -4).flatten(-3))
-        return entered.flatten(-2)
+        projected: Tensor = self.input_projection(cells.movedim(-2, -4).flatten(-3))
+        return projected.flatten(-2)
 
-    def hear(self, layer: int, direction: int, frames: Tensor, state: State | None) -> tuple[Tensor, State]:
-        """Runs one direction of one path along time over a block of a song; see `Stack.hear`."""
+    def run_direction(self, layer: int, direction: int, frames: Tensor, state: State | None) -> tuple[Tensor, State]:
+        """Runs one direction of one path along time over a block of a song; see `Stack.run_direction`."""
         path = self.time_paths[layer]
-        heard, state = _hear(path.recurrent, direction, direction, path.norm(self.of_groups(frames)), state)
-        return heard.flatten(1), state
+        lines = path.norm(self.of_groups(frames))
+        outputs, state = _run_lstm(path.recurrent, direction, direction, lines, state)
+        return outputs.flatten(1), state
 
-    def join(self, layer: int, below: Tensor, *heard: Tensor) -> Tensor:
-        """What the paths of a layer give, of what they were given and what each direction heard along time."""
-        both = torch.cat([self.of_groups(part) for part in heard], -1)
+    def merge(self, layer: int, below: Tensor, *outputs: Tensor) -> Tensor:
+        """What the paths of a layer give, of what they were given and what each direction found along time."""
+        both = torch.cat([self.of_groups(part) for part in outputs], -1)
         along_time = self.of_groups(below) + self.time_paths[layer].out(both)
         found: Tensor = self.band_paths[layer](along_time.transpose(0, 1)).transpose(0, 1)
         return found.flatten(-2)
 
-    def leave(self, frames: Tensor) -> Tensor:
-        """What is said of each frame: (..., frames / stride, size) -> (..., frames, said_size)."""
-        said: Tensor = self.exit(self.norm(self.of_groups(frames)))
-        by_frame = said.reshape(*said.shape[:-1], self.stride, -1).movedim(-2, -3)
-        return by_frame.reshape(*frames.shape[:-2], -1, self.said_size)
+    def project_out(self, frames: Tensor) -> Tensor:
+        """Hidden vectors: (..., frames / stride, size) -> (..., frames, hidden_size)."""
+        hidden: Tensor = self.output_projection(self.norm(self.of_groups(frames)))
+        by_frame = hidden.reshape(*hidden.shape[:-1], self.stride, -1).movedim(-2, -3)
+        return by_frame.reshape(*frames.shape[:-2], -1, self.hidden_size)
 
     def of_groups(self, vectors: Tensor) -> Tensor:
         """(..., size) -> (..., groups, size / groups)."""
@@ -150,7 +154,7 @@ class DualPath(nn.Module):
 
 
 class Path(nn.Module):
-    """An LSTM that adds what it hears along lines to them: (places, lines, width) -> the same shape."""
+    """An LSTM whose outputs along lines are added to them: (places, lines, width) -> the same shape."""
 
     def __init__(self, width: int, units: int, directions: int, dropout: float) -> None:
         super().__init__()
@@ -181,13 +185,15 @@ class GroupedLinear(nn.Module):
         return found.transpose(0, 1).reshape(*vectors.shape[:-1], self.weight.shape[-1])
 
 
-def _hear(recurrent: nn.LSTM, number: int, direction: int, frames: Tensor, state: State | None) -> tuple[Tensor, State]:
+def _run_lstm(
+    recurrent: nn.LSTM, number: int, direction: int, frames: Tensor, state: State | None
+) -> tuple[Tensor, State]:
     """Runs the weights `number` of an LSTM over (frames, lines, size), backward if `direction` is 1."""
     weights: list[Tensor] = [*recurrent.all_weights[number]]
     if state is None:
         state = (frames.new_zeros(1, frames.shape[1], recurrent.hidden_size),) * 2
     # Biases, one layer, no dropout, not in training, one direction, frames first.
-    heard, hidden, cell = torch.lstm(
+    outputs, hidden, cell = torch.lstm(
         frames.flip(0) if direction else frames, state, weights, True, 1, 0.0, False, False, False
     )
-    return heard.flip(0) if direction else heard, (hidden, cell)
+    return outputs.flip(0) if direction else outputs, (hidden, cell)

@@ -17,7 +17,7 @@ from stems.report import explanation, figures
 from stems.report.listening import Listening, bit_rate_for
 from stems.report.page import embedded, page, part
 from stems.report.source import Source
-from stems.song.clustered import Clustered
+from stems.song.clustered import ClusteredSong
 
 if TYPE_CHECKING:
     from stems.separator import Separator
@@ -50,7 +50,7 @@ def song_report(
     names = tuple(source.stems or separator.stems)
     bit_rate = bit_rate_for(song.seconds, len(names))
     stems = {name: Listening(form.sample_rate, form.channels, song.samples, bit_rate) for name in names}
-    observed: list[Clustered] = []
+    observed: list[ClusteredSong] = []
     blocks = separator.separate(
         song, form.sample_rate, sensitivity=sensitivity, progress=progress, observe=observed.append
     )
@@ -74,7 +74,7 @@ def song_report(
 
 def _sections(
     stems: Mapping[str, Listening],
-    found: Clustered,
+    found: ClusteredSong,
     separator: Separator,
     sensitivity: float,
     sample_rate: int,
@@ -91,10 +91,10 @@ def _sections(
 
 
 @torch.inference_mode()
-def _unhinted(found: Clustered, model: Model, sensitivity: float) -> Tensor:
+def _unhinted(found: ClusteredSong, model: Model, sensitivity: float) -> Tensor:
     """Where the model's own clusters would have come to rest without hints, (stems, dimensions)."""
     weights = model.weigh(found.powers.gather(1, found.loudest)).flatten()
-    return model.centroids(found.embeddings.flatten(0, 1), weights, float(model.sensitivity) * sensitivity)
+    return model.centroids(found.embeddings.flatten(0, 1), weights, float(model.kappa) * sensitivity)
 
 
 def _scripts(stems: Mapping[str, Listening]) -> str:

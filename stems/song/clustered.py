@@ -11,7 +11,7 @@ from stems.song.guidance import Leaning
 
 
 @dataclass(frozen=True)
-class Clustered:
+class ClusteredSong:
     """The landmarks of a song, evenly spread frames, and in each its loudest cells, clustered.
 
     Attributes:

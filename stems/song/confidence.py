@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from stems.song.clustered import Clustered
+    from stems.song.clustered import ClusteredSong
 
 BARELY_THERE = 1e-6  # of all weight: a stem with less has no figure
 
@@ -71,18 +71,18 @@ def silhouette(embeddings: Tensor, centroids: Tensor) -> Tensor:
     return (other - own) / torch.maximum(other, own).clamp(min=torch.finfo(own.dtype).tiny)
 
 
-def confidence(found: Clustered) -> Confidence:
+def confidence(found: ClusteredSong) -> Confidence:
     """The confidence of a whole song."""
     return _confidence(found, slice(None))
 
 
-def confidence_over_time(found: Clustered, step_seconds: float = 1.0) -> list[Confidence]:
+def confidence_over_time(found: ClusteredSong, step_seconds: float = 1.0) -> list[Confidence]:
     """The confidence of every step of a song, the last of which may be shorter."""
     steps = (found.seconds.clamp(min=0) / step_seconds).long()
     return [_confidence(found, steps == step) for step in range(int(steps.max()) + 1)]
 
 
-def _confidence(found: Clustered, landmarks: slice | Tensor) -> Confidence:
+def _confidence(found: ClusteredSong, landmarks: slice | Tensor) -> Confidence:
     embeddings = found.embeddings[landmarks].flatten(0, 1)
     powers = found.powers[landmarks].gather(1, found.loudest[landmarks]).double().flatten()
     shares = found.clusters.shares(embeddings).double()

@@ -84,11 +84,11 @@ class Frames:
 
 
 @dataclass
-class Heard:
-    """What `listen` found.
+class EncodedSong:
+    """A song after the recurrent layers: what `encode_song` found.
 
     Attributes:
-        recurrent: the layers that heard it.
+        recurrent: the layers that encoded it.
         total: number of the song's frames.
         frames: what the last of the layers gives.
         textures: what is kept of the textures of every frame, if the network looks at them.
@@ -109,8 +109,8 @@ class Heard:
         """Contexts of `count` frames from frame `first` on, fewer at the end: (frames, size)."""
         stride, end = self.recurrent.stride, min(first + count, self.total)
         found = self.frames.read(first // stride, -(-end // stride) - first // stride)
-        said = self.recurrent.leave(found.to(self.kept_levels.device))[first % stride :][: end - first]
-        return said if self.textures is None else torch.cat([said, self.textures.read(first, count).to(said)], 1)
+        hidden = self.recurrent.project_out(found.to(self.kept_levels.device))[first % stride :][: end - first]
+        return hidden if self.textures is None else torch.cat([hidden, self.textures.read(first, count).to(hidden)], 1)
 
     def close(self) -> None:
         """Forgets the contexts."""
@@ -119,14 +119,14 @@ class Heard:
                 frames.close()
 
 
-def listen(
+def encode_song(
     song: Readable,
     model: Model,
     grid: Grid,
     gain: float,
     keep: Tensor,
     report: Callable[[float], None] = lambda share: None,
-) -> Heard:
+) -> EncodedSong:
     """Runs the recurrent layers over a song.
 
     Each layer hears all frames before the next one begins, forward and backward at the same time, and its states go on
@@ -158,7 +158,7 @@ def listen(
         done += frames
         report(done / work)
 
-    frames, textures = Frames(recurrent.entered_size), Frames(network.kept_size) if network.kept_size else None
+    frames, textures = Frames(recurrent.projected_size), Frames(network.kept_size) if network.kept_size else None
     running, written = RunningFeatures(network), 0
     waiting = kept_levels.new_zeros(0, network.features_size)  # features of a stride that is not whole yet
     for _, piece in spectra(song, grid, PIECE_FRAMES, device):
@@ -172,26 +172,26 @@ def listen(
             textures.write(written, kept)
         features = torch.cat([waiting, features])
         whole = len(features) if last else len(features) // recurrent.stride * recurrent.stride
-        frames.write((written - len(waiting)) // recurrent.stride, recurrent.enter(features[:whole]))
+        frames.write((written - len(waiting)) // recurrent.stride, recurrent.project_in(features[:whole]))
         written, waiting = written + len(kept), features[whole:]
         advance(levels.shape[1])
     threads = torch.get_num_threads()
     try:  # a frame is too little work to be shared among cores, but each direction can have its own
         with ThreadPoolExecutor(min(recurrent.directions, threads), "", torch.set_num_threads, (1,)) as pool:
             for layer in range(network.shape.layers):
-                directions = _hear(recurrent, layer, frames, steps, pool, advance)
-                frames = _join(recurrent, layer, [frames, *directions], steps, pool, advance)
+                directions = _run_directions(recurrent, layer, frames, steps, pool, advance)
+                frames = _merge_directions(recurrent, layer, [frames, *directions], steps, pool, advance)
     finally:
         torch.set_num_threads(threads)  # or threads to come would have one
-    heard = Heard(recurrent, total, frames, textures, keep, kept_contexts, kept_levels)
+    encoded = EncodedSong(recurrent, total, frames, textures, keep, kept_contexts, kept_levels)
     for first in range(0, total, BLOCK_FRAMES):
         places, chosen = among(first, BLOCK_FRAMES)
         if len(chosen):
-            kept_contexts[places] = heard.context(first, BLOCK_FRAMES)[chosen.to(device)]
-    return heard
+            kept_contexts[places] = encoded.context(first, BLOCK_FRAMES)[chosen.to(device)]
+    return encoded
 
 
-def _hear(
+def _run_directions(
     recurrent: Stack | DualPath,
     layer: int,
     below: Frames,
@@ -199,23 +199,23 @@ def _hear(
     pool: ThreadPoolExecutor,
     advance: Callable[[int], None],
 ) -> list[Frames]:
-    """What each direction of a layer hears in all that the layer below has found."""
+    """What each direction of a layer makes of all that the layer below has found."""
     device, directions = next(recurrent.parameters()).device, range(recurrent.directions)
-    found = [Frames(recurrent.heard_size) for _ in directions]
+    found = [Frames(recurrent.direction_size) for _ in directions]
     states: list[State | None] = [None for _ in directions]
     blocks = range(0, steps, BLOCK_FRAMES)
     for forward_and_backward in zip(blocks, reversed(blocks), strict=True):
         firsts = forward_and_backward[: len(directions)]
         inputs = [below.read(first, BLOCK_FRAMES).to(device) for first in firsts]
-        heard = pool.map(partial(_infer, recurrent.hear, layer), directions, inputs, states)
-        for direction, (vectors, state) in enumerate(heard):
+        outputs = pool.map(partial(_infer, recurrent.run_direction, layer), directions, inputs, states)
+        for direction, (vectors, state) in enumerate(outputs):
             states[direction] = state
             found[direction].write(firsts[direction], vectors)
             advance(len(vectors))
     return found
 
 
-def _join(
+def _merge_directions(
     recurrent: Stack | DualPath,
     layer: int,
     parts: Sequence[Frames],
@@ -223,14 +223,14 @@ def _join(
     pool: ThreadPoolExecutor,
     advance: Callable[[int], None],
 ) -> Frames:
-    """What a layer gives, of what the layer below has found and what each of its own directions heard."""
+    """What a layer gives, of what the layer below has found and what each of its own directions found."""
     device = next(recurrent.parameters()).device
     joined = parts[0] if parts[0].size == recurrent.size else Frames(recurrent.size)
     blocks = range(0, steps, BLOCK_FRAMES)
     for first in range(0, len(blocks), 2):  # each pair is read before it is written, often to where it was
         pair = blocks[first : first + 2]
         read = [[frames.read(place, BLOCK_FRAMES).to(device) for place in pair] for frames in parts]
-        for place, vectors in zip(pair, pool.map(partial(_infer, recurrent.join, layer), *read), strict=True):
+        for place, vectors in zip(pair, pool.map(partial(_infer, recurrent.merge, layer), *read), strict=True):
             joined.write(place, vectors)
             advance(len(vectors))
     for frames in parts:

@@ -15,7 +15,7 @@ from stems.clustering import assign, cluster
 from stems.hints import Hint
 from stems.methods import Clusters, Start
 from stems.model import Model
-from stems.song.encoded import Heard
+from stems.song.encoded import EncodedSong
 from stems.song.landmarks import Cells, loudest_cells, middles
 from stems.spectrum import REFERENCE_RATE, Bands, Grid
 
@@ -72,7 +72,7 @@ def follow(hints: Sequence[tuple[Hint, Cells]], stems: Sequence[str], start: Sta
     if not hints:
         return start
     known = start.directions
-    settled = cluster(*song, known, start.sensitivity, start.pull, start.iterations)
+    settled = cluster(*song, known, start.kappa, start.pull, start.iterations)
     added = known.new_zeros(len(stems), known.shape[1])
     log_priors = known.new_zeros(len(stems))
     directions = torch.cat([known, torch.zeros_like(added[len(known) :])])
@@ -83,7 +83,7 @@ def follow(hints: Sequence[tuple[Hint, Cells]], stems: Sequence[str], start: Sta
         embeddings = torch.cat([points for points, _ in cells])
         weights = torch.cat([weights / weights.sum().clamp(min=1e-12) / len(cells) for _, weights in cells])
         if index < len(known):
-            before = assign(embeddings, settled, start.sensitivity)[:, index]
+            before = assign(embeddings, settled, start.kappa)[:, index]
             news = weights * (biased(before, least_bias(before, weights)) - before)
         else:
             news = weights * special((embeddings, weights), song)
@@ -157,17 +157,19 @@ def _density(places: Tensor, cells: Tensor, weights: Tensor) -> Tensor:
     return (NEARNESS * (places @ cells[drawn].T - 1)).exp().mean(1)
 
 
-def hinted_cells(hints: Sequence[Hint], heard: Heard, model: Model, grid: Grid, total: int) -> list[tuple[Hint, Cells]]:
+def hinted_cells(
+    hints: Sequence[Hint], encoded: EncodedSong, model: Model, grid: Grid, total: int
+) -> list[tuple[Hint, Cells]]:
     """Each hint with the loudest cells in its span and band.
 
     Args:
         hints: all inside of the song.
-        heard: with the frames that `hinted_frames` gave kept.
+        encoded: with the frames that `hinted_frames` gave kept.
         total: frames of the song.
     """
     bands = model.design.bands
     return [
-        (hint, loudest_cells(heard, model, grid, hinted_frames([hint], grid, total), bands_of(hint, bands)))
+        (hint, loudest_cells(encoded, model, grid, hinted_frames([hint], grid, total), bands_of(hint, bands)))
         for hint in hints
     ]
 

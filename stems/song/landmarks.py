@@ -8,11 +8,10 @@ import torch
 from torch import Tensor
 
 from stems.model import Model
-from stems.song.encoded import Heard
+from stems.song.encoded import EncodedSong
 from stems.spectrum import OVERLAP, Grid
 
 LANDMARKS = 4096  # at most
-CLUSTERED_SHARE = 0.2  # of the bands of a frame: its loudest
 FRAMES_AT_ONCE = 128
 
 
@@ -50,19 +49,19 @@ def middles(frames: Tensor, grid: Grid) -> Tensor:
     return (frames - (OVERLAP / 2 - 1)) * grid.frame_seconds
 
 
-def loudest_cells(heard: Heard, model: Model, grid: Grid, frames: Tensor, bands: Tensor | None = None) -> Cells:
+def loudest_cells(encoded: EncodedSong, model: Model, grid: Grid, frames: Tensor, bands: Tensor | None = None) -> Cells:
     """The loudest cells of frames that were kept.
 
     Args:
         frames: their numbers.
         bands: (bands,), true where cells may lie; everywhere by default.
     """
-    places = torch.searchsorted(heard.kept, frames).to(heard.kept_contexts.device)
-    contexts = heard.kept_contexts[places]
-    powers = model.design.bands.powers(heard.kept_levels[:, places], grid)
+    places = torch.searchsorted(encoded.kept, frames).to(encoded.kept_contexts.device)
+    contexts = encoded.kept_contexts[places]
+    powers = model.design.bands.powers(encoded.kept_levels[:, places], grid)
     allowed = powers if bands is None else powers.masked_fill(~bands.to(powers.device), -1)
     count = powers.shape[1] if bands is None else int(bands.sum())
-    chosen, loudest = allowed.topk(max(1, round(CLUSTERED_SHARE * count)), dim=1)
+    chosen, loudest = allowed.topk(max(1, round(model.design.clustering.share * count)), dim=1)
     embeddings = []
     for first in range(0, len(frames), FRAMES_AT_ONCE):
         some = slice(first, first + FRAMES_AT_ONCE)

@@ -290,7 +290,7 @@ def _keep(
     average.save(run / "model.safetensors")
     if mean_score(entry) >= max((mean_score(earlier) for earlier in _log(run)), default=-math.inf):
         average.save(run / "best.safetensors")
-    entry["sensitivity"] = round(float(average.sensitivity.detach()), 3)
+    entry["kappa"] = round(float(average.kappa.detach()), 3)
     with open(run / "log.jsonl", "a") as log:
         log.write(json.dumps(entry) + "\n")
     write_checkpoint(run, recipe, progress, model, average, optimiser)

@@ -136,7 +136,7 @@ class Mixer:
             for part in parts:
                 level = augment.loudness(part)
                 if level > 1e-3:
-                    part *= np.float32(0.1 / level * 10 ** (rng.uniform(-5, 5) / 20))
+                    part *= np.float32(self.recipe.data.loudness / level * 10 ** (rng.uniform(-5, 5) / 20))
         return parts, merged
 
     def _vary(self, rng: np.random.Generator, parts: np.ndarray) -> None:
@@ -159,7 +159,7 @@ class Mixer:
             audio = self._excerpt(rng, draw(rng, self.voices), data.voices_changed)
             level = augment.loudness(audio)
             if level > 1e-4:
-                audio = audio * np.float32(0.1 / level * 10 ** (-rng.uniform(0, 8) * number / 20))
+                audio = audio * np.float32(data.loudness / level * 10 ** (-rng.uniform(0, 8) * number / 20))
                 if happens(rng, data.choirs):
                     audio = augment.choir(rng, audio)
             out += audio
@@ -189,7 +189,7 @@ class Mixer:
     def _finish(self, rng: np.random.Generator, parts: np.ndarray, groups: np.ndarray) -> Mix:
         level = augment.loudness(parts.sum(0))
         if level > 1e-4:
-            parts = parts * np.float32(0.1 / level * 10 ** (rng.normal(0, 3) / 20))
+            parts = parts * np.float32(self.recipe.data.loudness / level * 10 ** (rng.normal(0, 3) / 20))
         parts = augment.glued(rng, augment.narrower(rng, parts))
         top_hz = float(rng.uniform(9000, 17000)) if rng.random() < 0.2 else None
         reference, match = None, 0.0

@@ -9,7 +9,7 @@ from typing import Any, get_type_hints
 from stems.card import STEMS
 from stems.errors import RecipeError
 from stems.files.toml import read_toml
-from stems.model import Clustering, Design
+from stems.model import ClusteringSettings, Design
 from stems.network.embedding import NetworkShape
 from stems.network.texture import SPREADS
 from stems.spectrum import Bands
@@ -31,6 +31,7 @@ class Data:
             mixes two voices instead of a band.
         musdb: draw from MUSDB18's training set (`--musdb`), with this weight.
         validation: folders of songs, never trained on.
+        loudness: root mean square of the mixtures, full scale being 1; the model's card tells it.
         frames: length of an excerpt.
         scored_frames: frames of an excerpt, drawn at random, that the losses look at. Neighbours are alike, and
             most of the time goes into embeddings, so a quarter of them teaches as much in half the time.
@@ -56,6 +57,7 @@ class Data:
     singers: dict[str, float] = field(default_factory=dict)
     musdb: float = 0.0
     validation: tuple[str, ...] = ()
+    loudness: float = 0.1
     frames: int = 256
     scored_frames: int = 64
     uses: int = 1
@@ -135,14 +137,15 @@ class Recipe:
     data: Data = field(default_factory=Data)
     bands: Bands = field(default_factory=Bands)
     network: NetworkShape = field(default_factory=NetworkShape)
-    clustering: Clustering = field(default_factory=Clustering)
+    clustering: ClusteringSettings = field(default_factory=ClusteringSettings)
     objective: Objective = field(default_factory=Objective)
     schedule: Schedule = field(default_factory=Schedule)
 
     @property
     def design(self) -> Design:
         """The model that this recipe trains."""
-        return Design(VOICES if self.data.singers else STEMS, self.bands, self.network, self.clustering)
+        stems = VOICES if self.data.singers else STEMS
+        return Design(stems, self.bands, self.network, self.clustering, self.data.loudness)
 
 
 def read_recipe(path: str | Path) -> Recipe:

@@ -49,7 +49,7 @@ class Validation:
             self.songs[name] = [
                 [
                     cells_of(mix, recipe.bands, self.grid)
-                    for mix in _excerpts(track, self.stems, max(1, EXCERPTS // len(tracks)))
+                    for mix in _excerpts(track, self.stems, max(1, EXCERPTS // len(tracks)), recipe.data.loudness)
                 ]
                 for track in tracks
             ]
@@ -78,8 +78,8 @@ class Validation:
         return framewise_sdr(shares, cells, 1 / self.grid.frame_seconds)[0]
 
 
-def _excerpts(track: Track, stems: tuple[str, ...], most: int) -> list[Mix]:
-    """Evenly spread excerpts of a track."""
+def _excerpts(track: Track, stems: tuple[str, ...], most: int, known: float) -> list[Mix]:
+    """Evenly spread excerpts of a track, all brought to the root mean square `known`."""
     count = min(int(SECONDS * 44100), len(track))
     number = min(most, max(1, len(track) // count))
     mixes = []
@@ -91,6 +91,6 @@ def _excerpts(track: Track, stems: tuple[str, ...], most: int) -> list[Mix]:
                 parts[index] = track.stems[stem].excerpt(start, count)
         level = loudness(parts.sum(0))
         if level > 1e-4:
-            parts *= np.float32(0.1 / level)
+            parts *= np.float32(known / level)
             mixes.append(Mix(parts.sum(0), parts, np.eye(len(stems), dtype=np.float32)))
     return mixes

@@ -13,7 +13,6 @@ from stems.train.material import Recording, draw, find_recordings
 from stems.train.mixes import CHANGED, Mix
 from stems.train.recipe import VOICES, Recipe
 
-LOUDNESS = 0.1  # root mean square of a mixture, as in the mixes of songs
 LARGEST_DIFFERENCE_DB = 5.0  # between the levels of the voices
 LOOKS = 3  # at a recording, for an excerpt in which the voice sounds
 BLOCK = 2205  # samples
@@ -43,7 +42,7 @@ class Duets:
         parts = np.repeat(lines[:, None], 2, 1)
         level = augment.loudness(parts.sum(0))
         if level > 1e-4:
-            parts *= np.float32(LOUDNESS / level * 10 ** (rng.normal(0, 3) / 20))
+            parts *= np.float32(self.recipe.data.loudness / level * 10 ** (rng.normal(0, 3) / 20))
         return Mix(parts.sum(0), parts, np.eye(len(VOICES), dtype=np.float32))
 
     def _line(self, rng: np.random.Generator, recordings: list[Recording]) -> np.ndarray:
@@ -54,7 +53,7 @@ class Duets:
         starts = rng.integers(max(1, len(recording) - count), size=LOOKS)
         audio = max((recording.excerpt(int(start), count) for start in starts), key=activity).mean(0, keepdims=True)
         audio = augment.change_speed(audio, speed)[:, : self.samples]
-        even: np.ndarray = audio[0] * np.float32(LOUDNESS / max(augment.loudness(audio), 1e-4))
+        even: np.ndarray = audio[0] * np.float32(self.recipe.data.loudness / max(augment.loudness(audio), 1e-4))
         return even
 
 

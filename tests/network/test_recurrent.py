@@ -31,21 +31,21 @@ def test_layer_by_layer_and_block_by_block_it_is_the_same(
     features: torch.Tensor, kind: str, stride: int, block: int, bidirectional: bool
 ) -> None:
     recurrent = layers_of(kind, stride=stride, bidirectional=bidirectional)
-    frames = recurrent.enter(features)
+    frames = recurrent.project_in(features)
     for layer in range(2):
         directions = []
         for direction in range(recurrent.directions):
             state: State | None = None
             parts = []
             for part in frames.split(block)[:: -1 if direction else 1]:
-                heard, state = recurrent.hear(layer, direction, part, state)
+                heard, state = recurrent.run_direction(layer, direction, part, state)
                 parts.append(heard)
             directions.append(torch.cat(parts[:: -1 if direction else 1]))
         blocks = zip(*(vectors.split(block) for vectors in (frames, *directions)), strict=True)
-        frames = torch.cat([recurrent.join(layer, *parts) for parts in blocks])
-    said = recurrent.leave(frames)[:FRAMES]
+        frames = torch.cat([recurrent.merge(layer, *parts) for parts in blocks])
+    said = recurrent.project_out(frames)[:FRAMES]
     torch.testing.assert_close(said, recurrent(features[None])[0], rtol=1e-4, atol=1e-5)
-    assert said.shape == (FRAMES, recurrent.said_size)
+    assert said.shape == (FRAMES, recurrent.hidden_size)
 
 
 @torch.inference_mode()

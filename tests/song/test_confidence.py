@@ -12,14 +12,14 @@ import torch
 from torch.nn import functional
 
 from stems.methods import Soft
-from stems.song.clustered import Clustered
+from stems.song.clustered import ClusteredSong
 from stems.song.confidence import certainty, confidence, confidence_over_time, silhouette
 
 STEMS = ("drums", "bass", "vocals", "other")
 LANDMARKS, CELLS, BANDS, DIMENSIONS = 60, 8, 24, 12
 
 
-def clustered(spread: float, sensitivity: float = 20.0, distance: float = 1.0, seed: int = 0) -> Clustered:
+def clustered(spread: float, sensitivity: float = 20.0, distance: float = 1.0, seed: int = 0) -> ClusteredSong:
     """Four clusters of cells around centroids.
 
     spread: of the cells around their centroids; 0 puts them on it.
@@ -30,7 +30,7 @@ def clustered(spread: float, sensitivity: float = 20.0, distance: float = 1.0, s
     owners = torch.arange(LANDMARKS * CELLS).reshape(LANDMARKS, CELLS) % 4
     noise = torch.randn(LANDMARKS, CELLS, DIMENSIONS, generator=random)
     powers = torch.rand(LANDMARKS, BANDS, generator=random) + 0.1
-    return Clustered(
+    return ClusteredSong(
         stems=STEMS,
         anchors=centroids,
         clusters=Soft(centroids, sensitivity),
@@ -42,7 +42,7 @@ def clustered(spread: float, sensitivity: float = 20.0, distance: float = 1.0, s
     )
 
 
-def figures(found: Clustered) -> np.ndarray:
+def figures(found: ClusteredSong) -> np.ndarray:
     """All figures of a song in one array."""
     whole = confidence(found)
     return np.array([*whole.posterior.values(), *whole.silhouette.values(), whole.song])
@@ -145,7 +145,7 @@ def test_a_separation_tells_its_confidence_at_every_rate(small_model, rate, chan
     from stems.separator import Separator, _Array
 
     mixture = np.random.default_rng(0).standard_normal((channels, 5 * rate), np.float32) * 0.1
-    observed: list[Clustered] = []
+    observed: list[ClusteredSong] = []
     song = _Array(mixture)
     blocks = list(Separator(small_model, "cpu").separate(song, rate, observe=observed.append))
     assert len(observed) == 1 and sum(block.stems["drums"].shape[1] for block in blocks) == song.samples
@@ -160,7 +160,7 @@ def test_a_separation_tells_its_confidence_at_every_rate(small_model, rate, chan
 def test_silence_has_no_confidence(small_model):
     from stems.separator import Separator, _Array
 
-    observed: list[Clustered] = []
+    observed: list[ClusteredSong] = []
     silence = _Array(np.zeros((2, 44100), np.float32))
     list(Separator(small_model, "cpu").separate(silence, 44100, observe=observed.append))
     assert np.isnan(figures(observed[0])).all()
@@ -170,7 +170,7 @@ def test_the_example_is_more_certain_of_its_singer_where_she_sings(music):
     from stems.separator import Separator, _Array
 
     audio, rate = music
-    observed: list[Clustered] = []
+    observed: list[ClusteredSong] = []
     next(Separator(device="cpu").separate(_Array(audio), rate, observe=observed.append))
     vocals = np.array([step.posterior["vocals"] for step in confidence_over_time(observed[0])])
     assert np.mean(vocals[5:21]) > np.mean(vocals[:4])

@@ -16,7 +16,7 @@ import torch
 import stems.song.encoded
 from stems.model import Design, Model
 from stems.network.embedding import NetworkShape
-from stems.song.encoded import Frames, listen, spectra
+from stems.song.encoded import Frames, encode_song, spectra
 from stems.spectrum import FLOOR_DB, OVERLAP, Bands, Grid, analyse
 
 
@@ -100,7 +100,7 @@ def test_a_song_is_heard_as_a_whole_whatever_the_length_of_blocks(
     model = Model(Design(bands=Bands(count=96), network=shape)).eval()
     grid, song = model.grid(8_000), noise(60_000)
     shares: list[float] = []
-    heard = listen(song, model, grid, 0.5, torch.arange(9), shares.append)
+    heard = encode_song(song, model, grid, 0.5, torch.arange(9), shares.append)
     levels = model.design.bands.levels(torch.cat([piece for _, piece in spectra(song, grid, 64)], 1) * 0.5, grid)
     whole = model.network.context(levels[None])[0]
     assert torch.allclose(heard.context(0, len(whole)), whole, atol=2e-3)
@@ -116,7 +116,7 @@ def test_frames_are_kept_as_they_were_heard(small_model: Model, spacing: int, mo
     grid, song = small_model.grid(8_000), noise(60_000)
     total = grid.frames(song.samples)
     keep = torch.tensor(sorted({*range(0, total, spacing), *more}))
-    heard = listen(song, small_model, grid, 1.0, keep)
+    heard = encode_song(song, small_model, grid, 1.0, keep)
     levels = small_model.design.bands.levels(torch.cat([piece for _, piece in spectra(song, grid, 64)], 1), grid)
     assert torch.equal(heard.kept, keep)
     assert torch.equal(heard.kept_contexts, heard.context(0, total)[keep])
@@ -126,7 +126,7 @@ def test_frames_are_kept_as_they_were_heard(small_model: Model, spacing: int, mo
 @torch.inference_mode()
 def test_silence_is_heard_as_the_lowest_level(small_model: Model) -> None:
     grid, song = small_model.grid(8_000), Array(np.zeros((1, 8_000), np.float32))
-    assert (listen(song, small_model, grid, 1.0, torch.arange(9)).kept_levels == FLOOR_DB).all()
+    assert (encode_song(song, small_model, grid, 1.0, torch.arange(9)).kept_levels == FLOOR_DB).all()
 
 
 @torch.inference_mode()
@@ -140,7 +140,7 @@ def test_listening_leaves_the_callers_threads_as_they_were(small_model: Model, s
     try:
         torch.set_num_threads(3)
         with pytest.raises(InterruptedError) if stopped else nullcontext():
-            listen(noise(60_000), small_model, small_model.grid(8_000), 1.0, torch.arange(9), report)
+            encode_song(noise(60_000), small_model, small_model.grid(8_000), 1.0, torch.arange(9), report)
         with ThreadPoolExecutor(1) as pool:
             assert (torch.get_num_threads(), pool.submit(torch.get_num_threads).result()) == (3, 3)
     finally:
