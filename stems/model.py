@@ -21,6 +21,7 @@ from stems.card import STEMS, find_model, read_card
 from stems.clustering import assign, cluster, find_seeds
 from stems.compatibility import FORMAT, upgrade_weights
 from stems.errors import ModelError
+from stems.files.destination import whole
 from stems.network.embedding import EmbeddingNetwork, NetworkShape
 from stems.spectrum import Bands, Grid
 
@@ -161,9 +162,9 @@ class Model(nn.Module):
             "design": asdict(self.design),
         }
         card |= {key: value for key, value in self.card.items() if key not in card}
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _replace(path, content)
-        _replace(path.with_suffix(".json"), (json.dumps(card, indent=2) + "\n").encode())
+        for place, data in ((path, content), (path.with_suffix(".json"), (json.dumps(card, indent=2) + "\n").encode())):
+            with whole(place, ModelError) as unfinished:
+                unfinished.write_bytes(data)
 
     @classmethod
     def load(cls, name_or_path: str | os.PathLike[str] = "openband") -> Model:
@@ -207,9 +208,3 @@ def design_from(data: Any) -> Design:
     if len(design.bands.edges) != design.network.bands + 1:
         raise ValueError(f"the network has {design.network.bands} bands where there are {design.bands.count}")
     return design
-
-
-def _replace(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(content)
-    temporary.replace(path)

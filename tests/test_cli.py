@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from stems.files.writing import PARTIAL_SUFFIX
+from stems.files.unfinished import PARTIAL_SUFFIX
 
 NAMES = ("drums", "bass", "vocals", "other")
 COMMAND = [sys.executable, "-c", "from stems.cli import main; main()"]

@@ -17,8 +17,9 @@ from stems.batch.plan import Settings, Task, hints_path
 from stems.batch.song_plan import HINTS_NOTE, SongPlan, kept_hints, plan_song
 from stems.errors import Cancelled, StemsError
 from stems.files.audio import Song, open_song
+from stems.files.destination import whole
 from stems.files.formats import AudioFormat
-from stems.files.writing import PARTIAL_SUFFIX, StemFiles
+from stems.files.writing import StemFiles
 from stems.hints import as_toml
 
 if TYPE_CHECKING:
@@ -183,10 +184,8 @@ def _keep_hints(plan: SongPlan) -> None:
     """Notes with which hints a song was split, so that other hints split it again."""
     path, hints = hints_path(plan.task, plan.settings), plan.settings.hints
     if hints:
-        partial = path.with_name(f".{path.name}{PARTIAL_SUFFIX}")
-        partial.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(HINTS_NOTE + as_toml(hints), encoding="utf-8")
-        partial.replace(path)
+        with whole(path) as unfinished:
+            unfinished.write_text(HINTS_NOTE + as_toml(hints), encoding="utf-8")
     elif kept_hints(path):
         path.unlink()
 

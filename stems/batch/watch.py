@@ -12,6 +12,7 @@ from threading import Event
 
 from stems.errors import OptionError, StemsError
 from stems.files.audio import READABLE_SUFFIXES
+from stems.files.destination import whole
 
 STATE_FILE = ".stems-watch.json"
 
@@ -64,13 +65,8 @@ class Watch:
         self._done[path.name] = self._given[path]
         present = {found.name for found, _ in self._stamps()}
         self._done = {name: stamp for name, stamp in self._done.items() if name in present}
-        state = self.folder / STATE_FILE
-        unfinished = state.with_suffix(".partial")
-        try:
+        with whole(self.folder / STATE_FILE, OptionError) as unfinished:
             unfinished.write_text(json.dumps({"done": self._done}, indent=1), encoding="utf-8")
-            unfinished.replace(state)
-        except OSError as error:
-            raise OptionError(f"Cannot write {state}: {error.strerror}; watch a folder that can be written.") from error
 
     def _stamps(self) -> Iterator[tuple[Path, Stamp]]:
         with suppress(OSError):  # a network drive that is away for a while
