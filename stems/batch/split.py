@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -19,6 +20,7 @@ from stems.errors import Cancelled, StemsError
 from stems.files.audio import Song, open_song
 from stems.files.destination import whole
 from stems.files.formats import AudioFormat
+from stems.files.unfinished import remove_abandoned
 from stems.files.writing import StemFiles
 from stems.hints import as_toml
 
@@ -35,7 +37,9 @@ class Result:
     """What became of a song."""
 
     song: Path
-    status: str = "done"  # or "skipped", "failed", "cancelled"; of a preview "would split", "would skip", "failed"
+    status: str = "done"
+    """Or "skipped", "failed", "cancelled"; of a preview "would split", "would skip", "failed"; of what a folder holds and
+    is not taken "passed over"."""
     outputs: dict[str, Path] = field(default_factory=dict)
     exports: list[Path] = field(default_factory=list)
     seconds: float = 0.0  # of audio
@@ -87,6 +91,8 @@ def split_song(
     with failures_in(result), open_song(task.song) as song:
         plan = plan_song(song, task, settings)
         result.outputs = plan.outputs
+        for folder in {path.parent for path in plan.outputs.values()}:
+            remove_abandoned(folder)
         if plan.is_skipped:
             result.status = "skipped"
         else:
@@ -107,11 +113,23 @@ def failures_in(result: Result) -> Iterator[None]:
         result.status, result.error, result.outputs = "cancelled", str(error), {}
     except StemsError as error:
         result.status, result.error, result.outputs = "failed", str(error), {}
-    except (OSError, RuntimeError, MemoryError) as error:  # a full disk or memory, mostly
-        reason = " ".join(str(error).split()) or type(error).__name__
-        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
-            reason = "its stems would get too long a path. Shorten --name, or choose an --out nearer by."
+    except Exception as error:  # a full disk or memory, mostly
+        reason = _in_words(error)
         result.status, result.error, result.outputs = "failed", f"{result.song} could not be split: {reason}", {}
+
+
+def _in_words(error: Exception) -> str:
+    if isinstance(error, UnicodeError):
+        return "its name or that of a folder is no text of this system. Rename it."
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+        return "its stems would get too long a path. Shorten --name, or choose an --out nearer by."
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        folder = tempfile.gettempdir()
+        return f"the disk of temporary files ({folder}) is full. Free some space, or set TMPDIR to another folder."
+    reason = " ".join(str(error).split())
+    if isinstance(error, (OSError, RuntimeError)) and reason:
+        return reason
+    return f"{type(error).__name__} {reason}".rstrip()
 
 
 def _write(

@@ -21,6 +21,7 @@ from stems.cli.options import (
     Sensitivity,
     Songs,
 )
+from stems.cli.output import say, say_data
 from stems.errors import OptionError
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def split(
 ) -> None:
     """Split songs into stems that line up with them to the sample and add up to them."""
     from stems.batch.plan import Settings, check_settings, plan
-    from stems.batch.split import cores
+    from stems.batch.split import Result, cores
     from stems.card import find_model, read_card
     from stems.daw import formats_named
     from stems.hints import gather, own_stems
@@ -92,36 +93,44 @@ def split(
         hints=hints,
     )
     check_settings(settings)
-    tasks = plan(songs, settings)
+    passed_over: list[Result] = []
+    tasks = plan(songs, settings, lambda path, why: passed_over.append(Result(path, "passed over", error=why)))
     if dry_run:
-        results = _say_plan(tasks, settings, json_lines)
+        results = _say_plan(tasks, settings, passed_over, json_lines)
     else:
-        results = _split(tasks, settings, jobs or cores(), json_lines)
+        results = _split(tasks, settings, passed_over, jobs or cores(), json_lines)
     if any(result.status == "failed" for result in results):
         raise typer.Exit(1)
 
 
-def _split(tasks: list[Task], settings: Settings, jobs: int, json_lines: bool) -> list[Result]:
+def _split(
+    tasks: list[Task], settings: Settings, passed_over: list[Result], jobs: int, json_lines: bool
+) -> list[Result]:
     from stems.batch.workers import split_all
     from stems.cli.progress import stoppable, watch_over
 
     with stoppable(), watch_over(tasks, json_lines) as watcher:
+        for result in passed_over:
+            watcher.on_passed_over(result)
         results = split_all(tasks, settings, jobs, watcher.on_progress, watcher.on_result)
-    watcher.summary(results)
+    watcher.summary(results + passed_over)
     return results
 
 
-def _say_plan(tasks: list[Task], settings: Settings, json_lines: bool) -> list[Result]:
+def _say_plan(tasks: list[Task], settings: Settings, passed_over: list[Result], json_lines: bool) -> list[Result]:
     from stems.batch.split import preview
+    from stems.cli.progress import describe
 
-    results = [preview(task, settings) for task in tasks]
+    results = passed_over + [preview(task, settings) for task in tasks]
     for result in results:
         if json_lines:
-            typer.echo(json.dumps(result.as_json()))
+            say_data(json.dumps(result.as_json()))
+        elif result.status == "passed over":
+            say(describe(result))
         elif result.error:
-            typer.echo(f"would fail: {result.error}")
+            say(f"would fail: {result.error}")
         else:
-            typer.echo("\n    ".join([f"{result.status} {result.song}", *map(str, result.outputs.values())]))
+            say("\n    ".join([f"{result.status} {result.song}", *map(str, result.outputs.values())]))
     return results
 
 

@@ -49,14 +49,14 @@ class Unfinished:
         key = uuid.uuid4() if is_shared else uuid.uuid5(uuid.NAMESPACE_URL, destination.name)
         self.path = destination.with_name(f".stems-{key.hex}{PARTIAL_SUFFIX}")
         self.destination = destination
-        self._is_finished = False
+        self._is_folder, self._is_finished = is_folder, False
         self._descriptor = -1
         while self._descriptor < 0:
-            self._descriptor = self._make(is_folder)
+            self._descriptor = self._make()
 
-    def _make(self, is_folder: bool) -> int:
+    def _make(self) -> int:
         """Makes and locks it; -1 where another run has taken it for abandoned before it was locked."""
-        if is_folder:
+        if self._is_folder:
             self.path.mkdir()
             place, mode = (os.devnull if sys.platform == "win32" else self.path), os.O_RDONLY
         else:
@@ -64,7 +64,7 @@ class Unfinished:
         try:
             descriptor = os.open(place, mode, 0o666)
         except FileNotFoundError:
-            if is_folder:
+            if self._is_folder:
                 return -1
             raise
         with suppress(OSError):  # some network drives know no locks
@@ -76,10 +76,10 @@ class Unfinished:
         return -1
 
     def finish(self) -> None:
-        """Gives it its name; a folder that stands there is replaced."""
+        """Gives it its name, replacing what stands there, if that is a folder as well or a file as well."""
         replaced = self.path.with_suffix(_REPLACED_SUFFIX)
         try:
-            if self.destination.is_dir():  # a folder with something in it cannot be renamed over
+            if self._is_folder and self.destination.is_dir():  # one with something in it cannot be renamed over
                 replaced.mkdir()
                 os.replace(self.destination, replaced / self.destination.name)
             if sys.platform == "win32":  # where what is open cannot be renamed
