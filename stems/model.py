@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 import os
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -148,12 +149,20 @@ class Model(nn.Module):
         Args:
             path: ends in `.safetensors`.
             half: keep the weights in half precision.
+
+        Raises:
+            ModelError: if weights are NaN or infinite, or the files cannot be written.
         """
         path = Path(path)
         tensors = {
             name: (value.half() if half and value.ndim else value).detach().cpu().contiguous()
             for name, value in self.state_dict().items()
         }
+        if not _is_finite(tensors):
+            raise ModelError(
+                f"{path} was not written, since the weights are no longer numbers: train from the last checkpoint with "
+                "another seed or a lower learning rate."
+            )
         content = save_tensors(tensors, metadata={"format": FORMAT})
         card = {
             "format": FORMAT,
@@ -188,7 +197,15 @@ class Model(nn.Module):
         except (KeyError, TypeError, ValueError, RuntimeError, safetensors.SafetensorError) as error:
             reason = " ".join(str(error).split())
             raise ModelError(f"{path} does not fit its card {path.with_suffix('.json').name}: {reason}") from error
+        if not _is_finite(tensors):
+            raise ModelError(
+                f"{path} has weights that are no numbers, of a training that went wrong: give another model."
+            )
         return model.eval()
+
+
+def _is_finite(tensors: Mapping[str, Tensor]) -> bool:
+    return all(bool(value.isfinite().all()) for value in tensors.values())
 
 
 def design_from(data: Any) -> Design:

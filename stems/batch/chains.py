@@ -12,6 +12,7 @@ from stems.errors import PresetError
 from stems.separator import Block
 
 PIECE = 8192  # samples; plugins with latency lose what they hold when the length of their input changes
+LOUDEST = 1e6  # times full scale, which no effect on music reaches
 SEEING_ALL = ("GSMFullRateCompressor", "PitchShift")  # lose what they hold at every call
 
 
@@ -102,4 +103,6 @@ class _Effects:
             )
         except (RuntimeError, ValueError) as error:
             raise PresetError(f"{self.where}: {' '.join(str(error).split())}") from error
+        if not np.abs(processed).max(initial=0) <= LOUDEST:  # as of NaN
+            raise PresetError(f"{self.where}: its effects make what is no audio any more: change their parameters.")
         return processed.reshape(len(audio), -1)

@@ -38,8 +38,8 @@ class Result:
 
     song: Path
     status: str = "done"
-    """Or "skipped", "failed", "cancelled"; of a preview "would split", "would skip", "failed"; of what a folder holds and
-    is not taken "passed over"."""
+    """Or "skipped", "failed", "cancelled"; of a preview "would split", "would skip", "failed"; of what a folder holds
+    and is not taken "passed over"."""
     outputs: dict[str, Path] = field(default_factory=dict)
     exports: list[Path] = field(default_factory=list)
     seconds: float = 0.0  # of audio

@@ -80,7 +80,7 @@ def split(
     known = tuple(design["stems"])
     hints = gather(hint or (), known)
     settings = Settings(
-        preset=_preset(preset, stems, two_stems, own_stems(hints, known)),
+        preset=_preset(preset, stems, two_stems, known, own_stems(hints, known)),
         out=out,
         name=name,
         container=container.value if container else None,
@@ -134,15 +134,16 @@ def _say_plan(tasks: list[Task], settings: Settings, passed_over: list[Result], 
     return results
 
 
-def _preset(preset: str | None, stems: str | None, two_stems: str | None, own: tuple[str, ...]) -> Preset:
+def _preset(
+    preset: str | None, stems: str | None, two_stems: str | None, known: tuple[str, ...], own: tuple[str, ...]
+) -> Preset:
     from stems.batch.presets import load_preset, only
     from stems.batch.presets import two_stems as stem_and_rest
-    from stems.card import STEMS
 
     if sum(option is not None for option in (preset, stems, two_stems)) > 1:
         raise OptionError("--preset, --stems and --two-stems each say what to write: give one of them.")
     if stems is not None:
-        return only(tuple(dict.fromkeys(part.strip() for part in stems.split(",") if part.strip())), STEMS + own)
+        return only(tuple(dict.fromkeys(part.strip() for part in stems.split(",") if part.strip())), known + own)
     if two_stems is not None:
-        return stem_and_rest(two_stems, STEMS + own)
-    return load_preset(preset or "stems", own)
+        return stem_and_rest(two_stems, known + own)
+    return load_preset(preset or "stems", own, known)

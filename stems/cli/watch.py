@@ -37,11 +37,13 @@ def watch(
     """Split every song dropped into a folder, until stopped with Ctrl-C."""
     from stems.batch.plan import Settings
     from stems.batch.presets import load_preset
+    from stems.card import find_model, read_card
     from stems.daw import formats_named
 
     formats = formats_named(daw) if daw else []
     # A song that comes again is another take, whose stems replace the first one's.
-    settings = Settings(load_preset(preset), out or folder / "separated", model=model, overwrite=True)
+    known = tuple(read_card(find_model(model))["design"]["stems"])
+    settings = Settings(load_preset(preset, known=known), out or folder / "separated", model=model, overwrite=True)
     follow(folder, _splitter(folder, settings), formats, settle)
 
 
