@@ -115,6 +115,8 @@ class Chain(Board):
 class Mix(Board):
     """A board whose plugins all hear the same audio, side by side; what they make of it is lined up and summed."""
 
+    _not_copied = ("_lock", "_alignment")
+
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         self._alignment = Alignment()
@@ -150,6 +152,8 @@ class Split(StemProcessor[Any]):
         mix: return the sum of the stems, not a dictionary of them by name.
         sensitivity, model, live_model: see `StemProcessor`.
     """
+
+    _not_copied = (*StemProcessor._not_copied, "_alignment")
 
     def __init__(
         self,
