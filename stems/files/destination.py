@@ -21,7 +21,7 @@ def file_name(name: str, suffix: str = "", longest: int = LONGEST_NAME) -> str:
     Characters that some system forbids become `_`, and the name (never the suffix) is shortened to fit into
     `longest` bytes of UTF-8.
     """
-    kept = "".join("_" if c in _FORBIDDEN else c for c in printable(name))
+    kept, suffix = ("".join("_" if c in _FORBIDDEN else c for c in printable(part)) for part in (name, suffix))
     kept = kept.encode()[: longest - len(suffix.encode())].decode(errors="ignore").rstrip(" .")
     if not kept or kept.split(".")[0].upper() in _RESERVED:
         kept = f"_{kept}"

@@ -12,6 +12,7 @@ from pathlib import Path
 
 PARTIAL_SUFFIX = ".partial"
 _REPLACED_SUFFIX = ".replaced"
+PATIENCE_SECONDS = 2.0  # for workers of a run that was killed, which end by themselves
 _ABANDONED_SECONDS = 86_400.0  # without a change, where a system cannot lock a folder
 
 if sys.platform == "win32":
@@ -51,8 +52,15 @@ class Unfinished:
         self.destination = destination
         self._is_folder, self._is_finished = is_folder, False
         self._descriptor = -1
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while self._descriptor < 0:
-            self._descriptor = self._make()
+            try:
+                self._descriptor = self._make()
+            except FileExistsError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
+                remove_abandoned(destination.parent)
 
     def _make(self) -> int:
         """Makes and locks it; -1 where another run has taken it for abandoned before it was locked."""

@@ -103,6 +103,10 @@ def test_file_names_are_safe(name: str) -> None:
     assert found.split(".")[0].upper() not in ("", "CON", "NUL")
 
 
+def test_suffixes_are_names_too() -> None:
+    assert file_name("song", ".\1\x1b/w") == "song.___w"
+
+
 def test_ordinary_names_stay() -> None:
     for name in ("Song", "It's “ours” & yours", "50% - été 🎵", "a.b.c", "Kick", "kick"):
         assert file_name(name, ".rpp") == name + ".rpp"
