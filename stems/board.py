@@ -153,7 +153,7 @@ class Split(StemProcessor[Any]):
         sensitivity, model, live_model: see `StemProcessor`.
     """
 
-    _not_copied = (*StemProcessor._not_copied, "_alignment")
+    _not_copied: tuple[str, ...] = (*StemProcessor._not_copied, "_alignment")
 
     def __init__(
         self,

@@ -176,7 +176,7 @@ class StemProcessor(Processor[Result]):
 
     sensitivity: float = parameter("sensitivity", LOWEST_SENSITIVITY, HIGHEST_SENSITIVITY)
     through = 0.0  # gain with which the mixture itself passes
-    _not_copied = ("_lock", "_separator", "_stream")  # a copy starts a stream of its own
+    _not_copied: tuple[str, ...] = ("_lock", "_separator", "_stream")  # a copy starts a stream of its own
 
     def __init__(
         self,

@@ -39,8 +39,10 @@ def report(
     if page.exists() and not overwrite:
         raise OptionError(f"{page} is there already: --overwrite replaces it, --out names another.")
 
+    from stems.files.destination import check_can_be_written
     from stems.report.source import open_source
 
+    check_can_be_written(page, OptionError)
     with open_source(song_or_folder, song) as source:  # before torch is loaded: it may not be a song
         from stems.cli.progress import bar
         from stems.report.page import write_page

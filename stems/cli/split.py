@@ -35,32 +35,41 @@ def split(
     out: OutFolder = Path("separated"),
     name: NamePattern = "{track}/{stem}.{ext}",
     stems: Annotated[
-        str | None, typer.Option(help="Write only these, separated by commas: drums, bass, vocals, other.")
+        str | None,
+        typer.Option(metavar="STEMS", help="Write only these, separated by commas: drums, bass, vocals, other."),
     ] = None,
     two_stems: Annotated[
-        str | None, typer.Option("--two-stems", help="Write this stem and the sum of all others.")
+        str | None, typer.Option("--two-stems", metavar="STEM", help="Write this stem and the sum of all others.")
     ] = None,
     preset: Annotated[
-        str | None, typer.Option(help="What to make of the stems: see `stems presets`, or a .toml file of your own.")
+        str | None,
+        typer.Option(
+            metavar="PRESET", help="What to make of the stems: see `stems presets`, or a .toml file of your own."
+        ),
     ] = None,
     container: Format = None,
     bit_depth: BitDepth = None,
     hint: Annotated[
         list[str] | None,
         typer.Option(
+            metavar="HINT",
             help="What you know of the song: vocals=0:31-0:35.5, bass=1:10-1:12@40-250Hz, or a .toml file of that. "
-            "May be repeated, and may name a stem of your own."
+            "May be repeated, and may name a stem of your own.",
         ),
     ] = None,
     sensitivity: Sensitivity = 1.0,
     model: ModelName = "openband",
     device: DeviceName = Device.auto,
     jobs: Annotated[
-        int | None, typer.Option("--jobs", "-j", min=1, help="Songs at a time; one for each core when left out.")
+        int | None,
+        typer.Option("--jobs", "-j", min=1, metavar="NUMBER", help="Songs at a time; one for each core when left out."),
     ] = None,
     overwrite: Overwrite = False,
     daw: Annotated[
-        str | None, typer.Option(help="Also write projects for DAWs, separated by commas: see `stems export --help`.")
+        str | None,
+        typer.Option(
+            metavar="FORMATS", help="Also write projects for DAWs, separated by commas: see `stems export --help`."
+        ),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be written.")] = False,
     json_lines: JsonOutput = False,

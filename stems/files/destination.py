@@ -55,6 +55,15 @@ def whole(destination: Path, error: type[StemsError] = ExportError, is_folder: b
         raise error(f"{destination} cannot be written ({fault.strerror or fault}): choose another place.") from fault
 
 
+def check_can_be_written(destination: Path, error: type[StemsError] = ExportError) -> None:
+    """Raises an error of the given kind, before any work, where `whole` could not write to a destination."""
+    folder = next(folder for folder in destination.absolute().parents if folder.exists())
+    try:
+        Unfinished(folder / destination.name).discard()
+    except OSError as fault:
+        raise error(f"{destination} cannot be written ({fault.strerror or fault}): choose another place.") from fault
+
+
 @contextmanager
 def scratch(folder: Path) -> Iterator[Path]:
     """Yield a hidden folder inside of another, for files on the way to a `whole` one there; it vanishes afterwards."""
