@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 import os
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from stems.card import STEMS, find_model, read_card
 from stems.clustering import assign, cluster, find_seeds
 from stems.compatibility import FORMAT, upgrade_weights
 from stems.errors import ModelError
+from stems.files.destination import whole
 from stems.network.embedding import EmbeddingNetwork, NetworkShape
 from stems.spectrum import Bands, Grid
 
@@ -147,12 +149,20 @@ class Model(nn.Module):
         Args:
             path: ends in `.safetensors`.
             half: keep the weights in half precision.
+
+        Raises:
+            ModelError: if weights are NaN or infinite, or the files cannot be written.
         """
         path = Path(path)
         tensors = {
             name: (value.half() if half and value.ndim else value).detach().cpu().contiguous()
             for name, value in self.state_dict().items()
         }
+        if not _is_finite(tensors):
+            raise ModelError(
+                f"{path} was not written, since the weights are no longer numbers: train from the last checkpoint with "
+                "another seed or a lower learning rate."
+            )
         content = save_tensors(tensors, metadata={"format": FORMAT})
         card = {
             "format": FORMAT,
@@ -161,9 +171,9 @@ class Model(nn.Module):
             "design": asdict(self.design),
         }
         card |= {key: value for key, value in self.card.items() if key not in card}
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _replace(path, content)
-        _replace(path.with_suffix(".json"), (json.dumps(card, indent=2) + "\n").encode())
+        for place, data in ((path, content), (path.with_suffix(".json"), (json.dumps(card, indent=2) + "\n").encode())):
+            with whole(place, ModelError) as unfinished:
+                unfinished.write_bytes(data)
 
     @classmethod
     def load(cls, name_or_path: str | os.PathLike[str] = "openband") -> Model:
@@ -187,7 +197,15 @@ class Model(nn.Module):
         except (KeyError, TypeError, ValueError, RuntimeError, safetensors.SafetensorError) as error:
             reason = " ".join(str(error).split())
             raise ModelError(f"{path} does not fit its card {path.with_suffix('.json').name}: {reason}") from error
+        if not _is_finite(tensors):
+            raise ModelError(
+                f"{path} has weights that are no numbers, of a training that went wrong: give another model."
+            )
         return model.eval()
+
+
+def _is_finite(tensors: Mapping[str, Tensor]) -> bool:
+    return all(bool(value.isfinite().all()) for value in tensors.values())
 
 
 def design_from(data: Any) -> Design:
@@ -207,9 +225,3 @@ def design_from(data: Any) -> Design:
     if len(design.bands.edges) != design.network.bands + 1:
         raise ValueError(f"the network has {design.network.bands} bands where there are {design.bands.count}")
     return design
-
-
-def _replace(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(content)
-    temporary.replace(path)

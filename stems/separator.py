@@ -36,10 +36,12 @@ class Block:
     Attributes:
         start: number of the first sample.
         stems: (channels, samples) each, by name; all stems together sum to the mixture.
+        mixture: what was separated, float32 (channels, samples).
     """
 
     start: int
     stems: dict[str, np.ndarray]
+    mixture: np.ndarray
 
 
 class Separator:
@@ -130,13 +132,17 @@ class Separator:
         progress: Progress | None,
         cancelled: Callable[[], bool] | None,
     ) -> dict[str, np.ndarray]:
-        blocks = list(self.separate(song, sample_rate, stems, sensitivity, progress, cancelled))
-        return {name: np.concatenate([block.stems[name] for block in blocks], 1) for name in blocks[0].stems}
+        blocks = self.separate(
+            song, sample_rate, stems=stems, sensitivity=sensitivity, progress=progress, cancelled=cancelled
+        )
+        parts = [block.stems for block in blocks]
+        return {name: np.concatenate([part[name] for part in parts], 1) for name in parts[0]}
 
     def separate(
         self,
         song: Readable,
         sample_rate: float,
+        *,
         stems: Collection[str] | None = None,
         sensitivity: float = 1.0,
         progress: Progress | None = None,
@@ -192,9 +198,9 @@ class Separator:
                     observe(found)
                 masks = Masks(self.model, grid, encoded, found, names)
                 del found  # which is as large as some seconds of song
-                for start, stems in masks.apply(song, cores):
-                    yield Block(start, stems)
-                    done = start + next(iter(stems.values())).shape[1]
+                for start, stems, mixture in masks.apply(song, cores):
+                    yield Block(start, stems, mixture)
+                    done = start + mixture.shape[1]
                     report(LISTENING + (1 - LISTENING) * done / song.samples)
             finally:
                 encoded.close()

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from stems.files.writing import PARTIAL_SUFFIX
+from stems.files.unfinished import PARTIAL_SUFFIX
 
 NAMES = ("drums", "bass", "vocals", "other")
 COMMAND = [sys.executable, "-c", "from stems.cli import main; main()"]
@@ -218,7 +218,7 @@ def test_a_batch_in_plain_lines_and_in_json(here: Path, split: Run) -> None:
     assert "is not audio" in second["error"]
     code, said, _ = split("m/a.wav", "--json", "--overwrite")
     assert (json.loads(said)["status"], json.loads(said)["seconds"]) == ("done", 0.7)
-    assert split("m/a.wav", "--skip-existing")[1].startswith("[1/1] skipped m/a.wav")
+    assert split("m/a.wav")[1].startswith("[1/1] skipped m/a.wav")
 
 
 def test_a_dry_run_says_what_would_be_done_and_does_nothing(here: Path, split: Run) -> None:

@@ -156,6 +156,23 @@ def of_another_size(path: Path) -> None:
     seal(path)
 
 
+def with_a_nan(path: Path) -> None:
+    tensors = load_file(path)
+    next(value for value in tensors.values() if value.ndim).view(-1)[0] = float("nan")
+    save_file(tensors, path)
+    edit_card(path, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e6])  # the last is beyond half precision
+def test_weights_that_are_no_numbers_are_not_saved(saved: Path, value: float) -> None:
+    model, before = Model.load(saved), saved.read_bytes()
+    with torch.no_grad():
+        next(weights for weights in model.parameters() if weights.ndim).view(-1)[0] = value
+    with pytest.raises(ModelError, match="no longer numbers"):
+        model.save(saved)
+    assert saved.read_bytes() == before
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
@@ -168,12 +185,30 @@ def of_another_size(path: Path) -> None:
         (without_a_tensor, "raw_anchors"),
         (with_another_tensor, "extra"),
         (of_another_size, "raw_anchors"),
-        (lambda path: edit_card(path, design=None), "does not fit its card"),
-        (lambda path: edit_card(path, design=[]), "does not fit its card"),
+        (lambda path: edit_card(path, design=None), "describes no model of ours"),
+        (lambda path: edit_card(path, design=[]), "describes no model of ours"),
         (lambda path: edit_card(path, design={"colour": 1}), "colour"),
-        (lambda path: edit_card(path, design={"network": {"bands": "many"}}), "does not fit its card"),
+        (lambda path: edit_card(path, design={"network": {"bands": "many"}}), "describes no model of ours"),
         (lambda path: edit_card(path, design={"network": {"bands": 100}}), "100 bands where there are 192"),
         (lambda path: edit_card(path, design={"bands": {"count": 7}}), "do not fit"),
+        *(
+            (
+                lambda path, part=part, key=key, value=value: edit_card(path, design={part: {key: value}}),
+                f"{part}.{key}",
+            )
+            for part, key in (
+                ("clustering", "iterations"),
+                ("network", "layers"),
+                ("network", "units"),
+                ("bands", "count"),
+            )
+            for value in (10**30, -1, 1e9, float("nan"), "4", None, [], True)
+        ),
+        *(
+            (lambda path, stems=stems: edit_card(path, design={"stems": stems}), "describes no model of ours")
+            for stems in ("drums", [""], ["a/b"], ["a", "a"], [3], ["a\x1b[31m"], 100 * ["a"], None)
+        ),
+        (with_a_nan, "weights that are no numbers"),
         (lambda path: edit_card(path, sha256=None), "is damaged"),
         (lambda path: edit_card(path, format="nussl"), "is not the card of a stems model"),
         (lambda path: path.with_suffix(".json").write_text("[1, 2]"), "is not the card of a stems model"),

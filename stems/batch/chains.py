@@ -12,6 +12,7 @@ from stems.errors import PresetError
 from stems.separator import Block
 
 PIECE = 8192  # samples; plugins with latency lose what they hold when the length of their input changes
+LOUDEST = 1e6  # times full scale, which no effect on music reaches
 SEEING_ALL = ("GSMFullRateCompressor", "PitchShift")  # lose what they hold at every call
 
 
@@ -28,7 +29,7 @@ def outputs(
     """
     if not preset.chains:
         for block in blocks:
-            yield _summed(block.stems, preset)
+            yield summed(block.stems, preset)
         return
     effects = {stem: _Effects(stem, preset, sample_rate, samples) for stem in preset.chains}
     waiting: defaultdict[str, _Queue] = defaultdict(_Queue)
@@ -37,7 +38,7 @@ def outputs(
         for stem, audio in stems.items():
             waiting[stem].add(effects[stem](audio) if stem in effects else audio)
         if ready := min(left, *(queue.samples for queue in waiting.values())):
-            yield _summed({stem: queue.take(ready) for stem, queue in waiting.items()}, preset)
+            yield summed({stem: queue.take(ready) for stem, queue in waiting.items()}, preset)
             left -= ready
         if not left:
             return
@@ -53,7 +54,8 @@ def _with_silence_after(blocks: Iterable[Block]) -> Iterator[dict[str, np.ndarra
         yield silence
 
 
-def _summed(stems: dict[str, np.ndarray], preset: Preset) -> dict[str, np.ndarray]:
+def summed(stems: dict[str, np.ndarray], preset: Preset) -> dict[str, np.ndarray]:
+    """The outputs of a preset: sums of stems, whatever effects they ran through."""
     return {name: sum((stems[stem] for stem in parts[1:]), stems[parts[0]]) for name, parts in preset.outputs.items()}
 
 
@@ -101,4 +103,6 @@ class _Effects:
             )
         except (RuntimeError, ValueError) as error:
             raise PresetError(f"{self.where}: {' '.join(str(error).split())}") from error
+        if not np.abs(processed).max(initial=0) <= LOUDEST:  # as of NaN
+            raise PresetError(f"{self.where}: its effects make what is no audio any more: change their parameters.")
         return processed.reshape(len(audio), -1)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from stems.batch.plan import Settings, Task, output_paths
 from stems.batch.presets import Preset
-from stems.batch.split import Result, failures_in, notes_for_stems
+from stems.batch.split import Result, failures_in, notes_for_stems, with_exact_mixture
 from stems.files.audio import open_song
 from stems.files.formats import output_format
 from stems.files.writing import StemFiles
@@ -55,19 +55,16 @@ def cluster_song(
         blocks = separator.separate(
             song,
             form.sample_rate,
-            None,
-            settings.sensitivity,
-            lambda share: progress(share, result.seconds),
-            None,
-            observe,
+            sensitivity=settings.sensitivity,
+            progress=lambda share: progress(share, result.seconds),
+            observe=observe,
         )
         chunks = notes_for_stems(song, task, form)
         first = next(blocks)  # before which the song is clustered
         result.outputs = output_paths(task, replace(settings, preset=clusters(*first.stems)), form.container)
-        with StemFiles(result.outputs, form, song.samples, chunks) as files, open_song(task.song) as mixture:
-            for block in chain([first], blocks):
-                samples = next(iter(block.stems.values())).shape[1]
-                files.write(mixture.read_exact(block.start, samples), block.stems)
+        with StemFiles(result.outputs, form, song.samples, chunks) as files:
+            for block in with_exact_mixture(chain([first], blocks), song):
+                files.write(block.mixture, block.stems)
         for name in set(there) - set(result.outputs):  # of an earlier run, which the sum would be wrong with
             there[name].unlink()
     result.elapsed = perf_counter() - begun

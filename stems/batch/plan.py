@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import glob
 import os
+import re
 import string
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import takewhile
 from pathlib import Path
 
 from stems.batch.presets import Preset
+from stems.batch.songs import PassedOver, songs_named
 from stems.errors import OptionError
-from stems.files.audio import READABLE_SUFFIXES
 from stems.files.formats import AudioFormat, output_format
 from stems.hints import Hint
 
@@ -71,23 +70,32 @@ def check_settings(settings: Settings) -> None:
 def check_name(pattern: str, preset: Preset) -> None:
     """Raises OptionError where a name pattern would not give each output a file of its own."""
     try:
-        found = {name for _, name, _, _ in string.Formatter().parse(pattern) if name is not None}
-    except ValueError as error:
-        raise OptionError(f"--name {pattern!r} is not a pattern: {error}.") from error
-    if unknown := found - set(NAME_FIELDS):
-        raise OptionError(
-            f"--name {pattern!r} has {{{sorted(unknown)[0]}}}; it may have {{track}}, {{stem}} and {{ext}}."
-        )
-    try:
-        pattern.format(track="", stem="", ext="")
+        fields = [(name, spec) for _, name, spec, _ in string.Formatter().parse(pattern) if name is not None]
+        if unknown := {name for name, _ in fields} - set(NAME_FIELDS):
+            raise OptionError(
+                f"--name {pattern!r} has {{{sorted(unknown)[0]}}}; it may have {{track}}, {{stem}} and {{ext}}."
+            )
+        if any("{" in (spec or "") or re.search(r"\d{4}", spec or "") for _, spec in fields):
+            raise OptionError(f"--name {pattern!r} is not a pattern: write {{track}}, {{stem}} and {{ext}} alone.")
+        paths = {path_below(pattern, "track", stem, "ext") for stem in preset.outputs}
     except ValueError as error:
         raise OptionError(f"--name {pattern!r} is not a pattern: {error}.") from error
     if not pattern.endswith(".{ext}"):
         raise OptionError(f"--name {pattern!r} must end in .{{ext}}, which is the suffix of the format.")
-    if "stem" not in found and len(preset.outputs) > 1:
+    if len(paths) < len(preset.outputs):
         raise OptionError(f"--name {pattern!r} gives every stem the same file: add {{stem}}.")
-    if Path(pattern).is_absolute() or ".." in Path(pattern).parts:
-        raise OptionError(f"--name {pattern!r} leads out of the --out folder: give a path below it.")
+
+
+def path_below(pattern: str, track: str, stem: str, ext: str) -> Path:
+    """The path of a file below the folder for the results.
+
+    Raises:
+        OptionError: where it would lie elsewhere.
+    """
+    path = Path(pattern.format(track=track, stem=stem, ext=ext))
+    if path.is_absolute() or path.drive or ".." in path.parts:
+        raise OptionError(f"--name {pattern!r} leads out of the --out folder, to {path}: give a path below it.")
+    return path
 
 
 def check_format(container: str | None, bit_depth: str | None) -> None:
@@ -96,12 +104,17 @@ def check_format(container: str | None, bit_depth: str | None) -> None:
         output_format(AudioFormat("wav", "int16", 44_100, 2), container, bit_depth)
 
 
-def plan(inputs: Sequence[str | Path], settings: Settings) -> list[Task]:
+def plan(
+    inputs: Sequence[str | Path], settings: Settings, passed_over: PassedOver = lambda path, reason: None
+) -> list[Task]:
     """The songs that files, folders (recursive) and globs name, each once, in order.
 
     A song keeps its place below the folder that was given, or below the folders in which a glob looks. Where
     songs of the same name come from different folders, all keep their places below what these folders share.
     Songs of one place that differ only in their suffix keep the suffix in their names.
+
+    Args:
+        passed_over: told of what is not taken, and why.
 
     Raises:
         OptionError: where an input holds no songs, two songs would be written to the same files, or there are hints and
@@ -109,7 +122,7 @@ def plan(inputs: Sequence[str | Path], settings: Settings) -> list[Task]:
     """
     songs: dict[str, tuple[Path, Path]] = {}
     for given in inputs:
-        for song, root in _songs_of(str(given), settings.out):
+        for song, root in songs_named(str(given), settings.out, passed_over):
             songs.setdefault(os.path.abspath(song), (song, Path(os.path.abspath(root))))
     parents = [Path(absolute).parent for absolute in songs]
     roots = [root for _, root in songs.values()]
@@ -120,42 +133,27 @@ def plan(inputs: Sequence[str | Path], settings: Settings) -> list[Task]:
         shared = os.path.commonpath(roots)
         folders = [parent.relative_to(shared) for parent in parents]
 
-    same = Counter(zip(folders, names, strict=True))
-    tasks = [
-        Task(song, folder, song.name if same[folder, name] > 1 else song.stem)
-        for (song, _), folder, name in zip(songs.values(), folders, names, strict=True)
-    ]
+    paths = [song for song, _ in songs.values()]
+    tracks = _tracks([(folder, song.name) for folder, song in zip(folders, paths, strict=True)])
+    tasks = [Task(song, folder, track) for song, folder, track in zip(paths, folders, tracks, strict=True)]
     if settings.hints and len(tasks) > 1:
         raise OptionError(f"Hints are about one song, and there are {len(tasks)}: split each with its own.")
     _check_apart(tasks, settings)
     return tasks
 
 
-def _songs_of(given: str, out: Path) -> list[tuple[Path, Path]]:
-    """Songs, each with the folder from which its place is told."""
-    path = Path(given)
-    if os.path.isdir(path):
-        root, found = path, list(path.rglob("*"))
-    elif os.path.lexists(path) or not glob.has_magic(given):
-        return [(path, path.parent)]  # a missing file fails by itself, so that the rest of the batch is done
-    else:
-        root = Path(*takewhile(lambda part: not glob.has_magic(part), path.parts))
-        found = [Path(match) for match in glob.glob(given, recursive=True)]
-        found += [below for match in found if match.is_dir() for below in match.rglob("*")]
-    results = out.resolve()
-    if results == root.resolve() and (path == root or "**" in given):
-        raise OptionError(
-            f"--out {out} is where the songs are, so that stems would be taken for songs: "
-            f"name another folder, such as {out / 'separated'}."
-        )
-    if root.resolve() in results.parents:
-        found = [song for song in found if results not in song.resolve().parents]
-    songs = {
-        song for song in found if song.suffix.lower() in READABLE_SUFFIXES and song.name[0] != "." and not song.is_dir()
-    }
-    if not songs:
-        raise OptionError(f"{given} holds no songs ({', '.join(sorted(READABLE_SUFFIXES))}).")
-    return [(song, root) for song in sorted(songs)]
+def _tracks(files: Sequence[tuple[Path, str]]) -> list[str]:
+    """What the files of songs, given by folder and name, are called by: without suffix where that is theirs alone."""
+    tracks = [name if Path(name).stem in ("", ".", "..") else Path(name).stem for _, name in files]
+    while True:
+        same = Counter((folder, track.casefold()) for (folder, _), track in zip(files, tracks, strict=True))
+        apart = [
+            name if same[folder, track.casefold()] > 1 else track
+            for (folder, name), track in zip(files, tracks, strict=True)
+        ]
+        if apart == tracks:
+            return tracks
+        tracks = apart
 
 
 def _check_apart(tasks: Sequence[Task], settings: Settings) -> None:
@@ -172,13 +170,10 @@ def _check_apart(tasks: Sequence[Task], settings: Settings) -> None:
 def output_paths(task: Task, settings: Settings, container: str) -> dict[str, Path]:
     """Where the outputs of a song go, by name."""
     folder = settings.out / task.folder
-    return {
-        name: folder / settings.name.format(track=task.track, stem=name, ext=container)
-        for name in settings.preset.outputs
-    }
+    return {name: folder / path_below(settings.name, task.track, name, container) for name in settings.preset.outputs}
 
 
 def hints_path(task: Task, settings: Settings) -> Path:
     """Where the hints that a song was split with are kept, beside its outputs."""
     ext = "toml" if "{stem" in settings.name else "hints.toml"
-    return settings.out / task.folder / settings.name.format(track=task.track, stem="hints", ext=ext)
+    return settings.out / task.folder / path_below(settings.name, task.track, "hints", ext)

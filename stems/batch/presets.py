@@ -9,8 +9,20 @@ from pathlib import Path
 from typing import Any
 
 from stems.card import STEMS
-from stems.errors import PresetError
+from stems.errors import PresetError, did_you_mean
 from stems.files.toml import read_toml
+from stems.limits import can_name_a_file
+
+LARGEST_BY_UNIT = {
+    "_hz": 96_000.0,
+    "_rate": 384_000.0,
+    "_seconds": 60.0,
+    "_ms": 60_000.0,
+    "_db": 200.0,
+    "_semitones": 72.0,
+}
+LARGEST_PARAMETER = 1e6  # of any other unit; beyond these an effect needs for ever, or all memory
+LOWEST_RATE = 1_000.0  # Hz, of what resamples
 
 
 @dataclass(frozen=True)
@@ -40,14 +52,14 @@ class Preset:
         """Whether the outputs are parts of the song, which can be made to add up to it; effects change the sum."""
         return not self.chains and sum(map(len, self.outputs.values())) == len(self.stems)
 
-    def including(self, own: tuple[str, ...]) -> Preset:
-        """The same where there are further stems.
+    def including(self, own: tuple[str, ...], known: tuple[str, ...] = STEMS) -> Preset:
+        """The same where there are further stems than those of the model, which are `known`.
 
         One that no output names gets an output where all stems have outputs of their own, and stays with `other` where
         they have not.
         """
         unnamed = tuple(stem for stem in own if stem not in self.stems)
-        if all((stem,) in self.outputs.values() for stem in STEMS):
+        if all((stem,) in self.outputs.values() for stem in known):
             outputs = self.outputs | {stem: (stem,) for stem in unnamed}
         else:
             outputs = {name: parts + unnamed if "other" in parts else parts for name, parts in self.outputs.items()}
@@ -76,23 +88,26 @@ def shipped_presets() -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.toml"))}
 
 
-def load_preset(name_or_path: str, own: tuple[str, ...] = ()) -> Preset:
-    """Reads a shipped preset by name, or any by the path of its file.
+def load_preset(name_or_path: str, own: tuple[str, ...] = (), known: tuple[str, ...] = STEMS) -> Preset:
+    """Reads a shipped preset by name, or any by the path of its file. The preset "stems" has all that the model knows.
 
     Args:
         own: stems that the model does not know, see `Preset.including`.
+        known: stems of the model.
 
     Raises:
         PresetError: where there is no such preset, or it names an unknown stem, plugin or parameter; the
             message lists the valid ones.
     """
+    if name_or_path == "stems" and known != STEMS:
+        return replace(only(known, known), name="stems").including(own, known)
     shipped = shipped_presets()
     path = shipped.get(name_or_path, Path(name_or_path))
     remedy = f"give the path of a .toml file, or one of {', '.join(shipped)}"
     if not path.is_file():
-        raise PresetError(f"There is no preset {name_or_path!r}: {remedy}.")
+        raise PresetError(f"There is no preset {name_or_path!r}{did_you_mean(name_or_path, shipped)}: {remedy}.")
     data = read_toml(path, PresetError, remedy)
-    return _checked(path, data, STEMS + own).including(own)
+    return _checked(path, data, known + own).including(own, known)
 
 
 def _checked(path: Path, data: dict[str, Any], known: tuple[str, ...]) -> Preset:
@@ -102,7 +117,7 @@ def _checked(path: Path, data: dict[str, Any], known: tuple[str, ...]) -> Preset
     if not isinstance(outputs, dict) or not outputs:
         raise PresetError(f'{path} has no outputs: add a table such as [outputs] with vocals = ["vocals"].')
     for name, stems in outputs.items():
-        if not name or name[0] == "." or set(name) & set('/\\:*?"<>|\0'):
+        if not can_name_a_file(name):
             raise PresetError(f"{path}: the output {name!r} cannot be part of a file's name: call it otherwise.")
         if not isinstance(stems, list) or not stems:
             raise PresetError(f'{path}: the output {name!r} must be a list of stems, such as ["drums", "bass"].')
@@ -129,7 +144,9 @@ def _checked(path: Path, data: dict[str, Any], known: tuple[str, ...]) -> Preset
 
 def _known_stem(stem: Any, where: str, known: tuple[str, ...]) -> str:
     if stem not in known:
-        raise PresetError(f"{where}: there is no stem {stem!r}; choose from {', '.join(known)}.")
+        raise PresetError(
+            f"{where}: there is no stem {stem!r}{did_you_mean(stem, known)}; choose from {', '.join(known)}."
+        )
     return str(stem)
 
 
@@ -165,8 +182,11 @@ def build_chain(chain: list[Mapping[str, Any]] | tuple[Mapping[str, Any], ...], 
     board = Pedalboard([])
     for table in chain:
         name = table.get("plugin")
-        if name not in known:
-            raise PresetError(f"{where}: there is no plugin {name!r}; choose from {', '.join(sorted(known))}.")
+        if not isinstance(name, str) or name not in known:
+            raise PresetError(
+                f"{where}: there is no plugin {name!r}{did_you_mean(name, known)}; "
+                f"choose from {', '.join(sorted(known))}."
+            )
         plugin, settable = known[name], parameters(known[name])
         values = {key: value for key, value in table.items() if key != "plugin"}
         if unknown := set(values) - set(settable):
@@ -186,8 +206,12 @@ def _checked_value(plugin: type, key: str, value: Any, where: str) -> Any:
         if value not in list(members):
             raise PresetError(f"{where}: {key} cannot be {value!r}; choose from {', '.join(members)}.")
         return members[value]
-    is_number = isinstance(value, (bool, int, float)) and abs(value) < float("inf")
+    is_number = isinstance(value, (bool, int, float)) and abs(value) < 1e30  # neither infinite nor too long for a float
     if not is_number or isinstance(default, bool) != isinstance(value, bool):
         expected = "true or false" if isinstance(default, bool) else "a number"
         raise PresetError(f"{where}: {key} must be {expected}, not {value!r}.")
+    largest = next((most for unit, most in LARGEST_BY_UNIT.items() if key.endswith(unit)), LARGEST_PARAMETER)
+    lowest = LOWEST_RATE if key.endswith("_rate") else -largest
+    if not isinstance(value, bool) and not lowest <= value <= largest:
+        raise PresetError(f"{where}: {key} must be from {lowest:g} to {largest:g}, not {value:g}.")
     return value

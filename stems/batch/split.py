@@ -4,28 +4,31 @@ from __future__ import annotations
 
 import errno
 import os
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stems.batch.plan import Settings, Task, hints_path, output_paths
-from stems.errors import Cancelled, OptionError, StemsError
+from stems.batch.plan import Settings, Task, hints_path
+from stems.batch.song_plan import HINTS_NOTE, SongPlan, kept_hints, plan_song
+from stems.errors import Cancelled, StemsError
 from stems.files.audio import Song, open_song
-from stems.files.formats import AudioFormat, output_format
-from stems.files.writing import PARTIAL_SUFFIX, StemFiles
-from stems.hints import as_toml, check_against
+from stems.files.destination import whole
+from stems.files.formats import AudioFormat
+from stems.files.unfinished import remove_abandoned
+from stems.files.writing import StemFiles
+from stems.hints import as_toml
 
 if TYPE_CHECKING:
-    from stems.separator import Separator
+    from stems.separator import Block, Separator
     from stems.song.clustered import ClusteredSong
     from stems.song.confidence import Confidence
 
-HINTS_NOTE = "# The hints that this song was split with.\n"
 HIDDEN_REST = "\0rest"  # completes the sum where a preset leaves stems out; never written
 
 
@@ -34,7 +37,9 @@ class Result:
     """What became of a song."""
 
     song: Path
-    status: str = "done"  # or "skipped", "failed", "cancelled"; of a preview "would split", "would skip", "failed"
+    status: str = "done"
+    """Or "skipped", "failed", "cancelled"; of a preview "would split", "would skip", "failed"; of what a folder holds
+    and is not taken "passed over"."""
     outputs: dict[str, Path] = field(default_factory=dict)
     exports: list[Path] = field(default_factory=list)
     seconds: float = 0.0  # of audio
@@ -60,10 +65,10 @@ class Result:
 
 def preview(task: Task, settings: Settings) -> Result:
     """What `split_song` would make of a song, as far as its header tells."""
-    result = Result(task.song, "would split")
+    result = Result(task.song)
     with failures_in(result), open_song(task.song) as song:
-        if _look(song, task, settings, result):
-            result.status = "would skip"
+        plan = plan_song(song, task, settings)
+        result.status, result.outputs = "would skip" if plan.is_skipped else "would split", plan.outputs
     return result
 
 
@@ -84,13 +89,17 @@ def split_song(
     result = Result(task.song)
     begun = perf_counter()
     with failures_in(result), open_song(task.song) as song:
-        if _look(song, task, settings, result):
+        plan = plan_song(song, task, settings)
+        result.outputs = plan.outputs
+        for folder in {path.parent for path in plan.outputs.values()}:
+            remove_abandoned(folder)
+        if plan.is_skipped:
             result.status = "skipped"
         else:
             result.seconds = song.seconds
-            _write(song, task, result, settings, separator, progress, cancelled)
-            _keep_hints(task, settings)
-        _export(task, result, settings)
+            result.confidence = _write(plan, song, separator, lambda share: progress(share, song.seconds), cancelled)
+            _keep_hints(plan)
+        _export(plan, result)
     result.elapsed = perf_counter() - begun
     return result
 
@@ -104,106 +113,115 @@ def failures_in(result: Result) -> Iterator[None]:
         result.status, result.error, result.outputs = "cancelled", str(error), {}
     except StemsError as error:
         result.status, result.error, result.outputs = "failed", str(error), {}
-    except (OSError, RuntimeError, MemoryError) as error:  # a full disk or memory, mostly
-        reason = " ".join(str(error).split()) or type(error).__name__
-        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
-            reason = "its stems would get too long a path. Shorten --name, or choose an --out nearer by."
+    except Exception as error:  # a full disk or memory, mostly
+        reason = _in_words(error)
         result.status, result.error, result.outputs = "failed", f"{result.song} could not be split: {reason}", {}
 
 
-def _look(song: Song, task: Task, settings: Settings, result: Result) -> bool:
-    """Notes where the outputs of a song go; returns whether they are there already."""
-    form = output_format(song.format, settings.container, settings.bit_depth)
-    result.outputs = output_paths(task, settings, form.container)
-    there = [path for path in result.outputs.values() if path.exists()]
-    for path in there:
-        if path.samefile(song.path):
-            raise OptionError(f"{path} is the song itself, which its stems must not replace: choose another --out.")
-    check_against(settings.hints, song, song.format.sample_rate)
-    same_hints = _kept_hints(hints_path(task, settings)) == as_toml(settings.hints)
-    return len(there) == len(result.outputs) and same_hints and not settings.overwrite
+def _in_words(error: Exception) -> str:
+    if isinstance(error, UnicodeError):
+        return "its name or that of a folder is no text of this system. Rename it."
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+        return "its stems would get too long a path. Shorten --name, or choose an --out nearer by."
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        folder = tempfile.gettempdir()
+        return f"the disk of temporary files ({folder}) is full. Free some space, or set TMPDIR to another folder."
+    reason = " ".join(str(error).split())
+    if isinstance(error, (OSError, RuntimeError)) and reason:
+        return reason
+    return f"{type(error).__name__} {reason}".rstrip()
 
 
-def _kept_hints(path: Path) -> str:
-    """What an earlier run has kept there; nothing where the file is not ours."""
-    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
-    return text.removeprefix(HINTS_NOTE) if text.startswith(HINTS_NOTE) else ""
+def _write(
+    plan: SongPlan,
+    song: Song,
+    separator: Any,
+    progress: Callable[[float], None],
+    cancelled: Callable[[], bool],
+) -> Confidence:
+    from stems.song.confidence import confidence
+
+    preset = plan.settings.preset
+    found: list[ClusteredSong] = []
+    blocks = separator.separate(
+        song,
+        song.format.sample_rate,
+        stems=preset.stems,
+        sensitivity=plan.settings.sensitivity,
+        progress=progress,
+        cancelled=cancelled,
+        observe=found.append,
+    )
+    if preset.divides:
+        _write_parts(plan, song, blocks, is_whole=set(preset.stems) == set(separator.stems))
+    else:
+        _write_apart(plan, song, blocks)
+    return confidence(found[0])
 
 
-def _keep_hints(task: Task, settings: Settings) -> None:
+def _write_parts(plan: SongPlan, song: Song, blocks: Iterable[Block], is_whole: bool) -> None:
+    """Writes outputs that add up to the song, or would with the stems that are left out."""
+    from stems.batch.chains import summed
+
+    notes = notes_for_stems(song, plan.task, plan.format)
+    with StemFiles(plan.outputs, plan.format, song.samples, notes) as files:
+        for block in with_exact_mixture(blocks, song):
+            parts = summed(block.stems, plan.settings.preset)
+            if not is_whole:
+                parts[HIDDEN_REST] = block.mixture - np.sum(list(parts.values()), 0)
+            files.write(block.mixture, parts)
+
+
+def _write_apart(plan: SongPlan, song: Song, blocks: Iterable[Block]) -> None:
+    """Writes outputs that share stems or run through effects, so that there is nothing to add up to."""
+    from stems.batch.chains import outputs
+
+    notes = notes_for_stems(song, plan.task, plan.format)
+    with ExitStack() as stack:
+        files = {
+            name: stack.enter_context(StemFiles({name: path}, plan.format, song.samples, notes))
+            for name, path in plan.outputs.items()
+        }
+        for named in outputs(blocks, plan.settings.preset, song.format.sample_rate, song.samples):
+            for name, audio in named.items():
+                files[name].write(audio, {name: audio})
+
+
+def with_exact_mixture(blocks: Iterable[Block], song: Song) -> Iterator[Block]:
+    """The same blocks with their mixture in double precision, as the song's file holds it."""
+    if song.format.encoding not in ("int32", "float64"):  # all other formats fit into single precision
+        for block in blocks:
+            yield replace(block, mixture=block.mixture.astype(np.float64))
+        return
+    with open_song(song.path) as again:  # a song is best read forward alone
+        for block in blocks:
+            yield replace(block, mixture=again.read_exact(block.start, block.mixture.shape[1]))
+
+
+def _keep_hints(plan: SongPlan) -> None:
     """Notes with which hints a song was split, so that other hints split it again."""
-    path = hints_path(task, settings)
-    if settings.hints:
-        partial = path.with_name(f".{path.name}{PARTIAL_SUFFIX}")
-        partial.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(HINTS_NOTE + as_toml(settings.hints), encoding="utf-8")
-        partial.replace(path)
-    elif _kept_hints(path):
+    path, hints = hints_path(plan.task, plan.settings), plan.settings.hints
+    if hints:
+        with whole(path) as unfinished:
+            unfinished.write_text(HINTS_NOTE + as_toml(hints), encoding="utf-8")
+    elif kept_hints(path):
         path.unlink()
 
 
-def _export(task: Task, result: Result, settings: Settings) -> None:
+def _export(plan: SongPlan, result: Result) -> None:
     """Hands the outputs to DAWs; what an earlier run has exported is left alone with its stems."""
-    if not settings.daw:
+    if not plan.settings.daw:
         return
     from stems.daw import destinations, export, formats_named
     from stems.daw.session import session_of
 
-    folder, formats = next(iter(result.outputs.values())).parent, formats_named(settings.daw)
-    if result.status == "skipped":
-        formats = [form for form, path in destinations(task.track, folder, formats).items() if not path.exists()]
+    track, folder = plan.task.track, next(iter(plan.outputs.values())).parent
+    formats = formats_named(plan.settings.daw)
+    if plan.is_skipped:
+        formats = [form for form, path in destinations(track, folder, formats).items() if not path.exists()]
     if formats:
-        session = session_of(result.outputs, task.track, task.song)
+        session = session_of(plan.outputs, track, plan.task.song)
         result.exports = export(session, folder, formats, overwrite=True)
-
-
-def _write(
-    song: Song,
-    task: Task,
-    result: Result,
-    settings: Settings,
-    separator: Any,
-    progress: Callable[[float, float], None],
-    cancelled: Callable[[], bool],
-) -> None:
-    from stems.batch.chains import outputs
-    from stems.song.confidence import confidence
-
-    def observe(found: ClusteredSong) -> None:
-        result.confidence = confidence(found)
-
-    preset, rate = settings.preset, song.format.sample_rate
-    form = output_format(song.format, settings.container, settings.bit_depth)
-    blocks = separator.separate(
-        song,
-        rate,
-        preset.stems,
-        settings.sensitivity,
-        lambda share: progress(share, result.seconds),
-        cancelled,
-        observe,
-    )
-    chunks = notes_for_stems(song, task, form)
-    with ExitStack() as stack:
-        if not preset.divides:  # there is nothing to add up to
-            alone = {
-                name: stack.enter_context(StemFiles({name: path}, form, song.samples, chunks))
-                for name, path in result.outputs.items()
-            }
-            for named in outputs(blocks, preset, rate, song.samples):
-                for name, audio in named.items():
-                    alone[name].write(audio, {name: audio})
-            return
-        files = stack.enter_context(StemFiles(result.outputs, form, song.samples, chunks))
-        mixture_file = stack.enter_context(open_song(song.path))  # compressed songs are only read forward
-        whole = set(preset.stems) == set(separator.stems)
-        done = 0
-        for named in outputs(blocks, preset, rate, song.samples):
-            count = next(iter(named.values())).shape[1]
-            mixture = mixture_file.read_exact(done, count)
-            rest = {} if whole else {HIDDEN_REST: mixture - np.sum(list(named.values()), 0)}
-            files.write(mixture, {**named, **rest})
-            done += count
 
 
 def notes_for_stems(song: Song, task: Task, form: AudioFormat) -> Callable[[str], dict[bytes, bytes]]:

@@ -12,6 +12,7 @@ from threading import Event
 
 from stems.errors import OptionError, StemsError
 from stems.files.audio import READABLE_SUFFIXES
+from stems.files.destination import whole
 
 STATE_FILE = ".stems-watch.json"
 
@@ -64,13 +65,8 @@ class Watch:
         self._done[path.name] = self._given[path]
         present = {found.name for found, _ in self._stamps()}
         self._done = {name: stamp for name, stamp in self._done.items() if name in present}
-        state = self.folder / STATE_FILE
-        unfinished = state.with_suffix(".partial")
-        try:
+        with whole(self.folder / STATE_FILE, OptionError) as unfinished:
             unfinished.write_text(json.dumps({"done": self._done}, indent=1), encoding="utf-8")
-            unfinished.replace(state)
-        except OSError as error:
-            raise OptionError(f"Cannot write {state}: {error.strerror}; watch a folder that can be written.") from error
 
     def _stamps(self) -> Iterator[tuple[Path, Stamp]]:
         with suppress(OSError):  # a network drive that is away for a while
@@ -85,7 +81,7 @@ class Watch:
         try:
             done = json.loads((self.folder / STATE_FILE).read_text(encoding="utf-8"))["done"]
             return {str(name): (int(size), int(time_ns)) for name, (size, time_ns) in done.items()}
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
             return {}  # none yet, or damaged: doing a song again is better than never doing it
 
 
@@ -116,19 +112,18 @@ def watch_folder(
     Args:
         folder: whose songs, not those in folders below it, are looked at; `STATE_FILE` in it keeps what is done.
         action: is given a song that has been copied whole; where it returns, the song is done.
-        failed: is told of each song on which `action` raised a `StemsError`.
+        failed: is told of each song on which `action` raised a `StemsError`, or that could not be noted as done.
         stop: ends the watch after the song in work. To end it at once, raise from `action`.
         settle_seconds: how long a file must stay as it is to count as copied whole.
         interval_seconds: time between two looks.
 
     Raises:
-        OptionError: the folder does not exist, or the state file cannot be written.
+        OptionError: the folder does not exist.
     """
     watch = Watch(folder, settle_seconds)
     for path in finished_files(watch, stop, interval_seconds):
         try:
             action(path)
+            watch.mark_done(path)
         except StemsError as error:
             failed(path, error)
-        else:
-            watch.mark_done(path)

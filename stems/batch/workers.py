@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
+import threading
 from collections import deque
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 
 from stems.batch.plan import Settings, Task
@@ -17,6 +19,7 @@ from stems.errors import StemsError
 OnProgress = Callable[[int, float, float], None]  # number of the task, share that is done, seconds of the song
 OnResult = Callable[[int, Result], None]
 
+STOPS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 _READY = "ready"  # the first news of a worker, before which it has touched no file
 
 
@@ -88,11 +91,8 @@ class _Worker:
         context = multiprocessing.get_context("spawn")
         self.connection, its_own = context.Pipe()
         self.process = context.Process(target=_serve, args=(its_own, settings, threads))
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # which the process inherits: Ctrl-C reaches it as well
-        try:
+        with _deaf_to_stops():
             self.process.start()
-        finally:
-            signal.signal(signal.SIGINT, before)
         its_own.close()  # or the end of the process would go unnoticed
         self.is_ready, self.is_alive = False, True
 
@@ -123,9 +123,31 @@ class _Worker:
         self.connection.close()
 
 
+@contextmanager
+def _deaf_to_stops() -> Iterator[None]:
+    """Processes that start meanwhile inherit that Ctrl-C and the like, which reach them as well, do nothing."""
+    if not hasattr(signal, "pthread_sigmask"):
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
+        return
+    resource_tracker.ensure_running()  # which unblocks signals when it starts
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
 def _serve(connection: Connection, settings: Settings, threads: int) -> None:
     """What a worker does, until the other end of the connection is closed, be it that the batch was killed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for stop in STOPS:
+        signal.signal(stop, signal.SIG_IGN)
     try:
         separator = load_separator(settings)
     except StemsError as error:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stems.cli.extras import require
+from stems.cli.output import say
 from stems.errors import OptionError, StemsError
 
 if TYPE_CHECKING:
@@ -103,11 +104,11 @@ def evaluate(
     failed = 0
     for number, (track, outcome) in enumerate(_score(work, out, "quick" if quick else engine.value, jobs), 1):
         failed += isinstance(outcome, str)
-        typer.echo(f"[{number}/{len(work)}] {track.name}: {outcome if isinstance(outcome, str) else _said(outcome)}")
+        say(f"[{number}/{len(work)}] {track.name}: {outcome if isinstance(outcome, str) else _said(outcome)}")
     if failed < len(work):
         title = f"MUSDB18, {subset.value}" if musdb else str((songs or estimates or out).resolve().name)
-        typer.echo("\n" + write_report(out, musdb is not None, title, {(track.subset, track.name) for track in tracks}))
-        typer.echo(f"Pictures: open {out / 'scores.html'} in a browser.")
+        say("\n" + write_report(out, musdb is not None, title, {(track.subset, track.name) for track in tracks}))
+        say(f"Pictures: open {out / 'scores.html'} in a browser.")
     if failed:
         raise typer.Exit(1)
 

@@ -11,6 +11,8 @@ from typing import Annotated
 
 import typer
 
+from stems.cli.output import say
+
 SCRIPT_NAME = "Split into stems.lua"
 
 
@@ -33,8 +35,8 @@ def plugin(
     destination = (out or _scripts_of_reaper()) / SCRIPT_NAME
     with whole(destination) as unfinished:
         unfinished.write_text(script(_command()), encoding="utf-8")
-    typer.echo(f"Wrote {destination}")
-    typer.echo("In REAPER: Actions > Show action list > New action > Load ReaScript, and choose it.")
+    say(f"Wrote {destination}")
+    say("In REAPER: Actions > Show action list > New action > Load ReaScript, and choose it.")
 
 
 def _scripts_of_reaper() -> Path:

@@ -39,7 +39,7 @@ def write(session: Session, destination: Path) -> None:
     }
     root = _session(session, destination.name, sounds)
     ElementTree.indent(root)
-    with whole(destination) as unfinished:
+    with whole(destination, is_folder=True) as unfinished:
         audio = unfinished / "interchange" / destination.name / "audiofiles"
         audio.mkdir(parents=True)
         for track, sound in sounds.items():

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import secrets
-import shutil
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from stems.errors import ExportError
+from stems.errors import ExportError, StemsError
+from stems.files.unfinished import Unfinished
 
 LONGEST_NAME = 255  # bytes: the limit of ext4, APFS and NTFS alike, for names in UTF-8
 _FORBIDDEN = '<>:"/\\|?*'  # by Windows, whose users open what others zip
@@ -23,7 +21,7 @@ def file_name(name: str, suffix: str = "", longest: int = LONGEST_NAME) -> str:
     Characters that some system forbids become `_`, and the name (never the suffix) is shortened to fit into
     `longest` bytes of UTF-8.
     """
-    kept = "".join("_" if c in _FORBIDDEN else c for c in printable(name))
+    kept, suffix = ("".join("_" if c in _FORBIDDEN else c for c in printable(part)) for part in (name, suffix))
     kept = kept.encode()[: longest - len(suffix.encode())].decode(errors="ignore").rstrip(" .")
     if not kept or kept.split(".")[0].upper() in _RESERVED:
         kept = f"_{kept}"
@@ -36,30 +34,41 @@ def printable(text: str) -> str:
 
 
 @contextmanager
-def whole(destination: Path) -> Iterator[Path]:
+def whole(destination: Path, error: type[StemsError] = ExportError, is_folder: bool = False) -> Iterator[Path]:
     """Yield a path to write to, which becomes `destination` when the block ends well and vanishes when it does not.
 
-    The path lies in the destination's folder (made if missing), so that the last step is a rename. What is
-    written may be a file or a folder; what stood at the destination is replaced.
+    An empty file is there already, or a folder if one is to be written. It lies in the destination's folder (made if
+    missing), so that the last step is a rename; what stood at the destination is replaced.
 
     Raises:
-        ExportError: the folder cannot be written to.
+        StemsError: of the given kind, where the folder cannot be written to.
     """
-    unfinished = destination.with_name(f".stems-{secrets.token_hex(6)}.partial")
-    replaced = unfinished.with_suffix(".replaced")
     try:
         destination.parent.mkdir(parents=True, exist_ok=True)
-        yield unfinished
-        if destination.is_dir():  # a folder with something in it cannot be renamed over
-            os.replace(destination, replaced)
-        os.replace(unfinished, destination)
-    except OSError as error:
-        raise ExportError(f"Cannot write {destination}: {error.strerror or error}; choose another place.") from error
+        unfinished = Unfinished(destination, is_folder)
+        try:
+            yield unfinished.path
+            unfinished.finish()
+        finally:
+            unfinished.discard()
+    except OSError as fault:
+        raise error(f"{destination} cannot be written ({fault.strerror or fault}): choose another place.") from fault
+
+
+def check_can_be_written(destination: Path, error: type[StemsError] = ExportError) -> None:
+    """Raises an error of the given kind, before any work, where `whole` could not write to a destination."""
+    folder = next(folder for folder in destination.absolute().parents if folder.exists())
+    try:
+        Unfinished(folder / destination.name).discard()
+    except OSError as fault:
+        raise error(f"{destination} cannot be written ({fault.strerror or fault}): choose another place.") from fault
+
+
+@contextmanager
+def scratch(folder: Path) -> Iterator[Path]:
+    """Yield a hidden folder inside of another, for files on the way to a `whole` one there; it vanishes afterwards."""
+    work = Unfinished(folder / "scratch", is_folder=True)
+    try:
+        yield work.path
     finally:
-        if replaced.exists() and not destination.exists():
-            os.replace(replaced, destination)
-        for left in (unfinished, replaced):
-            if left.is_dir():
-                shutil.rmtree(left)
-            elif left.exists():
-                left.unlink()
+        work.discard()

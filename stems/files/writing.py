@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
-import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,12 +14,10 @@ import soundfile
 from stems.errors import AudioError, OptionError
 from stems.files.formats import AudioFormat
 from stems.files.mp3 import Mp3File
+from stems.files.unfinished import Unfinished
 from stems.files.wav import WavFile
 
 Samples = npt.NDArray[np.floating]
-
-PARTIAL_SUFFIX = ".partial"
-"""Suffix of files that are not finished: hidden files, which a killed process leaves behind and the next replaces."""
 
 _SUBTYPES = {"int16": "PCM_16", "int24": "PCM_24", "int32": "PCM_32", "float32": "FLOAT", "float64": "DOUBLE"}
 _SAMPLES_AT_ONCE = 16_384  # fits a processor's cache; libsndfile's Vorbis encoder crashes on millions at once
@@ -59,8 +55,7 @@ class StemFiles:
         self.samples_expected = samples_expected
         self.samples_written = 0
         self._files: dict[str, soundfile.SoundFile | Mp3File | WavFile] = {}
-        self._partial: dict[str, Path] = {}
-        self._made: dict[str, os.stat_result] = {}
+        self._unfinished: dict[str, Unfinished] = {}
         self._folders_made: list[Path] = []
 
     def __enter__(self) -> StemFiles:
@@ -103,14 +98,13 @@ class StemFiles:
         self._make_folder(path.parent)
         if path.is_dir():
             raise AudioError(f"{path} is a folder, so that the stem cannot have this name: choose another.")
-        # The same name in every run, so that what killed runs leave behind does not pile up.
-        partial = path.parent / f".{uuid.uuid5(uuid.NAMESPACE_URL, path.name).hex}{PARTIAL_SUFFIX}"
         try:
-            partial.unlink(missing_ok=True)
-            partial.touch(exist_ok=False)
-            self._partial[stem], self._made[stem] = partial, partial.stat()
+            self._unfinished[stem] = Unfinished(path, is_shared=False)
+        except FileExistsError as error:
+            raise AudioError(f"{path} is being written by another run: wait until that has ended.") from error
         except OSError as error:
             raise _cannot_write(path.parent, error) from error
+        partial = self._unfinished[stem].path
         with self._disk_errors(stem):
             if self.format.container == "mp3":
                 self._files[stem] = Mp3File(partial, self.format.sample_rate, self.format.channels)
@@ -164,30 +158,19 @@ class StemFiles:
         for stem, file in self._files.items():
             with self._disk_errors(stem):
                 file.close()
-            if not self._is_ours(stem):
-                raise AudioError(f"{self.paths[stem]} is being written by another run: wait until that has ended.")
-        for stem, partial in self._partial.items():
+        for stem, unfinished in self._unfinished.items():
             try:
-                os.replace(partial, self.paths[stem])
+                unfinished.finish()
             except OSError as error:
                 raise _cannot_write(self.paths[stem], error) from error
-
-    def _is_ours(self, stem: str) -> bool:
-        """Whether no other run, which uses the same names, has replaced the partial file by its own."""
-        try:
-            return os.path.samestat(self._partial[stem].stat(), self._made[stem])
-        except FileNotFoundError:
-            return False
 
     def _discard(self) -> None:
         """Removes what is not finished, which after `_finish` is nothing."""
         for file in self._files.values():
             with suppress(RuntimeError, OSError):  # the disk is full
                 file.close()
-        for stem, partial in self._partial.items():
-            with suppress(OSError):  # finished, or never made
-                if self._is_ours(stem):
-                    partial.unlink()
+        for unfinished in self._unfinished.values():
+            unfinished.discard()
         for folder in reversed(self._folders_made):
             with suppress(OSError):  # not empty, or never made
                 folder.rmdir()

@@ -51,7 +51,9 @@ def song_report(
     bit_rate = bit_rate_for(song.seconds, len(names))
     stems = {name: Listening(form.sample_rate, form.channels, song.samples, bit_rate) for name in names}
     observed: list[ClusteredSong] = []
-    blocks = separator.separate(song, form.sample_rate, None, sensitivity, progress, None, observed.append)
+    blocks = separator.separate(
+        song, form.sample_rate, sensitivity=sensitivity, progress=progress, observe=observed.append
+    )
     if source.stems is None:
         for block in blocks:
             for name, audio in block.stems.items():

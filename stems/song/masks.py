@@ -40,8 +40,8 @@ class Masks:
         self.are_all = len(wanted) == len(found.stems)
         self._masked = wanted[:-1] if self.are_all else wanted  # the last of all is what the others leave
 
-    def apply(self, song: Readable, cores: Cores) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
-        """The stems of a song, in blocks: the number of the first sample, and (channels, samples) by name."""
+    def apply(self, song: Readable, cores: Cores) -> Iterator[tuple[int, dict[str, np.ndarray], np.ndarray]]:
+        """Blocks of a song: number of the first sample, stems (channels, samples) by name, and the mixture."""
         grid, total = self.grid, self.encoded.total
         blocks = (
             (first, audio_of_frames(song, grid, first, min(BLOCK_FRAMES, total - first)))
@@ -51,11 +51,13 @@ class Masks:
         skipped = grid.window - grid.synthesis_window  # of a block, which only the rise of the analysis window reaches
         for audio, cut in cores.map(self._cut, blocks):
             stems = add.join(cut)
+            mixture = audio[:, skipped : skipped + stems.shape[-1]]
             if self.are_all:
-                stems = torch.cat([stems, (audio[:, skipped : skipped + stems.shape[-1]] - stems.sum(0))[None]])
+                stems = torch.cat([stems, (mixture - stems.sum(0))[None]])
             first, last = max(0, -start), min(stems.shape[-1], song.samples - start)
             if first < last:
-                yield start + first, dict(zip(self.names, stems[..., first:last].cpu().numpy(), strict=True))
+                named = dict(zip(self.names, stems[..., first:last].cpu().numpy(), strict=True))
+                yield start + first, named, mixture[:, first:last].cpu().numpy()
             start += stems.shape[-1]
 
     def _cut(self, block: tuple[int, Tensor]) -> tuple[Tensor, Tensor]:

@@ -27,7 +27,8 @@ def in_blocks(stems: dict[str, np.ndarray], seed: int, longest: int) -> Iterator
     random, start = np.random.default_rng(seed), 0
     while start < next(iter(stems.values())).shape[1]:
         count = int(random.integers(1, longest))
-        yield Block(start, {name: audio[:, start : start + count] for name, audio in stems.items()})
+        block = {name: audio[:, start : start + count] for name, audio in stems.items()}
+        yield Block(start, block, sum(block.values()))
         start += count
 
 
@@ -111,3 +112,21 @@ def test_the_effect_is_heard_in_its_stem_only() -> None:
 def test_a_rate_that_a_plugin_cannot_process_is_an_error_of_the_preset() -> None:
     with pytest.raises(PresetError, match="mine: chain of vocals: MP3 only supports"):
         run(stems(samples=20_000), preset({"plugin": "MP3Compressor"}), rate=96_000)
+
+
+def test_effects_that_make_no_audio_fail_the_song(monkeypatch: pytest.MonkeyPatch) -> None:
+    import stems.batch.chains
+
+    class Broken:
+        def __init__(self, value: float) -> None:
+            self.value = value
+
+        def process(self, audio: np.ndarray, *_: object, **__: object) -> np.ndarray:
+            return np.full_like(audio, self.value)
+
+    stems_ = {"vocals": np.zeros((2, 20_000), np.float32)}
+    preset = Preset("p", "", {"vocals": ("vocals",)}, {"vocals": ({"plugin": "Gain"},)})
+    for value in (np.nan, np.inf, 1e30):
+        monkeypatch.setattr(stems.batch.chains, "build_chain", lambda *_, value=value: Broken(value))
+        with pytest.raises(PresetError, match="no audio any more"):
+            list(outputs(in_blocks(stems_, 0, 5_000), preset, RATE, 20_000))

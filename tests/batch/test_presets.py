@@ -108,6 +108,13 @@ def chain(text: str) -> str:
         (chain('"Gain"'), ["chain of vocals must be a list"]),
         (chain("{ gain_db = 3 }"), ["no plugin None", "Compressor", "Reverb"]),
         (chain('{ plugin = "Grain" }'), ["no plugin 'Grain'", "Compressor", "Gain", "Reverb"]),
+        (chain('{ plugin = "Compresor" }'), ["did you mean 'Compressor'?"]),
+        ('[outputs]\nx = ["vocal"]', ["did you mean 'vocals'?"]),
+        *((chain(f"{{ plugin = {value} }}"), ["no plugin"]) for value in ('["Gain"]', "{}", "3", "true")),
+        (chain('{ plugin = "Chorus", rate_hz = 1e9 }'), ["rate_hz must be from", "96000"]),
+        (chain('{ plugin = "Delay", delay_seconds = 1e6 }'), ["delay_seconds must be from"]),
+        (chain('{ plugin = "Resample", target_sample_rate = 0.001 }'), ["target_sample_rate must be from"]),
+        (chain('{ plugin = "Gain", gain_db = 1%s }' % (400 * "0")), ["gain_db must be a number"]),
         (chain('{ plugin = "VST3Plugin" }'), ["no plugin 'VST3Plugin'"]),
         (chain('{ plugin = "Gain", gain = 3 }'), ["Gain has no parameter 'gain'", "gain_db"]),
         (chain('{ plugin = "Compressor", ratio = 0.5 }'), ["Compressor refuses", "ratio", ">= 1.0"]),
@@ -143,3 +150,12 @@ def test_stems_named_on_the_command_line() -> None:
     for make in (lambda: only(("piano",)), lambda: two_stems("piano"), lambda: only(())):
         with pytest.raises(PresetError, match="choose from drums, bass, vocals, other"):
             make()
+
+
+def test_presets_know_the_stems_of_any_model() -> None:
+    known = ("lead", "choir")
+    assert load_preset("stems", known=known).outputs == {"lead": ("lead",), "choir": ("choir",)}
+    assert load_preset("stems", ("bell",), known).stems == ("lead", "choir", "bell")
+    assert load_preset("stems", ("bell",)) == load_preset("stems").including(("bell",))
+    with pytest.raises(PresetError, match="choose from lead, choir"):
+        load_preset("karaoke", known=known)

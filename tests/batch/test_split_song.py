@@ -21,7 +21,8 @@ from stems.batch.presets import Preset, load_preset, only
 from stems.batch.split import preview, split_song
 from stems.errors import AudioError, OptionError
 from stems.files.formats import AudioFormat
-from stems.files.writing import PARTIAL_SUFFIX, StemFiles
+from stems.files.unfinished import PARTIAL_SUFFIX
+from stems.files.writing import StemFiles
 from stems.hints import Hint, gather
 from stems.model import Model
 from stems.separator import Separator
@@ -187,6 +188,20 @@ def test_possible_names() -> None:
             check_format(container, depth)
 
 
+@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE"])
+@pytest.mark.parametrize("preset", [load_preset("stems"), only(("vocals",)), load_preset("karaoke")])
+def test_stems_add_up_to_what_the_file_holds(here: Path, separator: Separator, subtype: str, preset: Preset) -> None:
+    audio = np.random.default_rng(0).uniform(-0.3, 0.3, (9_000, 2))
+    soundfile.write("a.wav", audio, 8_000, subtype=subtype)
+    assert run(separator, "a.wav", preset=preset) == "done"
+    kind = "float64" if subtype in ("FLOAT", "DOUBLE") else "int32"
+    stems = [soundfile.read(path, dtype=kind)[0] for path in Path("separated/a").glob("*.wav")]
+    assert len(stems) == len(preset.outputs)
+    if preset.divides and set(preset.stems) == set(NAMES):
+        missed = np.sum(stems, 0, dtype=np.float64) - soundfile.read("a.wav", dtype=kind)[0]
+        assert np.abs(missed).max() <= (1e-6 if kind == "float64" else 0)
+
+
 def run(separator: Separator, path: str, **options: object) -> str:
     (task,) = plan([path], settings(**options))
     return split_song(task, settings(**options), separator).status
@@ -325,7 +340,7 @@ def test_outputs_that_overlap_are_not_changed_to_add_up(here: Path, separator: S
 
 def test_whatever_goes_wrong_with_a_song_is_a_result(here: Path, separator: Separator) -> None:
     class Broken:
-        def separate(self, *_: object) -> None:
+        def separate(self, *_: object, **__: object) -> None:
             raise RuntimeError("out of\nmemory")
 
         stems = NAMES
@@ -447,15 +462,12 @@ def is_splitting(pid: int) -> bool:
     return any(PARTIAL_SUFFIX in os.readlink(opened) for opened in Path(f"/proc/{pid}/fd").iterdir())
 
 
-def test_of_two_runs_at_once_one_fails_and_their_files_do_not_mix(here: Path) -> None:
+def test_of_two_runs_at_once_the_later_fails_and_their_files_do_not_mix(here: Path) -> None:
     form, paths = AudioFormat("wav", "int16", 8_000, 1), {"vocals": Path("out/vocals.wav")}
-    earlier_audio, later_audio = np.full((1, 200), 0.25), np.full((1, 100), 0.5)
-    later = StemFiles(paths, form, 100)
-    with pytest.raises(AudioError, match="is being written by another run"), StemFiles(paths, form, 200) as earlier:
-        earlier.write(earlier_audio, {"vocals": earlier_audio})
-        later.__enter__()
-    assert not Path("out/vocals.wav").exists()
-    later.write(later_audio, {"vocals": later_audio})
-    later.__exit__(None)
-    assert (soundfile.read("out/vocals.wav")[0] == 0.5).all()
+    audio = np.full((1, 200), 0.25)
+    with StemFiles(paths, form, 200) as earlier:
+        earlier.write(audio, {"vocals": audio})
+        with pytest.raises(AudioError, match="is being written by another run"), StemFiles(paths, form, 100):
+            pass
+    assert (soundfile.read("out/vocals.wav")[0] == 0.25).all()
     assert [path.name for path in Path("out").iterdir()] == ["vocals.wav"]
