@@ -13,6 +13,7 @@ from stems.cores import Cores
 from stems.errors import Cancelled, OptionError
 from stems.hints import Hint, check_against, gather, own_stems
 from stems.layout import channels_first
+from stems.memory import give_back_memory
 from stems.methods import Start, method_named
 from stems.model import Model
 from stems.song.clustered import ClusteredSong
@@ -112,8 +113,9 @@ class Separator:
         """
         if isinstance(audio, (str, os.PathLike)):
             from stems.files.audio import open_song
+            from stems.files.spool import spooled
 
-            with open_song(audio) as song:
+            with open_song(audio) as file, spooled(file) as song:
                 return self._collect(song, song.format.sample_rate, stems, sensitivity, progress, cancelled)
         if sample_rate is None:
             raise OptionError("An array of audio needs its sample rate: separator(audio, sample_rate).")
@@ -184,6 +186,7 @@ class Separator:
         total, known = grid.frames(song.samples), self.model.design.loudness
         gain = known / (loudness(song) or known)
         keep = torch.from_numpy(np.union1d(landmarks(total), hinted_frames(self.hints, grid, total)))
+        give_back_memory()
         with Cores(self.device) as cores:
             encoded = encode_song(song, self.model, grid, gain, keep, cores, lambda share: report(LISTENING * share))
             try:
@@ -191,7 +194,9 @@ class Separator:
                 if observe is not None:
                     observe(found)
                 masks = Masks(self.model, grid, encoded, found, names)
+                encoded.forget_kept()
                 del found  # which is as large as some seconds of song
+                give_back_memory()
                 for start, stems in masks.apply(song, cores):
                     yield Block(start, stems)
                     done = start + next(iter(stems.values())).shape[1]

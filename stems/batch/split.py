@@ -17,8 +17,10 @@ from stems.batch.plan import Settings, Task, hints_path, output_paths
 from stems.errors import Cancelled, OptionError, StemsError
 from stems.files.audio import Song, open_song
 from stems.files.formats import AudioFormat, output_format
+from stems.files.spool import SpooledSong, spooled
 from stems.files.writing import PARTIAL_SUFFIX, StemFiles
 from stems.hints import as_toml, check_against
+from stems.imports import importing_torch
 
 if TYPE_CHECKING:
     from stems.separator import Separator
@@ -88,7 +90,8 @@ def split_song(
             result.status = "skipped"
         else:
             result.seconds = song.seconds
-            _write(song, task, result, settings, separator, progress, cancelled)
+            with spooled(song) as readable:
+                _write(readable, task, result, settings, separator, progress, cancelled)
             _keep_hints(task, settings)
         _export(task, result, settings)
     result.elapsed = perf_counter() - begun
@@ -158,7 +161,7 @@ def _export(task: Task, result: Result, settings: Settings) -> None:
 
 
 def _write(
-    song: Song,
+    song: Song | SpooledSong,
     task: Task,
     result: Result,
     settings: Settings,
@@ -195,18 +198,17 @@ def _write(
                     alone[name].write(audio, {name: audio})
             return
         files = stack.enter_context(StemFiles(result.outputs, form, song.samples, chunks))
-        mixture_file = stack.enter_context(open_song(song.path))  # compressed songs are only read forward
         whole = set(preset.stems) == set(separator.stems)
         done = 0
         for named in outputs(blocks, preset, rate, song.samples):
             count = next(iter(named.values())).shape[1]
-            mixture = mixture_file.read_exact(done, count)
+            mixture = song.read_exact(done, count)
             rest = {} if whole else {HIDDEN_REST: mixture - np.sum(list(named.values()), 0)}
             files.write(mixture, {**named, **rest})
             done += count
 
 
-def notes_for_stems(song: Song, task: Task, form: AudioFormat) -> Callable[[str], dict[bytes, bytes]]:
+def notes_for_stems(song: Song | SpooledSong, task: Task, form: AudioFormat) -> Callable[[str], dict[bytes, bytes]]:
     """What the wav of each stem tells beside its audio, by the stem's name; see `StemFiles`."""
     from stems.files.broadcast_wav import chunks_for
     from stems.files.tags import song_notes
@@ -224,7 +226,8 @@ def load_separator(settings: Settings) -> Separator:
     # Read once, when torch is loaded: threads that spin while they wait for each other make a song take many times as
     # long where another program, such as a DAW, keeps a core busy.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    from stems.separator import Separator
+    with importing_torch():
+        from stems.separator import Separator
 
     return Separator(settings.model, settings.device, hints=settings.hints)
 

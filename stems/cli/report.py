@@ -41,9 +41,12 @@ def report(
     from stems.report.source import open_source
 
     with open_source(song_or_folder, song) as source:  # before torch is loaded: it may not be a song
+        from stems.imports import importing_torch
         from stems.report.page import write_page
-        from stems.report.song import song_report
-        from stems.separator import Separator
+
+        with importing_torch():
+            from stems.report.song import song_report
+            from stems.separator import Separator
 
         separator = Separator(model, device.value, hints=hint or ())
         with typer.progressbar(length=100, label=f"Looking into {source.name}") as bar:

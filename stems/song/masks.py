@@ -16,7 +16,7 @@ from stems.song.guidance import lean
 from stems.song.landmarks import middles
 from stems.spectrum import OVERLAP, Grid, OverlapAdd, analyse, apply_masks, synthesise
 
-BLOCK_FRAMES = 64  # that are separated at once; the spectra of more of them no longer fit the processor's cache
+BLOCK_FRAMES = 32  # that are separated at once; the spectra of more of them no longer fit the processor's cache
 
 
 class Masks:
