@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Generator, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -144,7 +144,7 @@ class Separator:
         progress: Progress | None = None,
         cancelled: Callable[[], bool] | None = None,
         observe: Callable[[ClusteredSong], None] | None = None,
-    ) -> Iterator[Block]:
+    ) -> Generator[Block, None, None]:
         """Separates audio of any length in bounded memory; the arguments are those of a call.
 
         Args:
@@ -175,7 +175,7 @@ class Separator:
         progress: Progress | None,
         cancelled: Callable[[], bool] | None,
         observe: Callable[[ClusteredSong], None] | None,
-    ) -> Iterator[Block]:
+    ) -> Generator[Block, None, None]:
         def report(share: float) -> None:
             if cancelled is not None and cancelled():
                 raise Cancelled("The separation was cancelled.")

@@ -48,17 +48,15 @@ class Masks:
             for first in range(0, total, BLOCK_FRAMES)
         )
         add, start = OverlapAdd(grid), -(OVERLAP - 1) * grid.hop
-        for audio, cut in cores.map(self._cut, blocks):
+        for cut in cores.map(self._cut, blocks):
             stems = add.join(cut)
-            if self.are_all:
-                stems = torch.cat([stems, (audio[:, : stems.shape[-1]] - stems.sum(0))[None]])
             first, last = max(0, -start), min(stems.shape[-1], song.samples - start)
             if first < last:
                 yield start + first, dict(zip(self.names, stems[..., first:last].cpu().numpy(), strict=True))
             start += stems.shape[-1]
 
-    def _cut(self, block: tuple[int, Tensor]) -> tuple[Tensor, Tensor]:
-        """The audio of a block, and what its frames give of each masked stem, (stems, channels, samples)."""
+    def _cut(self, block: tuple[int, Tensor]) -> Tensor:
+        """What the frames of a block give of each stem, see `synthesise`: (stems, channels, samples)."""
         first, audio = block
         audio = audio.to(self.encoded.kept_levels.device)
         mixture = analyse(audio, self.grid)
@@ -68,4 +66,10 @@ class Masks:
             seconds = middles(torch.arange(first, first + len(embeddings)), self.grid)
             shares = lean(shares, seconds, self.leanings)
         masked = apply_masks(mixture, shares[..., self._masked], self.model.design.bands, self.grid)
-        return audio, synthesise(masked, self.grid)
+        cut = synthesise(masked, self.grid)
+        if not self.are_all:
+            return cut
+        rest = -cut.sum(0)
+        own = mixture.shape[1] * self.grid.hop  # samples after which it is the turn of the next block
+        rest[:, :own] += audio[:, :own]
+        return torch.cat([cut, rest[None]])
