@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Generator, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,7 @@ from stems.cores import Cores
 from stems.errors import Cancelled, OptionError
 from stems.hints import Hint, check_against, gather, own_stems
 from stems.layout import channels_first
+from stems.memory import give_back_memory
 from stems.methods import Start, method_named
 from stems.model import Model
 from stems.song.clustered import ClusteredSong
@@ -114,8 +115,9 @@ class Separator:
         """
         if isinstance(audio, (str, os.PathLike)):
             from stems.files.audio import open_song
+            from stems.files.spool import spooled
 
-            with open_song(audio) as song:
+            with open_song(audio) as file, spooled(file) as song:
                 return self._collect(song, song.format.sample_rate, stems, sensitivity, progress, cancelled)
         if sample_rate is None:
             raise OptionError("An array of audio needs its sample rate: separator(audio, sample_rate).")
@@ -148,7 +150,7 @@ class Separator:
         progress: Progress | None = None,
         cancelled: Callable[[], bool] | None = None,
         observe: Callable[[ClusteredSong], None] | None = None,
-    ) -> Iterator[Block]:
+    ) -> Generator[Block, None, None]:
         """Separates audio of any length in bounded memory; the arguments are those of a call.
 
         Args:
@@ -179,7 +181,7 @@ class Separator:
         progress: Progress | None,
         cancelled: Callable[[], bool] | None,
         observe: Callable[[ClusteredSong], None] | None,
-    ) -> Iterator[Block]:
+    ) -> Generator[Block, None, None]:
         def report(share: float) -> None:
             if cancelled is not None and cancelled():
                 raise Cancelled("The separation was cancelled.")
@@ -190,6 +192,7 @@ class Separator:
         total, known = grid.frames(song.samples), self.model.design.loudness
         gain = known / (loudness(song) or known)
         keep = torch.from_numpy(np.union1d(landmarks(total), hinted_frames(self.hints, grid, total)))
+        give_back_memory()
         with Cores(self.device) as cores:
             encoded = encode_song(song, self.model, grid, gain, keep, cores, lambda share: report(LISTENING * share))
             try:
@@ -197,7 +200,9 @@ class Separator:
                 if observe is not None:
                     observe(found)
                 masks = Masks(self.model, grid, encoded, found, names)
+                encoded.forget_kept()
                 del found  # which is as large as some seconds of song
+                give_back_memory()
                 for start, stems, mixture in masks.apply(song, cores):
                     yield Block(start, stems, mixture)
                     done = start + mixture.shape[1]

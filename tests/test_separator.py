@@ -211,6 +211,7 @@ def heard_whole(
         kept=keep,
         kept_contexts=contexts[keep],
         kept_levels=levels[:, keep],
+        forget_kept=lambda: None,
         close=lambda: None,
     )
 

@@ -20,9 +20,11 @@ from stems.errors import Cancelled, StemsError
 from stems.files.audio import Song, open_song
 from stems.files.destination import whole
 from stems.files.formats import AudioFormat
+from stems.files.spool import SpooledSong, spooled
 from stems.files.unfinished import remove_abandoned
 from stems.files.writing import StemFiles
 from stems.hints import as_toml
+from stems.imports import importing_torch
 
 if TYPE_CHECKING:
     from stems.separator import Block, Separator
@@ -97,7 +99,10 @@ def split_song(
             result.status = "skipped"
         else:
             result.seconds = song.seconds
-            result.confidence = _write(plan, song, separator, lambda share: progress(share, song.seconds), cancelled)
+            with spooled(song) as readable:
+                result.confidence = _write(
+                    plan, readable, separator, lambda share: progress(share, song.seconds), cancelled
+                )
             _keep_hints(plan)
         _export(plan, result)
     result.elapsed = perf_counter() - begun
@@ -134,7 +139,7 @@ def _in_words(error: Exception) -> str:
 
 def _write(
     plan: SongPlan,
-    song: Song,
+    song: Song | SpooledSong,
     separator: Any,
     progress: Callable[[float], None],
     cancelled: Callable[[], bool],
@@ -159,7 +164,7 @@ def _write(
     return confidence(found[0])
 
 
-def _write_parts(plan: SongPlan, song: Song, blocks: Iterable[Block], is_whole: bool) -> None:
+def _write_parts(plan: SongPlan, song: Song | SpooledSong, blocks: Iterable[Block], is_whole: bool) -> None:
     """Writes outputs that add up to the song, or would with the stems that are left out."""
     from stems.batch.chains import summed
 
@@ -172,7 +177,7 @@ def _write_parts(plan: SongPlan, song: Song, blocks: Iterable[Block], is_whole: 
             files.write(block.mixture, parts)
 
 
-def _write_apart(plan: SongPlan, song: Song, blocks: Iterable[Block]) -> None:
+def _write_apart(plan: SongPlan, song: Song | SpooledSong, blocks: Iterable[Block]) -> None:
     """Writes outputs that share stems or run through effects, so that there is nothing to add up to."""
     from stems.batch.chains import outputs
 
@@ -187,15 +192,12 @@ def _write_apart(plan: SongPlan, song: Song, blocks: Iterable[Block]) -> None:
                 files[name].write(audio, {name: audio})
 
 
-def with_exact_mixture(blocks: Iterable[Block], song: Song) -> Iterator[Block]:
+def with_exact_mixture(blocks: Iterable[Block], song: Song | SpooledSong) -> Iterator[Block]:
     """The same blocks with their mixture in double precision, as the song's file holds it."""
-    if song.format.encoding not in ("int32", "float64"):  # all other formats fit into single precision
-        for block in blocks:
-            yield replace(block, mixture=block.mixture.astype(np.float64))
-        return
-    with open_song(song.path) as again:  # a song is best read forward alone
-        for block in blocks:
-            yield replace(block, mixture=again.read_exact(block.start, block.mixture.shape[1]))
+    fits = song.format.encoding not in ("int32", "float64")  # all other formats fit into single precision
+    for block in blocks:
+        count = block.mixture.shape[1]
+        yield replace(block, mixture=block.mixture.astype(float) if fits else song.read_exact(block.start, count))
 
 
 def _keep_hints(plan: SongPlan) -> None:
@@ -224,7 +226,7 @@ def _export(plan: SongPlan, result: Result) -> None:
         result.exports = export(session, folder, formats, overwrite=True)
 
 
-def notes_for_stems(song: Song, task: Task, form: AudioFormat) -> Callable[[str], dict[bytes, bytes]]:
+def notes_for_stems(song: Song | SpooledSong, task: Task, form: AudioFormat) -> Callable[[str], dict[bytes, bytes]]:
     """What the wav of each stem tells beside its audio, by the stem's name; see `StemFiles`."""
     from stems.files.broadcast_wav import chunks_for
     from stems.files.tags import song_notes
@@ -242,7 +244,8 @@ def load_separator(settings: Settings) -> Separator:
     # Read once, when torch is loaded: threads that spin while they wait for each other make a song take many times as
     # long where another program, such as a DAW, keeps a core busy.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    from stems.separator import Separator
+    with importing_torch():
+        from stems.separator import Separator
 
     return Separator(settings.model, settings.device, hints=settings.hints)
 

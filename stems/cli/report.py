@@ -45,9 +45,12 @@ def report(
     check_can_be_written(page, OptionError)
     with open_source(song_or_folder, song) as source:  # before torch is loaded: it may not be a song
         from stems.cli.progress import bar
+        from stems.imports import importing_torch
         from stems.report.page import write_page
-        from stems.report.song import song_report
-        from stems.separator import Separator
+
+        with importing_torch():
+            from stems.report.song import song_report
+            from stems.separator import Separator
 
         separator = Separator(model, device.value, hints=hint or ())
         with bar(f"Looking into {source.name}") as advance:

@@ -98,6 +98,11 @@ class Song:
         """Length in seconds."""
         return self.samples / self.format.sample_rate
 
+    @property
+    def is_read_anywhere(self) -> bool:
+        """Whether reading at any position costs nothing extra."""
+        return self._sound.seekable()
+
     def read(self, start: int, count: int) -> npt.NDArray[np.float32]:
         """Up to `count` samples from sample `start` on, fewer at the end: `(channels, samples)`, full scale is 1.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -21,6 +22,7 @@ Samples = npt.NDArray[np.floating]
 
 _SUBTYPES = {"int16": "PCM_16", "int24": "PCM_24", "int32": "PCM_32", "float32": "FLOAT", "float64": "DOUBLE"}
 _SAMPLES_AT_ONCE = 16_384  # fits a processor's cache; libsndfile's Vorbis encoder crashes on millions at once
+_UNENCODED = ("wav", "aiff")  # containers of samples as they are
 _LOUD = 8.0  # times full scale, below which single precision holds all bits of 16-bit stems
 _FOUR_GIB = 2**32 - 2**16  # what 32-bit sizes can state, with room for headers
 
@@ -57,6 +59,10 @@ class StemFiles:
         self._files: dict[str, soundfile.SoundFile | Mp3File | WavFile] = {}
         self._unfinished: dict[str, Unfinished] = {}
         self._folders_made: list[Path] = []
+        # Encoding four stems takes longer than separating them, so that each has a thread of its own.
+        encodes = format.container not in _UNENCODED and len(paths) > 1
+        self._encoders = ThreadPoolExecutor(len(paths)) if encodes else None
+        self._map: Callable[..., Iterator[None]] = self._encoders.map if self._encoders else map
 
     def __enter__(self) -> StemFiles:
         try:
@@ -81,10 +87,9 @@ class StemFiles:
         for start in range(0, mixture.shape[1], _SAMPLES_AT_ONCE):
             piece = slice(start, start + _SAMPLES_AT_ONCE)
             samples = self._samples_to_write(mixture[:, piece], np.stack([stem[:, piece] for stem in stems.values()]))
-            for stem, written in zip(stems, samples, strict=True):
-                if stem in self._files:
-                    with self._disk_errors(stem):
-                        self._files[stem].write(np.ascontiguousarray(written.T))
+            written = {stem: part for stem, part in zip(stems, samples, strict=True) if stem in self._files}
+            for _ in self._map(self._write, written, written.values()):
+                pass
         self.samples_written += mixture.shape[1]
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -114,6 +119,10 @@ class StemFiles:
                 self._files[stem] = soundfile.SoundFile(
                     partial, "w", self.format.sample_rate, self.format.channels, **self._encoder()
                 )
+
+    def _write(self, stem: str, samples: npt.NDArray[np.generic]) -> None:
+        with self._disk_errors(stem):
+            self._files[stem].write(np.ascontiguousarray(samples.T))
 
     def _encoder(self) -> dict[str, str | float]:
         """What soundfile calls the format; lossy codecs at their best quality."""
@@ -166,6 +175,8 @@ class StemFiles:
 
     def _discard(self) -> None:
         """Removes what is not finished, which after `_finish` is nothing."""
+        if self._encoders is not None:
+            self._encoders.shutdown()
         for file in self._files.values():
             with suppress(RuntimeError, OSError):  # the disk is full
                 file.close()

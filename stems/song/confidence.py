@@ -89,7 +89,7 @@ def _confidence(found: ClusteredSong, landmarks: slice | Tensor) -> Confidence:
     given = powers[:, None] * shares  # power, because the distortion of a stem is measured in it
     certain = certainty(shares)
     posterior = _means(certain, given).clamp(min=0)
-    separate = _means(silhouette(embeddings.double(), found.centroids.double()), given)
+    separate = _means(silhouette(embeddings, found.centroids).double(), given)
     return Confidence(
         dict(zip(found.stems, posterior.tolist(), strict=True)),
         dict(zip(found.stems, separate.tolist(), strict=True)),

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from stems.cores import Cores
+from stems.memory import give_back_memory
 from stems.model import Model
 from stems.network.precision import fastest_precision
 from stems.network.recurrent import DualPath, Stack, State
@@ -19,7 +20,7 @@ from stems.song.frames import Frames
 from stems.spectrum import Grid, analyse, mid_and_side
 
 PIECE_FRAMES = 128  # whose levels and textures are found at once
-BLOCK_FRAMES = 256  # that a layer hears at once
+BLOCK_FRAMES = 128  # that a layer hears at once
 
 
 class Readable(Protocol):
@@ -77,6 +78,11 @@ class EncodedSong:
         hidden = self.recurrent.project_out(found.to(self.kept_levels))[first % stride :][: end - first]
         return hidden if self.textures is None else torch.cat([hidden, self.textures.read(first, count).to(hidden)], 1)
 
+    def forget_kept(self) -> None:
+        """Forgets the frames that were asked for, once they have been used."""
+        self.kept, self.kept_contexts = self.kept[:0], self.kept_contexts[:0].clone()
+        self.kept_levels = self.kept_levels[:, :0].clone()
+
     def close(self) -> None:
         """Forgets the contexts."""
         for frames in (self.frames, self.textures):
@@ -117,13 +123,14 @@ def encode_song(
     encoded = _empty(model, total, keep)
     for frames in cores.map(partial(_look, model, grid, gain, encoded), _pieces(song, model, grid)):
         advance(frames)
-    layers = _Layers(recurrent, steps, fastest_precision(model.network.scale.device), cores, advance)
+    give_back_memory()
+    layers = _Layers(recurrent, steps, cores, advance)
     for layer in range(model.network.shape.layers):
-        encoded.frames = layers.merge(layer, [encoded.frames, *layers.run_directions(layer, encoded.frames)])
-    for first in range(0, total, BLOCK_FRAMES):
-        places, chosen = _among(keep, first, BLOCK_FRAMES)
-        if len(chosen):
-            encoded.kept_contexts[places] = encoded.context(first, BLOCK_FRAMES)[chosen].to(torch.float16)
+        encoded.frames = layers.merge(layer, encoded.frames, layers.run_directions(layer, encoded.frames))
+    layers.close()
+    for _ in cores.map(partial(_keep_contexts, encoded), range(0, total, BLOCK_FRAMES)):
+        pass
+    give_back_memory()
     return encoded
 
 
@@ -183,65 +190,72 @@ def _look(model: Model, grid: Grid, gain: float, encoded: EncodedSong, piece: _P
     return piece.count
 
 
+def _keep_contexts(encoded: EncodedSong, first: int) -> None:
+    """Finds the contexts of those frames of a block that are kept."""
+    places, chosen = _among(encoded.kept, first, BLOCK_FRAMES)
+    if len(chosen):
+        encoded.kept_contexts[places] = encoded.context(first, BLOCK_FRAMES)[chosen].to(torch.float16)
+
+
 def _among(keep: Tensor, first: int, count: int) -> tuple[slice, Tensor]:
     """Which of the kept frames are among `count` frames, and where among them they lie."""
     begin, end = torch.searchsorted(keep, torch.tensor([first, first + count])).tolist()
     return slice(begin, end), keep[begin:end] - first
 
 
-@dataclass(frozen=True)
 class _Layers:
     """The recurrent layers, each of which hears the whole song block by block.
 
-    Attributes:
+    Args:
         recurrent: the layers.
         steps: that they take along the song, one for each `stride` frames.
-        precision: see `stems.network.precision`.
         cores: that share the work.
         advance: called with the number of steps that were taken.
     """
 
-    recurrent: Stack | DualPath
-    steps: int
-    precision: torch.dtype
-    cores: Cores
-    advance: Callable[[int], None]
+    def __init__(self, recurrent: Stack | DualPath, steps: int, cores: Cores, advance: Callable[[int], None]) -> None:
+        self.recurrent, self.steps, self.cores, self.advance = recurrent, steps, cores, advance
+        self.device = next(recurrent.parameters()).device
+        self.precision = fastest_precision(self.device)
+        kept = torch.float16 if self.precision is torch.float32 else self.precision
+        # One for each direction, which all layers fill: memory that is given back and asked for anew falls to pieces.
+        self._found = [Frames(steps, recurrent.direction_size, kept) for _ in range(recurrent.directions)]
 
-    def run_directions(self, layer: int, below: Frames) -> list[Frames]:
+    def run_directions(self, layer: int, below: Frames) -> Sequence[Frames]:
         """What each direction of a layer makes of all that the layer below has found."""
-        device, directions = next(self.recurrent.parameters()).device, range(self.recurrent.directions)
-        half = torch.float16 if self.precision is torch.float32 else self.precision
-        found = [Frames(self.steps, self.recurrent.direction_size, half) for _ in directions]
-        states: list[State | None] = [None for _ in directions]
+        states: list[State | None] = [None for _ in self._found]
 
         def run(block: tuple[int, int]) -> int:
             direction, first = block
-            frames = below.read(first, BLOCK_FRAMES).to(device)
+            frames = below.read(first, BLOCK_FRAMES).to(self.device)
             vectors, states[direction] = self.recurrent.run_direction(
                 layer, direction, frames, states[direction], self.precision
             )
-            found[direction].write(first, vectors)
+            self._found[direction].write(first, vectors)
             return len(frames)
 
         blocks = range(0, self.steps, BLOCK_FRAMES)
         for forward_and_backward in zip(blocks, reversed(blocks), strict=True):
-            for taken in self.cores.map(run, zip(directions, forward_and_backward, strict=False)):
+            for taken in self.cores.map(run, zip(range(len(states)), forward_and_backward, strict=False)):
                 self.advance(taken)
-        return found
+        return self._found
 
-    def merge(self, layer: int, parts: Sequence[Frames]) -> Frames:
-        """What a layer gives, of what the layer below has found and what each of its own directions found."""
-        device = next(self.recurrent.parameters()).device
-        joined = parts[0] if parts[0].size == self.recurrent.size else Frames(self.steps, self.recurrent.size)
+    def merge(self, layer: int, below: Frames, directions: Sequence[Frames]) -> Frames:
+        """What a layer gives, of what the layer below has found, which is lost, and each of its own directions."""
+        joined = below if below.size == self.recurrent.size else Frames(self.steps, self.recurrent.size)
 
         def merge(first: int) -> int:
-            read = [frames.read(first, BLOCK_FRAMES).to(device) for frames in parts]
+            read = [frames.read(first, BLOCK_FRAMES).to(self.device) for frames in (below, *directions)]
             joined.write(first, self.recurrent.merge(layer, *read, precision=self.precision))
             return len(read[0])
 
         for taken in self.cores.map(merge, range(0, self.steps, BLOCK_FRAMES)):
             self.advance(taken)
-        for frames in parts:
-            if frames is not joined:
-                frames.close()
+        if joined is not below:
+            below.close()
         return joined
+
+    def close(self) -> None:
+        """Forgets what the directions have found."""
+        for frames in self._found:
+            frames.close()

@@ -62,9 +62,9 @@ def loudest_cells(encoded: EncodedSong, model: Model, grid: Grid, frames: Tensor
     allowed = powers if bands is None else powers.masked_fill(~bands.to(powers.device), -1)
     count = powers.shape[1] if bands is None else int(bands.sum())
     chosen, loudest = allowed.topk(max(1, round(model.design.clustering.share * count)), dim=1)
-    embeddings = []
+    embeddings = contexts.new_empty(*loudest.shape, model.design.network.dimensions, dtype=powers.dtype)
     for first in range(0, len(frames), FRAMES_AT_ONCE):
         some = slice(first, first + FRAMES_AT_ONCE)
         found = model.network.embed(contexts[some].float())
-        embeddings.append(found.gather(1, loudest[some, :, None].expand(-1, -1, found.shape[-1])))
-    return Cells(contexts, powers, loudest, torch.cat(embeddings), model.weigh(chosen))
+        embeddings[some] = found.gather(1, loudest[some, :, None].expand(-1, -1, found.shape[-1]))
+    return Cells(contexts, powers, loudest, embeddings, model.weigh(chosen))

@@ -16,7 +16,7 @@ from stems.song.guidance import lean
 from stems.song.landmarks import middles
 from stems.spectrum import OVERLAP, Grid, OverlapAdd, analyse, apply_masks, synthesise
 
-BLOCK_FRAMES = 64  # that are separated at once; the spectra of more of them no longer fit the processor's cache
+BLOCK_FRAMES = 32  # that are separated at once; the spectra of more of them no longer fit the processor's cache
 
 
 class Masks:
@@ -48,12 +48,8 @@ class Masks:
             for first in range(0, total, BLOCK_FRAMES)
         )
         add, start = OverlapAdd(grid), -(OVERLAP - 1) * grid.hop
-        skipped = grid.window - grid.synthesis_window  # of a block, which only the rise of the analysis window reaches
-        for audio, cut in cores.map(self._cut, blocks):
+        for mixture, cut in cores.map(self._cut, blocks):
             stems = add.join(cut)
-            mixture = audio[:, skipped : skipped + stems.shape[-1]]
-            if self.are_all:
-                stems = torch.cat([stems, (mixture - stems.sum(0))[None]])
             first, last = max(0, -start), min(stems.shape[-1], song.samples - start)
             if first < last:
                 named = dict(zip(self.names, stems[..., first:last].cpu().numpy(), strict=True))
@@ -61,7 +57,10 @@ class Masks:
             start += stems.shape[-1]
 
     def _cut(self, block: tuple[int, Tensor]) -> tuple[Tensor, Tensor]:
-        """The audio of a block, and what its frames give of each masked stem, (stems, channels, samples)."""
+        """The mixture until the next block's turn, (channels, samples), and what the frames give of each stem.
+
+        The latter is (stems, channels, samples), see `synthesise`.
+        """
         first, audio = block
         audio = audio.to(self.encoded.kept_levels.device)
         mixture = analyse(audio, self.grid)
@@ -71,4 +70,11 @@ class Masks:
             seconds = middles(torch.arange(first, first + len(embeddings)), self.grid)
             shares = lean(shares, seconds, self.leanings)
         masked = apply_masks(mixture, shares[..., self._masked], self.model.design.bands, self.grid)
-        return audio, synthesise(masked, self.grid)
+        cut = synthesise(masked, self.grid)
+        skipped = self.grid.window - self.grid.synthesis_window  # which only the rise of the analysis window reaches
+        own = audio[:, skipped : skipped + mixture.shape[1] * self.grid.hop]
+        if not self.are_all:
+            return own, cut
+        rest = -cut.sum(0)
+        rest[:, : own.shape[1]] += own
+        return own, torch.cat([cut, rest[None]])
