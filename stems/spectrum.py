@@ -187,6 +187,9 @@ class Bands:
     @cached_property
     def edges(self) -> np.ndarray:
         """First reference bin of each band, and the end of the last: (count + 1,)."""
+        synthesis = self.reference_synthesis or self.reference_window
+        if synthesis < 0 or self.reference_window % synthesis:
+            raise ValueError(f"{synthesis} does not divide the window of {self.reference_window} samples")
         bin_hz = REFERENCE_RATE / self.reference_window
         single, top = round(self.single_hz / bin_hz), round(self.top_hz / bin_hz)
         wide = self.count - 1 - single

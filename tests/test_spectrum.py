@@ -185,3 +185,9 @@ def test_bands_that_do_not_fit_are_refused() -> None:
     for bands in (Bands(count=60), Bands(count=4000), Bands(single_hz=17_000)):
         with pytest.raises(ValueError, match="do not fit"):
             _ = bands.edges
+
+
+@pytest.mark.parametrize("synthesis", [-2048, 3000, 8192])
+def test_synthesis_windows_that_do_not_divide_the_analysis_window_are_refused(synthesis: int) -> None:
+    with pytest.raises(ValueError, match="does not divide"):
+        _ = Bands(reference_synthesis=synthesis).edges
