@@ -1,8 +1,10 @@
-"""Brings pages that lie beside `docs/` into the documentation, where they are read, too."""
+"""Brings pages that lie beside `docs/`, and the help of all commands, into the documentation."""
 
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 from mkdocs.config.defaults import MkDocsConfig
@@ -32,6 +34,13 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, **_: object) -> str:
-    """Makes links of the repository links of the site, where `docs/` is the top."""
+    """Makes links of the repository links of the site, where `docs/` is the top, and writes out `[COMMANDS]`."""
     markdown = re.sub(rf"\]\(\.\./((?:\.\./)*(?:{NAMES}))", r"](\1", markdown)
-    return markdown.replace("](docs/", "](").replace("](../docs/", "](../")
+    markdown = markdown.replace("](docs/", "](").replace("](../docs/", "](../")
+    return markdown.replace("[COMMANDS]", commands()) if "[COMMANDS]" in markdown else markdown
+
+
+def commands() -> str:
+    """The help of all commands, as typer writes it in Markdown."""
+    typer = [sys.executable, "-m", "typer", "stems.cli", "utils", "docs", "--name", "stems"]
+    return subprocess.run(typer, cwd=ROOT, capture_output=True, text=True, check=True).stdout.partition("\n")[2]

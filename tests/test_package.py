@@ -42,6 +42,32 @@ def test_the_newest_version_is_the_packages(file: str, version: str) -> None:
     assert found[1] == stems.__version__
 
 
+@pytest.mark.parametrize(
+    "schema, files",
+    [
+        ("github-workflows", ".github/workflows/*.yml"),
+        ("github-issue-forms", ".github/ISSUE_TEMPLATE/[!c]*.yml"),
+        ("github-issue-config", ".github/ISSUE_TEMPLATE/config.yml"),
+        ("citation-file-format", "CITATION.cff"),
+    ],
+)
+def test_files_for_other_programs_are_as_these_expect_them(schema: str, files: str) -> None:
+    pytest.importorskip("check_jsonschema")
+    paths = sorted(ROOT.glob(files))
+    assert paths
+    check = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", f"vendor.{schema}", *paths]
+    run = subprocess.run(check, capture_output=True, text=True)
+    assert run.returncode == 0, run.stdout
+
+
+def test_the_workflow_runs_all_versions_of_python_that_the_package_names() -> None:
+    workflow = (ROOT / ".github" / "workflows" / "tests.yml").read_text(encoding="utf-8")
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    named = re.findall(r"Python :: (3\.\d+)", project)
+    assert re.findall(r'"(3\.\d+)"', re.search(r"python: \[.*\]", workflow)[0]) == named
+    assert f'requires-python = ">={named[0]}"' in project
+
+
 def test_the_weights_bring_their_licence() -> None:
     from stems.card import SHIPPED, read_card, shipped_models
 
