@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 import shlex
@@ -88,6 +89,17 @@ def test_every_question_of_the_notebook_is_in_its_index() -> None:
     for page in notebook.glob("2026-*.md"):
         title = page.read_text(encoding="utf-8").splitlines()[0].removeprefix("# ")
         assert f"[{title}]({page.name})" in index
+
+
+def test_its_pictures_can_be_drawn_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("matplotlib")
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    pictures = importlib.import_module("pictures")
+    monkeypatch.setattr(pictures, "IMAGES", tmp_path)
+    pictures.main()
+    drawn = {path.name: path.stat().st_size for path in tmp_path.iterdir()}
+    assert set(drawn) == {path.name for path in (ROOT / "docs" / "images").glob("*.png")}
+    assert all(5_000 < size < 250_000 for size in drawn.values())  # a picture, and one that a checkout can bear
 
 
 def test_it_builds_without_a_warning(tmp_path: Path) -> None:
