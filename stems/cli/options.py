@@ -59,7 +59,5 @@ ModelName = Annotated[
     str, typer.Option(metavar="MODEL", help="See `stems models`, or a .safetensors file of your own.")
 ]
 DeviceName = Annotated[Device, typer.Option(metavar="DEVICE", help="What the network runs on: auto, cpu, cuda or mps.")]
-Overwrite = Annotated[
-    bool, typer.Option("--overwrite", help="Split songs again whose files are there already.")
-]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Split songs again whose files are there already.")]
 JsonOutput = Annotated[bool, typer.Option("--json", help="One line of JSON for each song, and no more.")]
