@@ -103,7 +103,7 @@ class Model(nn.Module):
 
     def grid(self, sample_rate: float) -> Grid:
         """The frames and bins on which audio of this rate is separated."""
-        return Grid(sample_rate, self.design.bands.reference_window)
+        return self.design.bands.grid(sample_rate)
 
     def weigh(self, power: Tensor) -> Tensor:
         """How much a cell of this power counts in the clustering; any shape."""

@@ -9,18 +9,19 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from stems.cores import Cores
 from stems.errors import Cancelled, OptionError
 from stems.hints import Hint, check_against, gather, own_stems
 from stems.layout import channels_first
 from stems.methods import Start, method_named
 from stems.model import Model
 from stems.song.clustered import ClusteredSong
-from stems.song.encoded import EncodedSong, Readable, encode_song, spectra
-from stems.song.guidance import follow, hinted_cells, hinted_frames, lean, leanings
+from stems.song.encoded import EncodedSong, Readable, encode_song
+from stems.song.guidance import follow, hinted_cells, hinted_frames, leanings
 from stems.song.landmarks import landmarks, loudest_cells, middles
-from stems.spectrum import OVERLAP, Grid, OverlapAdd, apply_masks
+from stems.song.masks import Masks
+from stems.spectrum import Grid
 
-BLOCK_FRAMES = 64  # that are separated at once; the spectra of more of them no longer fit the processor's cache
 LOUDNESS_BLOCK = 2048  # samples
 LOWEST_SENSITIVITY, HIGHEST_SENSITIVITY = 0.1, 10.0
 LISTENING = 0.6  # of the work, for progress
@@ -179,8 +180,6 @@ class Separator:
         cancelled: Callable[[], bool] | None,
         observe: Callable[[ClusteredSong], None] | None,
     ) -> Iterator[Block]:
-        total = grid.frames(song.samples)
-
         def report(share: float) -> None:
             if cancelled is not None and cancelled():
                 raise Cancelled("The separation was cancelled.")
@@ -188,40 +187,23 @@ class Separator:
                 progress(share)
 
         report(0.0)
-        known = self.model.design.loudness
+        total, known = grid.frames(song.samples), self.model.design.loudness
         gain = known / (loudness(song) or known)
         keep = torch.from_numpy(np.union1d(landmarks(total), hinted_frames(self.hints, grid, total)))
-        encoded = encode_song(song, self.model, grid, gain, keep, lambda share: report(LISTENING * share))
-        try:
-            kappa = float(self.model.kappa) * sensitivity
-            found = self.find_clusters(encoded, grid, kappa, total)
-            clusters, stems, leaning = found.clusters, found.stems, found.leanings
-            if observe is not None:
-                observe(found)
-            del found  # which is as large as some seconds of song
-            add = OverlapAdd(grid)
-            frame, start = 0, -(OVERLAP - 1) * grid.hop
-            wanted = [index for index, name in enumerate(stems) if names is None or name in names]
-            all_stems = len(wanted) == len(stems)
-            masked = wanted[:-1] if all_stems else wanted
-            for audio, mixture in spectra(song, grid, BLOCK_FRAMES, self.device):
-                context = encoded.context(frame, mixture.shape[1])
-                shares = clusters.shares(self.model.network.embed(context))
-                if leaning:
-                    shares = lean(shares, middles(torch.arange(frame, frame + len(context)), grid), leaning)
-                frame += mixture.shape[1]
-                cut = add(apply_masks(mixture, shares[..., masked], self.model.design.bands, grid))
-                if all_stems:  # the last is what the others leave
-                    cut = torch.cat([cut, (audio - cut.sum(0))[None]])
-                first, last = max(0, -start), min(cut.shape[-1], song.samples - start)
-                if first < last:
-                    arrays = cut[..., first:last].cpu().numpy()
-                    named = {stems[index]: stem for index, stem in zip(wanted, arrays, strict=True)}
-                    yield Block(start + first, named, audio[:, first:last].cpu().numpy())
-                start += cut.shape[-1]
-                report(LISTENING + (1 - LISTENING) * min(max(0, start) / song.samples, 1.0))
-        finally:
-            encoded.close()
+        with Cores(self.device) as cores:
+            encoded = encode_song(song, self.model, grid, gain, keep, cores, lambda share: report(LISTENING * share))
+            try:
+                found = self.find_clusters(encoded, grid, float(self.model.kappa) * sensitivity, total)
+                if observe is not None:
+                    observe(found)
+                masks = Masks(self.model, grid, encoded, found, names)
+                del found  # which is as large as some seconds of song
+                for start, stems, mixture in masks.apply(song, cores):
+                    yield Block(start, stems, mixture)
+                    done = start + mixture.shape[1]
+                    report(LISTENING + (1 - LISTENING) * done / song.samples)
+            finally:
+                encoded.close()
 
     def find_clusters(self, encoded: EncodedSong, grid: Grid, kappa: float, total: int) -> ClusteredSong:
         """The clusters of a song of `total` frames, from the loudest cells of its landmarks."""

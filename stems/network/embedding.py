@@ -116,13 +116,28 @@ class EmbeddingNetwork(nn.Module):
 
     def context(self, levels: Tensor) -> Tensor:
         """Levels of mid and side in dB, (batch, 2, frames, bands) -> (batch, frames, context_size)."""
-        scaled = (levels - CENTRE_DB) / SPREAD_DB
-        features, kept = self.flatten_levels(scaled), None
-        if self.texture:
-            kept, pooled = self.texture(scaled)
-            features = torch.cat([features, pooled], -1)
+        features, kept = self.features(levels)
         hidden = self.recurrent(features)
-        return hidden if kept is None else torch.cat([hidden, kept], -1)
+        return torch.cat([hidden, kept], -1) if self.texture else hidden
+
+    def features(self, levels: Tensor, begins: bool = True, ends: bool = True) -> tuple[Tensor, Tensor]:
+        """What the recurrent layers are given of an excerpt, and what is kept of its textures.
+
+        Args:
+            levels: of mid and side in dB, (batch, 2, frames, bands).
+            begins: see `stems.network.texture.Texture.forward`.
+            ends: likewise.
+
+        Returns:
+            (batch, frames, features_size) and (batch, frames, kept_size).
+        """
+        scaled = (levels - CENTRE_DB) / SPREAD_DB
+        flattened = self.flatten_levels(scaled)
+        if not self.texture:
+            return flattened, flattened[..., :0]
+        kept, pooled = self.texture(scaled, begins, ends)
+        first = 0 if begins else self.texture.surroundings[0]
+        return torch.cat([flattened[:, first : first + pooled.shape[1]], pooled], -1), kept
 
     def flatten_levels(self, scaled: Tensor) -> Tensor:
         """(..., 2, frames, bands) -> (..., frames, 2 * bands), scaled and shifted band by band."""

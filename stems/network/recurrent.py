@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 State = tuple[Tensor, Tensor]  # what an LSTM knows after a frame: its outputs and its cells
+MKLDNN_LSTM = 2  # among the kinds of recurrent layers
 
 
 class Stack(nn.Module):
@@ -39,7 +40,9 @@ class Stack(nn.Module):
         """What the first layer is given: (frames, features) -> the same."""
         return features
 
-    def run_direction(self, layer: int, direction: int, frames: Tensor, state: State | None) -> tuple[Tensor, State]:
+    def run_direction(
+        self, layer: int, direction: int, frames: Tensor, state: State | None, precision: torch.dtype = torch.float32
+    ) -> tuple[Tensor, State]:
         """Runs one direction of one layer over a block of a song.
 
         Args:
@@ -47,15 +50,16 @@ class Stack(nn.Module):
             direction: 0 goes through the frames forward, 1 backward.
             frames: (frames, size), in order in time: what `project_in` or, of the layer below, `merge` gave.
             state: what the block before, in this direction, returned; None at the first.
+            precision: in which matrices are multiplied, see `stems.network.precision`; here it is always single.
 
         Returns:
             (frames, direction_size), in order in time, and the state at the end of the block.
         """
         number = layer * self.directions + direction
-        outputs, state = _run_lstm(self.lstm, number, direction, frames[:, None], state)
+        outputs, state = _run_lstm(self.lstm, number, direction, frames.float()[:, None], state)
         return outputs[:, 0], state
 
-    def merge(self, layer: int, below: Tensor, *outputs: Tensor) -> Tensor:
+    def merge(self, layer: int, below: Tensor, *outputs: Tensor, precision: torch.dtype = torch.float32) -> Tensor:
         """What a layer gives, of what it was given and what each of its directions found: (frames, size)."""
         return torch.cat(outputs, 1)
 
@@ -128,19 +132,20 @@ class DualPath(nn.Module):
         projected: Tensor = self.input_projection(cells.movedim(-2, -4).flatten(-3))
         return projected.flatten(-2)
 
-    def run_direction(self, layer: int, direction: int, frames: Tensor, state: State | None) -> tuple[Tensor, State]:
+    def run_direction(
+        self, layer: int, direction: int, frames: Tensor, state: State | None, precision: torch.dtype = torch.float32
+    ) -> tuple[Tensor, State]:
         """Runs one direction of one path along time over a block of a song; see `Stack.run_direction`."""
         path = self.time_paths[layer]
-        lines = path.norm(self.of_groups(frames))
+        lines = path.norm(self.of_groups(frames.float())).to(precision)
         outputs, state = _run_lstm(path.recurrent, direction, direction, lines, state)
         return outputs.flatten(1), state
 
-    def merge(self, layer: int, below: Tensor, *outputs: Tensor) -> Tensor:
+    def merge(self, layer: int, below: Tensor, *outputs: Tensor, precision: torch.dtype = torch.float32) -> Tensor:
         """What the paths of a layer give, of what they were given and what each direction found along time."""
-        both = torch.cat([self.of_groups(part) for part in outputs], -1)
-        along_time = self.of_groups(below) + self.time_paths[layer].out(both)
-        found: Tensor = self.band_paths[layer](along_time.transpose(0, 1)).transpose(0, 1)
-        return found.flatten(-2)
+        both = torch.cat([self.of_groups(part).to(precision) for part in outputs], -1)
+        along_time = self.of_groups(below.float()) + self.time_paths[layer].added(both)
+        return self.band_paths[layer].run(along_time.transpose(0, 1), precision).transpose(0, 1).flatten(-2)
 
     def project_out(self, frames: Tensor) -> Tensor:
         """Hidden vectors: (..., frames / stride, size) -> (..., frames, hidden_size)."""
@@ -164,11 +169,24 @@ class Path(nn.Module):
         self.out = nn.Linear(directions * units, width)
 
     def forward(self, lines: Tensor) -> Tensor:
-        added: Tensor = self.out(self.recurrent(self.norm(lines))[0])
+        added = self.added(self.recurrent(self.norm(lines))[0])
         if self.training and self.dropout:  # along whole lines, or neighbours would tell what is missing
             kept = torch.rand(1, *added.shape[1:], device=added.device) >= self.dropout
             added = added * (kept / (1 - self.dropout)).to(added)
         return lines + added
+
+    def run(self, lines: Tensor, precision: torch.dtype) -> Tensor:
+        """The same for an LSTM of both directions, outside of training: what it adds is found in this precision."""
+        if precision is torch.float32:
+            found: Tensor = self(lines)
+            return found
+        normal = self.norm(lines).to(precision)
+        both = [_run_lstm(self.recurrent, direction, direction, normal, None)[0] for direction in (0, 1)]
+        return lines + self.added(torch.cat(both, -1))
+
+    def added(self, outputs: Tensor) -> Tensor:
+        """What is added to lines of which the LSTM gave this: (places, lines, directions * units) -> (..., width)."""
+        return functional.linear(outputs, self.out.weight.to(outputs), self.out.bias.to(outputs))
 
 
 class GroupedLinear(nn.Module):
@@ -189,11 +207,42 @@ def _run_lstm(
     recurrent: nn.LSTM, number: int, direction: int, frames: Tensor, state: State | None
 ) -> tuple[Tensor, State]:
     """Runs the weights `number` of an LSTM over (frames, lines, size), backward if `direction` is 1."""
-    weights: list[Tensor] = [*recurrent.all_weights[number]]
+    weights = [weight.to(frames) for weight in recurrent.all_weights[number]]
     if state is None:
-        state = (frames.new_zeros(1, frames.shape[1], recurrent.hidden_size),) * 2
+        state = (torch.zeros(1, frames.shape[1], recurrent.hidden_size, device=frames.device),) * 2
+    if frames.dtype is torch.bfloat16:
+        return _run_bfloat16_lstm(weights, direction, frames, state)
     # Biases, one layer, no dropout, not in training, one direction, frames first.
     outputs, hidden, cell = torch.lstm(
         frames.flip(0) if direction else frames, state, weights, True, 1, 0.0, False, False, False
     )
     return outputs.flip(0) if direction else outputs, (hidden, cell)
+
+
+def _run_bfloat16_lstm(weights: Sequence[Tensor], direction: int, frames: Tensor, state: State) -> tuple[Tensor, State]:
+    """The same in bfloat16, but for the cells, which sum up hundreds of frames and stay in single precision.
+
+    `torch.lstm` calls this function of oneDNN as well, but with cells as coarse as all else: of all that bfloat16 moves
+    stems by, that is nine tenths.
+    """
+    from_below, from_before, bias_below, bias_before = weights
+    hidden, cell = state
+    outputs, hidden, cell, _ = torch.mkldnn_rnn_layer(
+        frames,
+        from_below,
+        from_before,
+        bias_below,
+        bias_before,
+        hidden[0].to(frames),
+        cell[0],
+        reverse=direction == 1,
+        batch_sizes=[],
+        mode=MKLDNN_LSTM,
+        hidden_size=hidden.shape[-1],
+        num_layers=1,
+        has_biases=True,
+        bidirectional=False,
+        batch_first=False,
+        train=False,
+    )
+    return outputs, (hidden[None], cell[None])

@@ -65,11 +65,14 @@ class Texture(nn.Module):
         self.kept_size = bands * kept
         self.pooled_size = 2 * kept * (bands // pooled_bands)
 
-    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Looks at all frames of an excerpt, with nothing before and after them.
+    def forward(self, features: Tensor, begins: bool = True, ends: bool = True) -> tuple[Tensor, Tensor]:
+        """Looks at the frames of an excerpt.
 
         Args:
             features: (batch, 2, frames, bands).
+            begins: there is nothing before the excerpt; if there is, its first frames only surround the others, as many
+                as `surroundings` says, and nothing is told of them.
+            ends: there is nothing after the excerpt; as with `begins`.
 
         Returns:
             What is kept of each cell, (batch, frames, kept_size), and a summary of each frame,
@@ -77,8 +80,15 @@ class Texture(nn.Module):
         """
         found = self.with_overtones(features).contiguous(memory_format=torch.channels_last)
         for layer in self.layers:
-            found = self.look(layer, functional.pad(found, (0, 0, *self.around(layer))))
+            before, after = self.around(layer)
+            found = self.look(layer, functional.pad(found, (0, 0, before * begins, after * ends)))
         return self.read(found)
+
+    @property
+    def surroundings(self) -> tuple[int, int]:
+        """Frames before and after that all convolutions together look at."""
+        before, after = zip(*map(self.around, self.layers), strict=True)
+        return sum(before), sum(after)
 
     def with_overtones(self, features: Tensor) -> Tensor:
         """Adds the levels of mid at the overtones of each cell: (batch, 2, frames, bands) -> (batch, more, ...)."""

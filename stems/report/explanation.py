@@ -74,7 +74,7 @@ def _shares(found: ClusteredSong, model: Model) -> Array:
     parts = max(1, len(found.contexts) // FRAMES_AT_ONCE)
     return np.concatenate(
         [
-            lean(found.clusters.shares(model.network.embed(some)), seconds, found.leanings).cpu().numpy()
+            lean(found.clusters.shares(model.network.embed(some.float())), seconds, found.leanings).cpu().numpy()
             for some, seconds in zip(found.contexts.chunk(parts), found.seconds.chunk(parts), strict=True)
         ]
     )

@@ -19,7 +19,7 @@ class ClusteredSong:
         anchors: (stems, dimensions), where the clusters started; seeds, in a model without anchors.
         clusters: what they became, one for each stem.
         seconds: of the middle of each landmark, (landmarks,).
-        contexts: what the recurrent layers know of each landmark, (landmarks, size).
+        contexts: what the recurrent layers know of each landmark, (landmarks, size), in half precision.
         powers: of all bands of each landmark, (landmarks, bands).
         loudest: numbers of the bands that were clustered, (landmarks, cells).
         embeddings: of these cells, (landmarks, cells, dimensions).

@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from stems.cores import Cores
 from stems.model import Model
-from stems.network.embedding import RunningFeatures
+from stems.network.precision import fastest_precision
 from stems.network.recurrent import DualPath, Stack, State
-from stems.spectrum import OVERLAP, Grid, analyse
+from stems.song.frames import Frames
+from stems.spectrum import Grid, analyse, mid_and_side
 
-PIECE_FRAMES = 128  # that are analysed at once
+PIECE_FRAMES = 128  # whose levels and textures are found at once
 BLOCK_FRAMES = 256  # that a layer hears at once
-KEPT_IN_MEMORY = 16 * 2**20  # bytes of one `Frames`: some minutes of song; longer songs use temporary files
-
-Result = TypeVar("Result")
 
 
 class Readable(Protocol):
-    """Audio that is read forward in blocks, as `stems.files.audio.Song` is."""
+    """Audio that is read in blocks, as `stems.files.audio.Song` is: each from within the last one, or further on."""
 
     @property
     def samples(self) -> int:
@@ -36,51 +33,19 @@ class Readable(Protocol):
         """float32 (channels, count)."""
 
 
-def spectra(
-    song: Readable, grid: Grid, frames: int, device: str | torch.device = "cpu"
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """A whole song in pieces of at most `frames` frames, surrounded by silence.
+def audio_of_frames(song: Readable, grid: Grid, first: int, count: int) -> Tensor:
+    """The audio that `analyse` makes `count` frames of, from frame `first` on: (channels, samples).
 
-    Yields:
-        The audio that `OverlapAdd` gives back for the piece, (channels, frames * hop), which begins
-        `OVERLAP - 1` hops before the song, and the spectra of the piece, (channels, frames, bins) complex.
+    Around the song is silence: frame 0 has only its last hop in it.
     """
-    total, tail = grid.frames(song.samples), None
-    for first in range(0, total, frames):
-        count = min(frames, total - first)
-        start = min(first * grid.hop, song.samples)  # the last frames may all begin after the song
-        audio = torch.from_numpy(song.read(start, min(count * grid.hop, song.samples - start))).to(device)
-        if tail is None:
-            tail = audio.new_zeros(audio.shape[0], (OVERLAP - 1) * grid.hop)
-        missing = count * grid.hop - audio.shape[1]
-        audio = torch.cat([tail, audio, audio.new_zeros(audio.shape[0], missing)], 1)
-        tail = audio[:, count * grid.hop :]
-        yield audio[:, : count * grid.hop], analyse(audio, grid)
-
-
-class Frames:
-    """Vectors of all frames of a song, kept in half precision: in memory, or in a temporary file if it is long."""
-
-    def __init__(self, size: int) -> None:
-        self.size = size
-        self._file = tempfile.SpooledTemporaryFile(max_size=KEPT_IN_MEMORY)  # noqa: SIM115
-
-    def write(self, first: int, vectors: Tensor) -> None:
-        """Keeps (frames, size) from frame `first` on."""
-        if 2 * (first + len(vectors)) * self.size > KEPT_IN_MEMORY:
-            self._file.rollover()  # or frames that are heard backward would fill the memory before them first
-        self._file.seek(2 * first * self.size)
-        self._file.write(vectors.half().cpu().contiguous().numpy().data)
-
-    def read(self, first: int, count: int) -> Tensor:
-        """`count` frames from frame `first` on, fewer at the end: (frames, size) in single precision."""
-        self._file.seek(2 * first * self.size)
-        content = np.frombuffer(bytearray(self._file.read(2 * count * self.size)), np.float16)
-        return torch.from_numpy(content.reshape(-1, self.size)).float()  # many times as fast as numpy's conversion
-
-    def close(self) -> None:
-        """Forgets everything."""
-        self._file.close()
+    begin, end = (first + 1) * grid.hop - grid.window, (first + count) * grid.hop
+    start, stop = min(max(0, begin), song.samples), min(end, song.samples)  # the last frames may begin after the song
+    heard = song.read(start, stop - start)
+    if (start, stop) == (begin, end):
+        return torch.from_numpy(np.ascontiguousarray(heard))
+    audio = np.zeros((len(heard), end - begin), np.float32)
+    audio[:, start - begin : stop - begin] = heard
+    return torch.from_numpy(audio)
 
 
 @dataclass
@@ -93,7 +58,7 @@ class EncodedSong:
         frames: what the last of the layers gives.
         textures: what is kept of the textures of every frame, if the network looks at them.
         kept: numbers of the frames that were asked for.
-        kept_contexts: their contexts, (kept, size).
+        kept_contexts: their contexts, (kept, size), in half precision.
         kept_levels: their levels, (2, kept, bands) in dB.
     """
 
@@ -109,7 +74,7 @@ class EncodedSong:
         """Contexts of `count` frames from frame `first` on, fewer at the end: (frames, size)."""
         stride, end = self.recurrent.stride, min(first + count, self.total)
         found = self.frames.read(first // stride, -(-end // stride) - first // stride)
-        hidden = self.recurrent.project_out(found.to(self.kept_levels.device))[first % stride :][: end - first]
+        hidden = self.recurrent.project_out(found.to(self.kept_levels))[first % stride :][: end - first]
         return hidden if self.textures is None else torch.cat([hidden, self.textures.read(first, count).to(hidden)], 1)
 
     def close(self) -> None:
@@ -125,6 +90,7 @@ def encode_song(
     grid: Grid,
     gain: float,
     keep: Tensor,
+    cores: Cores,
     report: Callable[[float], None] = lambda share: None,
 ) -> EncodedSong:
     """Runs the recurrent layers over a song.
@@ -136,110 +102,146 @@ def encode_song(
     Args:
         gain: brings the song to the level that the network knows.
         keep: numbers of the frames whose contexts and levels are kept, in order, each once.
+        cores: that share the work.
         report: called with the share of the work that is done.
     """
-    network, bands = model.network, model.design.bands
-    recurrent = network.recurrent
-    device = network.scale.device
-    total = grid.frames(song.samples)
+    recurrent, total = model.network.recurrent, grid.frames(song.samples)
     steps = -(-total // recurrent.stride)
-    # Made once at full size: many small tensors that stay would fragment the memory between the large ones that go.
-    kept_levels = torch.empty(2, len(keep), bands.count, device=device)
-    kept_contexts = torch.empty(len(keep), network.context_size, device=device)
-    work, done = total + network.shape.layers * (recurrent.directions + 1) * steps, 0
-
-    def among(first: int, count: int) -> tuple[slice, Tensor]:
-        """Which of the kept frames are in a piece, and where in it they lie."""
-        begin, end = torch.searchsorted(keep, torch.tensor([first, first + count])).tolist()
-        return slice(begin, end), keep[begin:end] - first
+    work, done = total + model.network.shape.layers * (recurrent.directions + 1) * steps, 0
 
     def advance(frames: int) -> None:
         nonlocal done
         done += frames
         report(done / work)
 
-    frames, textures = Frames(recurrent.projected_size), Frames(network.kept_size) if network.kept_size else None
-    running, written = RunningFeatures(network), 0
-    waiting = kept_levels.new_zeros(0, network.features_size)  # features of a stride that is not whole yet
-    for _, piece in spectra(song, grid, PIECE_FRAMES, device):
-        torch.view_as_real(piece).mul_(gain)  # twice as fast as complex numbers
-        levels = bands.levels(piece, grid)
-        places, chosen = among(done, levels.shape[1])
-        kept_levels[:, places] = levels[:, chosen.to(device)]
-        last = done + levels.shape[1] == total
-        features, kept = running(levels, last)
-        if textures is not None:
-            textures.write(written, kept)
-        features = torch.cat([waiting, features])
-        whole = len(features) if last else len(features) // recurrent.stride * recurrent.stride
-        frames.write((written - len(waiting)) // recurrent.stride, recurrent.project_in(features[:whole]))
-        written, waiting = written + len(kept), features[whole:]
-        advance(levels.shape[1])
-    threads = torch.get_num_threads()
-    try:  # a frame is too little work to be shared among cores, but each direction can have its own
-        with ThreadPoolExecutor(min(recurrent.directions, threads), "", torch.set_num_threads, (1,)) as pool:
-            for layer in range(network.shape.layers):
-                directions = _run_directions(recurrent, layer, frames, steps, pool, advance)
-                frames = _merge_directions(recurrent, layer, [frames, *directions], steps, pool, advance)
-    finally:
-        torch.set_num_threads(threads)  # or threads to come would have one
-    encoded = EncodedSong(recurrent, total, frames, textures, keep, kept_contexts, kept_levels)
+    encoded = _empty(model, total, keep)
+    for frames in cores.map(partial(_look, model, grid, gain, encoded), _pieces(song, model, grid)):
+        advance(frames)
+    layers = _Layers(recurrent, steps, fastest_precision(model.network.scale.device), cores, advance)
+    for layer in range(model.network.shape.layers):
+        encoded.frames = layers.merge(layer, [encoded.frames, *layers.run_directions(layer, encoded.frames)])
     for first in range(0, total, BLOCK_FRAMES):
-        places, chosen = among(first, BLOCK_FRAMES)
+        places, chosen = _among(keep, first, BLOCK_FRAMES)
         if len(chosen):
-            kept_contexts[places] = encoded.context(first, BLOCK_FRAMES)[chosen.to(device)]
+            encoded.kept_contexts[places] = encoded.context(first, BLOCK_FRAMES)[chosen].to(torch.float16)
     return encoded
 
 
-def _run_directions(
-    recurrent: Stack | DualPath,
-    layer: int,
-    below: Frames,
-    steps: int,
-    pool: ThreadPoolExecutor,
-    advance: Callable[[int], None],
-) -> list[Frames]:
-    """What each direction of a layer makes of all that the layer below has found."""
-    device, directions = next(recurrent.parameters()).device, range(recurrent.directions)
-    found = [Frames(recurrent.direction_size) for _ in directions]
-    states: list[State | None] = [None for _ in directions]
-    blocks = range(0, steps, BLOCK_FRAMES)
-    for forward_and_backward in zip(blocks, reversed(blocks), strict=True):
-        firsts = forward_and_backward[: len(directions)]
-        inputs = [below.read(first, BLOCK_FRAMES).to(device) for first in firsts]
-        outputs = pool.map(partial(_infer, recurrent.run_direction, layer), directions, inputs, states)
-        for direction, (vectors, state) in enumerate(outputs):
-            states[direction] = state
-            found[direction].write(firsts[direction], vectors)
-            advance(len(vectors))
-    return found
+def _empty(model: Model, total: int, keep: Tensor) -> EncodedSong:
+    """A song of which nothing is known yet."""
+    network, recurrent = model.network, model.network.recurrent
+    return EncodedSong(
+        recurrent=recurrent,
+        total=total,
+        frames=Frames(-(-total // recurrent.stride), recurrent.projected_size),
+        textures=Frames(total, network.kept_size) if network.kept_size else None,
+        kept=keep,
+        # Made once at full size: many small tensors that stay would fragment the memory between the large ones that go.
+        kept_contexts=torch.empty(len(keep), network.context_size, dtype=torch.float16, device=network.scale.device),
+        kept_levels=torch.empty(2, len(keep), model.design.bands.count, device=network.scale.device),
+    )
 
 
-def _merge_directions(
-    recurrent: Stack | DualPath,
-    layer: int,
-    parts: Sequence[Frames],
-    steps: int,
-    pool: ThreadPoolExecutor,
-    advance: Callable[[int], None],
-) -> Frames:
-    """What a layer gives, of what the layer below has found and what each of its own directions found."""
-    device = next(recurrent.parameters()).device
-    joined = parts[0] if parts[0].size == recurrent.size else Frames(recurrent.size)
-    blocks = range(0, steps, BLOCK_FRAMES)
-    for first in range(0, len(blocks), 2):  # each pair is read before it is written, often to where it was
-        pair = blocks[first : first + 2]
-        read = [[frames.read(place, BLOCK_FRAMES).to(device) for place in pair] for frames in parts]
-        for place, vectors in zip(pair, pool.map(partial(_infer, recurrent.merge, layer), *read), strict=True):
-            joined.write(place, vectors)
-            advance(len(vectors))
-    for frames in parts:
-        if frames is not joined:
-            frames.close()
-    return joined
+@dataclass(frozen=True)
+class _Piece:
+    """Some frames of a song that are looked at at once.
+
+    Attributes:
+        first: number of the first.
+        count: of frames.
+        begin: number of the first frame in `audio`, which has the frames that textures look at before and after.
+        audio: (channels, samples).
+    """
+
+    first: int
+    count: int
+    begin: int
+    audio: Tensor
 
 
-@torch.inference_mode()
-def _infer(function: Callable[..., Result], *arguments: object) -> Result:
-    """Calls a function in a thread, which does not know of the inference mode of another."""
-    return function(*arguments)
+def _pieces(song: Readable, model: Model, grid: Grid) -> Iterator[_Piece]:
+    texture, stride = model.network.texture, model.network.recurrent.stride
+    before, after = texture.surroundings if texture else (0, 0)
+    total, length = grid.frames(song.samples), -(-PIECE_FRAMES // stride) * stride
+    for first in range(0, total, length):
+        begin, end = max(0, first - before), min(first + length + after, total)
+        yield _Piece(first, min(length, total - first), begin, audio_of_frames(song, grid, begin, end - begin))
+
+
+def _look(model: Model, grid: Grid, gain: float, encoded: EncodedSong, piece: _Piece) -> int:
+    """Finds the levels and textures of a piece, and what the first layer is given of it; returns its frames."""
+    network, device = model.network, encoded.kept_levels.device
+    levels = model.design.bands.levels_of_mid_and_side(analyse(mid_and_side(piece.audio.to(device) * gain), grid), grid)
+    places, chosen = _among(encoded.kept, piece.first, piece.count)
+    encoded.kept_levels[:, places] = levels[:, chosen.to(device) + piece.first - piece.begin]
+    features, kept = network.features(levels[None], piece.begin == 0, piece.begin + levels.shape[1] == encoded.total)
+    start = piece.first if piece.begin == 0 else 0
+    own = slice(start, start + piece.count)
+    encoded.frames.write(piece.first // network.recurrent.stride, network.recurrent.project_in(features[0, own]))
+    if encoded.textures is not None:
+        encoded.textures.write(piece.first, kept[0, own])
+    return piece.count
+
+
+def _among(keep: Tensor, first: int, count: int) -> tuple[slice, Tensor]:
+    """Which of the kept frames are among `count` frames, and where among them they lie."""
+    begin, end = torch.searchsorted(keep, torch.tensor([first, first + count])).tolist()
+    return slice(begin, end), keep[begin:end] - first
+
+
+@dataclass(frozen=True)
+class _Layers:
+    """The recurrent layers, each of which hears the whole song block by block.
+
+    Attributes:
+        recurrent: the layers.
+        steps: that they take along the song, one for each `stride` frames.
+        precision: see `stems.network.precision`.
+        cores: that share the work.
+        advance: called with the number of steps that were taken.
+    """
+
+    recurrent: Stack | DualPath
+    steps: int
+    precision: torch.dtype
+    cores: Cores
+    advance: Callable[[int], None]
+
+    def run_directions(self, layer: int, below: Frames) -> list[Frames]:
+        """What each direction of a layer makes of all that the layer below has found."""
+        device, directions = next(self.recurrent.parameters()).device, range(self.recurrent.directions)
+        half = torch.float16 if self.precision is torch.float32 else self.precision
+        found = [Frames(self.steps, self.recurrent.direction_size, half) for _ in directions]
+        states: list[State | None] = [None for _ in directions]
+
+        def run(block: tuple[int, int]) -> int:
+            direction, first = block
+            frames = below.read(first, BLOCK_FRAMES).to(device)
+            vectors, states[direction] = self.recurrent.run_direction(
+                layer, direction, frames, states[direction], self.precision
+            )
+            found[direction].write(first, vectors)
+            return len(frames)
+
+        blocks = range(0, self.steps, BLOCK_FRAMES)
+        for forward_and_backward in zip(blocks, reversed(blocks), strict=True):
+            for taken in self.cores.map(run, zip(directions, forward_and_backward, strict=False)):
+                self.advance(taken)
+        return found
+
+    def merge(self, layer: int, parts: Sequence[Frames]) -> Frames:
+        """What a layer gives, of what the layer below has found and what each of its own directions found."""
+        device = next(self.recurrent.parameters()).device
+        joined = parts[0] if parts[0].size == self.recurrent.size else Frames(self.steps, self.recurrent.size)
+
+        def merge(first: int) -> int:
+            read = [frames.read(first, BLOCK_FRAMES).to(device) for frames in parts]
+            joined.write(first, self.recurrent.merge(layer, *read, precision=self.precision))
+            return len(read[0])
+
+        for taken in self.cores.map(merge, range(0, self.steps, BLOCK_FRAMES)):
+            self.advance(taken)
+        for frames in parts:
+            if frames is not joined:
+                frames.close()
+        return joined

@@ -20,7 +20,7 @@ class Cells:
     """The loudest cells of some frames.
 
     Attributes:
-        contexts: what the recurrent layers know of each frame, (frames, size).
+        contexts: what the recurrent layers know of each frame, (frames, size), in half precision.
         powers: of all bands of each frame, (frames, bands).
         loudest: numbers of the bands of the cells, (frames, cells).
         embeddings: of the cells, (frames, cells, dimensions).
@@ -57,7 +57,7 @@ def loudest_cells(encoded: EncodedSong, model: Model, grid: Grid, frames: Tensor
         bands: (bands,), true where cells may lie; everywhere by default.
     """
     places = torch.searchsorted(encoded.kept, frames).to(encoded.kept_contexts.device)
-    contexts = encoded.kept_contexts[places]
+    contexts = encoded.kept_contexts if len(places) == len(encoded.kept) else encoded.kept_contexts[places]
     powers = model.design.bands.powers(encoded.kept_levels[:, places], grid)
     allowed = powers if bands is None else powers.masked_fill(~bands.to(powers.device), -1)
     count = powers.shape[1] if bands is None else int(bands.sum())
@@ -65,6 +65,6 @@ def loudest_cells(encoded: EncodedSong, model: Model, grid: Grid, frames: Tensor
     embeddings = []
     for first in range(0, len(frames), FRAMES_AT_ONCE):
         some = slice(first, first + FRAMES_AT_ONCE)
-        found = model.network.embed(contexts[some])
+        found = model.network.embed(contexts[some].float())
         embeddings.append(found.gather(1, loudest[some, :, None].expand(-1, -1, found.shape[-1])))
     return Cells(contexts, powers, loudest, torch.cat(embeddings), model.weigh(chosen))

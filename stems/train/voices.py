@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 
 from stems.errors import RecipeError
-from stems.spectrum import Grid
 from stems.train import augment
 from stems.train.material import Recording, draw, find_recordings
 from stems.train.mixes import CHANGED, Mix
@@ -28,7 +27,8 @@ class Duets:
         self.singers = [(weight, find_singers(folder / name, cache)) for name, weight in recipe.data.singers.items()]
         if len({name for _, singers in self.singers for name, _ in singers}) < len(VOICES):
             raise RecipeError(f"The recipe {recipe.name!r} has a single singer: [data.singers] needs folders of two.")
-        self.samples = (recipe.data.frames + 3) * Grid(44100, recipe.bands.reference_window).hop
+        grid = recipe.bands.grid(44100)
+        self.samples = recipe.samples(grid)
 
     def __call__(self, number: int) -> Mix:
         """Mix number `number` of the recipe's seed."""

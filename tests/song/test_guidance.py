@@ -166,12 +166,12 @@ def test_guided_stems_sum_to_the_mixture(small_model: Model, rate: int, channels
 def test_a_guided_song_does_not_depend_on_blocks_and_windows(
     small_model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import stems.separator
+    import stems.song.masks
 
     audio = (0.2 * np.random.default_rng(0).uniform(-1, 1, (2, 40_000))).astype(np.float32)
     separator = Separator(small_model, hints=["bass=0.2-0.9@40-250Hz", "guitar=1-2"])
     expected = separator(audio, 8_000)
-    monkeypatch.setattr(stems.separator, "BLOCK_FRAMES", 7)
+    monkeypatch.setattr(stems.song.masks, "BLOCK_FRAMES", 7)
     for name, stem in separator(audio, 8_000).items():
         assert np.abs(stem - expected[name]).max() < 1e-5
 
