@@ -17,6 +17,7 @@ _RANGES: dict[str, dict[str, tuple[float, float]]] = {  # of whole numbers where
         "single_hz": (0.0, 22050.0),
         "top_hz": (1.0, 22050.0),
         "reference_window": (64, 65536),
+        "reference_synthesis": (0, 65536),
     },
     "network": {
         "bands": (2, 2048),

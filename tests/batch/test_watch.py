@@ -94,7 +94,19 @@ def test_a_song_that_changes_while_it_is_split_is_done_again(tmp_path: Path) -> 
     assert watch.arrived(1) == [song]
 
 
-@pytest.mark.parametrize("state", ["", "{", "[]", '{"done": 3}', '{"done": {"song.wav": "x"}}', "\0\0"])
+@pytest.mark.parametrize(
+    "state",
+    [
+        *("", "{", "[]", '{"done": 3}', '{"done": {"song.wav": "x"}}', "\0\0", '{"done": {"song.wav": [1e999, 0]}}'),
+        *(
+            50_000 * "[",
+            '{"done": {"song.wav": [1, 2, 3]}}',
+            '{"done": {"song.wav": [null, {}]}}',
+            '{"done": null}',
+            "NaN",
+        ),
+    ],
+)
 def test_a_damaged_state_file_is_started_anew(tmp_path: Path, state: str) -> None:
     (tmp_path / STATE_FILE).write_text(state)
     song = drop(tmp_path, "song.wav")
@@ -187,3 +199,18 @@ def test_the_command_stops_cleanly_in_the_middle_of_a_song(tmp_path: Path, numbe
     assert "Stopped" in output
     assert "Traceback" not in errors
     assert list(json.loads((tmp_path / STATE_FILE).read_text())["done"]) == ["done.wav"]
+
+
+def test_a_song_that_is_taken_away_while_it_waits_fails_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_weights: Path
+) -> None:
+    from stems.batch.plan import Settings
+    from stems.batch.presets import load_preset
+    from stems.cli.watch import _splitter
+    from stems.errors import StemsError
+
+    split = _splitter(tmp_path, Settings(load_preset("stems"), tmp_path / "separated", model=str(small_weights)))
+    for name in ("a.wav", "a.flac", "a.wav.wav"):
+        drop(tmp_path, name)
+    with pytest.raises(StemsError, match="does not exist"):
+        split(tmp_path / "gone.wav")
