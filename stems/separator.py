@@ -191,7 +191,7 @@ class Separator:
         report(0.0)
         total, known = grid.frames(song.samples), self.model.design.loudness
         gain = known / (loudness(song) or known)
-        keep = torch.from_numpy(np.union1d(landmarks(total), hinted_frames(self.hints, grid, total)))
+        keep = torch.from_numpy(np.union1d(landmarks(total, self.model), hinted_frames(self.hints, grid, total)))
         give_back_memory()
         with Cores(self.device) as cores:
             encoded = encode_song(song, self.model, grid, gain, keep, cores, lambda share: report(LISTENING * share))
@@ -212,7 +212,7 @@ class Separator:
 
     def find_clusters(self, encoded: EncodedSong, grid: Grid, kappa: float, total: int) -> ClusteredSong:
         """The clusters of a song of `total` frames, from the loudest cells of its landmarks."""
-        frames, settings = landmarks(total), self.model.design.clustering
+        frames, settings = landmarks(total, self.model), self.model.design.clustering
         cells = loudest_cells(encoded, self.model, grid, frames)
         stems = self.model.design.stems + own_stems(self.hints, self.model.design.stems)
         hinted = hinted_cells(self.hints, encoded, self.model, grid, total)

@@ -12,6 +12,7 @@ from stems.song.encoded import EncodedSong
 from stems.spectrum import OVERLAP, Grid
 
 LANDMARKS = 4096  # at most
+CLUSTERED = 320_000  # cells of them, at most: more take memory and time, and move no centroid
 FRAMES_AT_ONCE = 128
 
 
@@ -39,9 +40,10 @@ class Cells:
         return self.embeddings.flatten(0, 1), self.weights.flatten()
 
 
-def landmarks(total: int) -> Tensor:
-    """Numbers of the landmarks among `total` frames."""
-    return torch.arange(0, total, -(-total // LANDMARKS))
+def landmarks(total: int, model: Model) -> Tensor:
+    """Numbers of the landmarks among `total` frames: the fewer, the more cells of each are clustered."""
+    cells = max(1, round(model.design.clustering.share * model.design.bands.count))
+    return torch.arange(0, total, -(-total // min(LANDMARKS, CLUSTERED // cells)))
 
 
 def middles(frames: Tensor, grid: Grid) -> Tensor:
