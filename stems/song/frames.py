@@ -8,7 +8,7 @@ from threading import Lock
 import torch
 from torch import Tensor
 
-KEPT_IN_MEMORY = 24 * 2**20  # bytes of one `Frames`: some minutes of song
+KEPT_IN_MEMORY = 8 * 2**20  # bytes of one `Frames`: a minute or two of song; beyond, a file costs next to no time
 
 
 class Frames:
