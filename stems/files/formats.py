@@ -10,6 +10,14 @@ WRITABLE_CONTAINERS = ("wav", "aiff", "flac", "ogg", "mp3")
 BIT_DEPTHS = {"16": "int16", "24": "int24", "32": "int32", "float": "float32"}
 """What a user asks for, and the encoding that it means; `float` is 32-bit float."""
 
+_AUDIO_SUFFIXES = (
+    ".aac .ac3 .aif .aifc .aiff .amr .ape .au .caf .dff .dsf .dts .eac3 .flac .m4a .m4b .m4r .mka .mp2 .mp3 .mpc .oga "
+    ".ogg .opus .rf64 .snd .spx .tak .tta .voc .w64 .wav .wave .weba .wma .wv"
+)
+_VIDEO_SUFFIXES = ".3gp .asf .avi .flv .m4v .mkv .mov .mp4 .mpeg .mpg .ogv .webm .wmv"
+READABLE_SUFFIXES = frozenset((_AUDIO_SUFFIXES + " " + _VIDEO_SUFFIXES).split())
+"""Suffixes, in lower case, by which songs are found in a folder; a file named by the user is read whatever its name."""
+
 _BITS = {"int8": 8, "int16": 16, "int24": 24, "int32": 32, "float32": 32, "float64": 64, "lossy": 0}
 _ENCODINGS_OF_CONTAINER = {
     "wav": ("int16", "int24", "int32", "float32", "float64"),
