@@ -156,10 +156,9 @@ class Links:
     seekable = False
 
     def __init__(self, path: Path, links: Sequence[Link], track: int = 1, downmix: bool = False) -> None:
-        self._open_link = lambda link: Libav(path, track, downmix, link)
-        self.path = path
+        self.path, self._track, self._downmix = path, track, downmix
         self._links = list(links[1:])
-        self._now = self._open_link(links[0])
+        self._now = self._open(links[0])
         self.format, self.layout_channels = self._now.format, self._now.layout_channels
         self.stated = None if self._links else self._now.stated
         self.may_lack = self._now.may_lack
@@ -178,7 +177,7 @@ class Links:
             if self._given < (self._now.stated or 0) - self._now.may_lack:
                 raise Damaged
             self._now.close()
-            self._now = self._open_link(self._links.pop(0))
+            self._now = self._open(self._links.pop(0))
             if self._now.format != self.format:
                 raise AudioError(f"{self.path} changes its sample rate or its channels on the way: {READABLE}.")
             blocks.append(self._now.read(missing))
@@ -189,6 +188,9 @@ class Links:
     def close(self) -> None:
         """Closes the file."""
         self._now.close()
+
+    def _open(self, link: Link) -> Libav:
+        return Libav(self.path, self._track, self._downmix, link)
 
 
 class _Part:
