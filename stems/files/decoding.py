@@ -67,7 +67,8 @@ def open_decoder(path: Path, track: int = 1, downmix: bool = False) -> Decoder:
         AudioError: neither reads it.
         OptionError: it has no such track.
     """
-    from stems.files.libav import Libav, Links
+    from stems.files.chained_ogg import ChainedOgg
+    from stems.files.libav import Libav
     from stems.files.sndfile import Sndfile
 
     with open(path, "rb") as file:
@@ -75,7 +76,7 @@ def open_decoder(path: Path, track: int = 1, downmix: bool = False) -> Decoder:
     if begin.startswith(b"OggS"):
         links = links_of(path)
         if len(links) > 1 or not links[0].is_vorbis:
-            return Links(path, links, track, downmix)
+            return ChainedOgg(path, links, track, downmix)
     sound = Sndfile.opened(path) if begin.startswith(_SNDFILE_BEGINS) and track == 1 else None
     if sound is None or (downmix and sound.layout_channels > 2):
         return Libav(path, track, downmix)

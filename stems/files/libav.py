@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,9 @@ from stems.errors import AudioError, OptionError
 from stems.files.decoding import READABLE, Damaged
 from stems.files.downmix import coefficients
 from stems.files.encodings import encoding_of
+from stems.files.file_part import FilePart
 from stems.files.formats import AudioFormat
-from stems.files.ogg import Link
+from stems.files.mp3_frames import frames_of
 from stems.files.stated_length import stated_end, stated_length
 
 # Nothing that plays what other files or the network hold, as playlists do, and no pictures.
@@ -37,11 +38,11 @@ class Libav:
 
     seekable = False
 
-    def __init__(self, path: Path, track: int = 1, downmix: bool = False, link: Link | None = None) -> None:
+    def __init__(self, path: Path, track: int = 1, downmix: bool = False, part: FilePart | None = None) -> None:
         self.path = path
         self._given = 0
         self._waiting: list[npt.NDArray[np.float64]] = []
-        self._file = _Part(path, link)
+        self._file = part or FilePart(path, *frames_of(path))
         try:
             self._open(track, downmix)
         except BaseException:
@@ -148,71 +149,3 @@ class Libav:
         if _SCALES[kind] != 1:
             samples /= _SCALES[kind]
         return samples if self._mix is None else samples @ self._mix
-
-
-class Links:
-    """An Ogg file of one or several links, each a file of its own, see `stems.files.decoding.Decoder`."""
-
-    seekable = False
-
-    def __init__(self, path: Path, links: Sequence[Link], track: int = 1, downmix: bool = False) -> None:
-        self.path, self._track, self._downmix = path, track, downmix
-        self._links = list(links[1:])
-        self._now = self._open(links[0])
-        self.format, self.layout_channels = self._now.format, self._now.layout_channels
-        self.stated = None if self._links else self._now.stated
-        self.may_lack = self._now.may_lack
-        self._given = 0  # of this link
-
-    def seek(self, sample: int) -> None:
-        """Is never called, since compressed songs are only read forward."""
-        raise NotImplementedError
-
-    def read(self, count: int) -> npt.NDArray[np.float64]:
-        """The next samples, `(samples, channels)`."""
-        blocks = [self._now.read(count)]
-        self._given += len(blocks[0])
-        missing = count - len(blocks[0])
-        while missing > 0 and self._links:
-            if self._given < (self._now.stated or 0) - self._now.may_lack:
-                raise Damaged
-            self._now.close()
-            self._now = self._open(self._links.pop(0))
-            if self._now.format != self.format:
-                raise AudioError(f"{self.path} changes its sample rate or its channels on the way: {READABLE}.")
-            blocks.append(self._now.read(missing))
-            self._given = len(blocks[-1])
-            missing -= self._given
-        return np.concatenate(blocks)
-
-    def close(self) -> None:
-        """Closes the file."""
-        self._now.close()
-
-    def _open(self, link: Link) -> Libav:
-        return Libav(self.path, self._track, self._downmix, link)
-
-
-class _Part:
-    """A file, or some of it, under a name that every library can spell."""
-
-    def __init__(self, path: Path, link: Link | None) -> None:
-        self._file = open(path, "rb")  # noqa: SIM115
-        self._begin = link.begin if link else 0
-        self._end = link.end if link else self._file.seek(0, 2)
-        self._file.seek(self._begin)
-        self.name = "song" + (path.suffix if path.suffix.isascii() and path.suffix.isprintable() else "")
-
-    def read(self, size: int = -1) -> bytes:
-        left = max(0, self._end - self._file.tell())
-        return self._file.read(left if size < 0 else min(size, left))
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        base = (self._begin, self._file.tell(), self._end)[whence]
-        return self._file.seek(max(self._begin, base + offset)) - self._begin
-
-    def tell(self) -> int:
-        return self._file.tell() - self._begin
-
-    def close(self) -> None:
-        self._file.close()

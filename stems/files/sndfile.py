@@ -9,6 +9,7 @@ import numpy.typing as npt
 import soundfile
 
 from stems.files.decoding import Damaged
+from stems.files.file_part import FilePart
 from stems.files.formats import AudioFormat
 
 _CONTAINERS = {
@@ -47,10 +48,10 @@ class Sndfile:
         self.may_lack = 0
 
     @classmethod
-    def opened(cls, path: Path) -> Sndfile | None:
+    def opened(cls, file: Path | FilePart) -> Sndfile | None:
         """Opens a file; None where libsndfile does not read it, or not exactly."""
         try:
-            sound = _Sound(path)
+            sound = _Sound(file)
         except soundfile.LibsndfileError:
             return None
         if sound.format in _CONTAINERS and (sound.subtype in _ENCODINGS or sound.subtype in _LOSSY):

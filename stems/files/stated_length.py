@@ -6,6 +6,9 @@ import struct
 from pathlib import Path
 from typing import Any
 
+from stems.files.mp3_frames import stated_samples
+from stems.files.mp4 import boxes, read_box
+
 _MP4, _MATROSKA = "mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"
 _OF_STREAM = (_MP4, "ape", "caf", "flac", "ogg", "tta", "wv")
 """Formats whose streams state a length; others have one guessed from the bit rate."""
@@ -21,7 +24,9 @@ def stated_length(container: Any, stream: Any, path: Path, sample_rate: int) -> 
         sample_rate: of the stream, Hz.
     """
     name = container.format.name
-    if name in _OF_STREAM or (name == "mp3" and _has_length_header(path)):
+    if name == "mp3":
+        return stated_samples(path, sample_rate)
+    if name in _OF_STREAM:
         return _stream_length(stream, sample_rate)
     if name in (_MATROSKA, "asf") and container.duration and not container.streams.video:
         return int(container.duration * sample_rate / 1_000_000)
@@ -48,21 +53,8 @@ def _stream_length(stream: Any, sample_rate: int) -> int | None:
     return round(stream.duration * stream.time_base * sample_rate) if stream.duration else None
 
 
-def _has_length_header(path: Path) -> bool:
-    from mutagen import MutagenError
-    from mutagen.mp3 import BitrateMode, MPEGInfo
-
-    try:
-        with open(path, "rb") as file:
-            return bool(MPEGInfo(file).bitrate_mode != BitrateMode.UNKNOWN)
-    except MutagenError:
-        return False
-
-
 def _movie_time_scale(path: Path) -> int:
     """Ticks a second of an mp4's edit list, 0 if there is none."""
-    from stems.files.mp4 import boxes, read_box
-
     with open(path, "rb") as file:
         size = file.seek(0, 2)
         for kind, begin, length in boxes(file, 0, size):
