@@ -7,13 +7,13 @@ import os
 import string
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path
 
 from stems.batch.presets import Preset
 from stems.errors import OptionError
-from stems.files.audio import READABLE_SUFFIXES
+from stems.files.audio import READABLE_SUFFIXES, Reading
 from stems.files.formats import AudioFormat, output_format
 from stems.hints import Hint
 
@@ -36,6 +36,10 @@ class Settings:
         overwrite: split songs whose stems are there already.
         daw: formats of `stems.daw` in which each song is handed on.
         hints: what is known of the song, of which there may be only one then.
+        reading: what of each song is split.
+        clip_mode: what becomes of a song above full scale in a format that ends there: "clamp", or "rescale" by one
+            gain for all stems.
+        copy_song: whether each song is copied beside its REAPER project.
     """
 
     preset: Preset
@@ -49,6 +53,9 @@ class Settings:
     overwrite: bool = False
     daw: tuple[str, ...] = ()
     hints: tuple[Hint, ...] = ()
+    reading: Reading = field(default_factory=Reading)
+    clip_mode: str = "clamp"
+    copy_song: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,6 +71,10 @@ def check_settings(settings: Settings) -> None:
     """Raises OptionError for settings with which no song could be split, whatever the songs are."""
     check_name(settings.name, settings.preset)
     check_format(settings.container, settings.bit_depth)
+    if settings.daw:
+        from stems.daw import check
+
+        check(settings.daw, list(settings.preset.outputs))
     if os.path.exists(settings.out) and not os.path.isdir(settings.out):  # which know no path that is too long
         raise OptionError(f"--out {settings.out} is a file: name a folder.")
 

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from stems.batch.plan import Settings, Task, hints_path, output_paths
-from stems.errors import Cancelled, OptionError, StemsError
-from stems.files.audio import Song, open_song
+from stems.errors import Cancelled, ExportError, OptionError, StemsError
+from stems.files.audio import Reading, Song, lasts_as_long, open_song
+from stems.files.clipping import clipping_note, gain_for
 from stems.files.formats import AudioFormat, output_format
 from stems.files.writing import PARTIAL_SUFFIX, StemFiles
 from stems.hints import as_toml, check_against
@@ -40,6 +41,7 @@ class Result:
     seconds: float = 0.0  # of audio
     elapsed: float = 0.0  # seconds of work
     error: str = ""
+    note: str = ""  # what the user should know of it though it is done
     confidence: Confidence | None = None
     resembles: dict[str, dict[str, float]] = field(default_factory=dict)  # see `stems.blind.Anonymous`
 
@@ -54,6 +56,7 @@ class Result:
             "elapsed": round(self.elapsed, 3),
             **(self.confidence.as_json() if self.confidence else {}),
             **({"resembles": self.resembles} if self.resembles else {}),
+            **({"note": self.note} if self.note else {}),
             **({"error": self.error} if self.error else {}),
         }
 
@@ -61,7 +64,7 @@ class Result:
 def preview(task: Task, settings: Settings) -> Result:
     """What `split_song` would make of a song, as far as its header tells."""
     result = Result(task.song, "would split")
-    with failures_in(result), open_song(task.song) as song:
+    with failures_in(result), open_song(task.song, settings.reading) as song:
         if _look(song, task, settings, result):
             result.status = "would skip"
     return result
@@ -83,7 +86,7 @@ def split_song(
     """
     result = Result(task.song)
     begun = perf_counter()
-    with failures_in(result), open_song(task.song) as song:
+    with failures_in(result), open_song(task.song, settings.reading) as song:
         if _look(song, task, settings, result):
             result.status = "skipped"
         else:
@@ -121,7 +124,8 @@ def _look(song: Song, task: Task, settings: Settings, result: Result) -> bool:
             raise OptionError(f"{path} is the song itself, which its stems must not replace: choose another --out.")
     check_against(settings.hints, song, song.format.sample_rate)
     same_hints = _kept_hints(hints_path(task, settings)) == as_toml(settings.hints)
-    return len(there) == len(result.outputs) and same_hints and not settings.overwrite
+    is_there = len(there) == len(result.outputs) and same_hints and not settings.overwrite
+    return is_there and lasts_as_long(there[0], song)
 
 
 def _kept_hints(path: Path) -> str:
@@ -146,15 +150,21 @@ def _export(task: Task, result: Result, settings: Settings) -> None:
     """Hands the outputs to DAWs; what an earlier run has exported is left alone with its stems."""
     if not settings.daw:
         return
-    from stems.daw import destinations, export, formats_named
+    from stems.daw import NotAllExported, destinations, export, formats_named
     from stems.daw.session import session_of
 
     folder, formats = next(iter(result.outputs.values())).parent, formats_named(settings.daw)
     if result.status == "skipped":
         formats = [form for form, path in destinations(task.track, folder, formats).items() if not path.exists()]
     if formats:
-        session = session_of(result.outputs, task.track, task.song)
-        result.exports = export(session, folder, formats, overwrite=True)
+        try:
+            passage = settings.reading if settings.reading != Reading() else None
+            session = session_of(result.outputs, task.track, task.song, reading=passage)
+            result.exports = export(session, folder, formats, overwrite=True, copy_song=settings.copy_song)
+        except NotAllExported as error:
+            result.status, result.error, result.exports = "failed", str(error), error.written
+        except ExportError as error:  # the stems are there all the same
+            result.status, result.error = "failed", str(error)
 
 
 def _write(
@@ -184,6 +194,7 @@ def _write(
         observe,
     )
     chunks = notes_for_stems(song, task, form)
+    gain = gain_for(song, form, settings.clip_mode)
     with ExitStack() as stack:
         if not preset.divides:  # there is nothing to add up to
             alone = {
@@ -192,18 +203,24 @@ def _write(
             }
             for named in outputs(blocks, preset, rate, song.samples):
                 for name, audio in named.items():
-                    alone[name].write(audio, {name: audio})
+                    alone[name].write(gain * audio, {name: gain * audio})
+            clipped = max(file.samples_clipped for file in alone.values())
+            result.note = clipping_note(clipped, max(file.peak for file in alone.values()), gain)
             return
         files = stack.enter_context(StemFiles(result.outputs, form, song.samples, chunks))
-        mixture_file = stack.enter_context(open_song(song.path))  # compressed songs are only read forward
+        # Opened once more, since compressed songs are only read forward.
+        mixture_file = stack.enter_context(open_song(song.path, settings.reading))
         whole = set(preset.stems) == set(separator.stems)
         done = 0
         for named in outputs(blocks, preset, rate, song.samples):
             count = next(iter(named.values())).shape[1]
             mixture = mixture_file.read_exact(done, count)
+            if gain != 1:
+                mixture, named = gain * mixture, {name: gain * stem for name, stem in named.items()}
             rest = {} if whole else {HIDDEN_REST: mixture - np.sum(list(named.values()), 0)}
             files.write(mixture, {**named, **rest})
             done += count
+        result.note = clipping_note(files.samples_clipped, files.peak, gain)
 
 
 def notes_for_stems(song: Song, task: Task, form: AudioFormat) -> Callable[[str], dict[bytes, bytes]]:

@@ -20,11 +20,12 @@ LOWEST_RATE = 8_000
 HIGHEST_RATE = 192_000
 MOST_CHANNELS = 2
 
-__all__ = ["READABLE_SUFFIXES", "Reading", "Song", "open_song"]
+__all__ = ["READABLE_SUFFIXES", "Reading", "Song", "lasts_as_long", "open_song"]
 
 LOUDEST = 2.0**32
 """Times full scale: what 32-bit integers reach that were saved as floats; beyond, single precision gives out."""
 
+_SAME_SECONDS = 0.5  # by which headers of one song may differ
 _DECODED_AT_ONCE = 65_536
 _SMALLEST = float(np.finfo(np.float32).tiny)
 
@@ -38,12 +39,14 @@ class Reading:
         downmix: whether more than two channels are folded to two (ITU-R BS.775); they are refused otherwise.
         begin: where a passage of it begins, seconds.
         end: where that ends, seconds; None for the end of the song.
+        any_channels: whether more than two channels are read as they are.
     """
 
     track: int = 1
     downmix: bool = False
     begin: float = 0.0
     end: float | None = None
+    any_channels: bool = False
 
 
 def open_song(path: str | os.PathLike[str], reading: Reading = Reading()) -> Song:
@@ -105,6 +108,15 @@ class Song:
         return end - self._first
 
     @property
+    def stated(self) -> int | None:
+        """Length by the headers alone, without decoding anything; None where they do not say."""
+        rate, whole = self.format.sample_rate, self._decoder.stated
+        if whole is None:
+            return None
+        end = whole if self.reading.end is None else min(whole, round(self.reading.end * rate))
+        return max(0, end - self._first)
+
+    @property
     def seconds(self) -> float:
         """Length in seconds."""
         return self.samples / self.format.sample_rate
@@ -157,7 +169,7 @@ class Song:
 
     def _check(self) -> None:
         channels, rate = self._decoder.format.channels, self._decoder.format.sample_rate
-        if channels > MOST_CHANNELS:
+        if channels > MOST_CHANNELS and not self.reading.any_channels:
             raise AudioError(f"{self.path} has {channels} channels: mix it down to mono or stereo, or say --downmix.")
         if not LOWEST_RATE <= rate <= HIGHEST_RATE:
             raise AudioError(
@@ -234,6 +246,21 @@ class Song:
             f"{self.path} is cut off after {samples / self.format.sample_rate:.1f} s: "
             "export or download it again, or convert it if there is no more of it."
         )
+
+
+def lasts_as_long(stem: Path, song: Song) -> bool:
+    """Whether a stem that is there was made of what is to be split, as far as headers tell of how long both are.
+
+    A passage was split where it does not, or the song has changed.
+    """
+    try:
+        with open_song(stem, Reading(any_channels=True)) as earlier:
+            lengths = earlier.stated, song.stated
+    except AudioError:  # which is to be made again
+        return False
+    if lengths[0] is None or lengths[1] is None:
+        return True
+    return abs(lengths[0] - lengths[1]) <= max(1, _SAME_SECONDS * song.format.sample_rate)
 
 
 def _check_file(path: Path) -> None:

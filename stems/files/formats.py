@@ -55,6 +55,10 @@ class AudioFormat:
         return self.encoding.startswith("int")
 
     @property
+    def is_float(self) -> bool:
+        return self.encoding.startswith("float")
+
+    @property
     def bits(self) -> int:
         """Bits of one sample, 0 if lossy."""
         return _BITS[self.encoding]

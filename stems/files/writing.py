@@ -25,6 +25,7 @@ PARTIAL_SUFFIX = ".partial"
 
 _SUBTYPES = {"int16": "PCM_16", "int24": "PCM_24", "int32": "PCM_32", "float32": "FLOAT", "float64": "DOUBLE"}
 _SAMPLES_AT_ONCE = 16_384  # fits a processor's cache; libsndfile's Vorbis encoder crashes on millions at once
+SUM_TOLERANCE = 1e-3  # times full scale or the peak: what rounding in single precision stays far below
 _LOUD = 8.0  # times full scale, below which single precision holds all bits of 16-bit stems
 _FOUR_GIB = 2**32 - 2**16  # what 32-bit sizes can state, with room for headers
 
@@ -34,6 +35,10 @@ class StemFiles:
 
     Files get their names only once all of them are complete, when the `with` block ends. If it ends in any exception,
     nothing of them is left, nor any folder made for them.
+
+    Attributes:
+        samples_clipped: how many samples of the song came above the full scale at which the format ends.
+        peak: the largest magnitude of the mixture.
 
     Args:
         paths: where to write each stem; stems without a path are not written.
@@ -58,6 +63,8 @@ class StemFiles:
         self.format = format
         self.samples_expected = samples_expected
         self.samples_written = 0
+        self.samples_clipped = 0
+        self.peak = 0.0
         self._files: dict[str, soundfile.SoundFile | Mp3File | WavFile] = {}
         self._partial: dict[str, Path] = {}
         self._made: dict[str, os.stat_result] = {}
@@ -81,11 +88,16 @@ class StemFiles:
 
         Args:
             mixture: `(channels, samples)` from `Song.read_exact`.
-            stems: all stems of the mixture, also those that are not written, `(channels, samples)` each.
+                stems: all stems of the mixture, also those that are not written, `(channels, samples)` each.
+
+        Raises:
+            AudioError: the stems hold a NaN, or do not add up to the mixture.
         """
         for start in range(0, mixture.shape[1], _SAMPLES_AT_ONCE):
             piece = slice(start, start + _SAMPLES_AT_ONCE)
-            samples = self._samples_to_write(mixture[:, piece], np.stack([stem[:, piece] for stem in stems.values()]))
+            stacked = np.stack([stem[:, piece] for stem in stems.values()])
+            self._check_sum(mixture[:, piece], stacked, start)
+            samples = self._samples_to_write(mixture[:, piece], stacked)
             for stem, written in zip(stems, samples, strict=True):
                 if stem in self._files:
                     with self._disk_errors(stem):
@@ -138,6 +150,24 @@ class StemFiles:
                 parent.mkdir(exist_ok=True)
         except OSError as error:
             raise _cannot_write(folder, error) from error
+
+    def _check_sum(self, mixture: Samples, stems: Samples, start: int) -> None:
+        missing = np.abs(mixture - stems.sum(axis=0, dtype=np.float64))
+        self.peak = max(self.peak, loudest := float(np.abs(mixture).max(initial=0.0)))
+        adds_up = missing <= SUM_TOLERANCE * max(1.0, loudest, float(np.abs(stems).max(initial=0.0)))
+        if not adds_up.all():  # which nothing does that is no number
+            place = int(np.argmin(adds_up.all(axis=0)))
+            second = (self.samples_written + start + place) / self.format.sample_rate
+            fault = "do not add up to it" if np.isfinite(missing[:, place]).all() else "hold no number"
+            where = next(iter(self.paths.values()), Path()).parent
+            raise AudioError(
+                f"{where} gets no stems, which at {second:.3f} s {fault}: use another model, or leave the effects out."
+            )
+        if not self.format.is_float:
+            beyond = np.abs(mixture) > 1.0
+            if self.format.is_lossy:
+                beyond = beyond | (np.abs(stems) > 1.0).any(axis=0)
+            self.samples_clipped += int(beyond.any(axis=0).sum())
 
     def _samples_to_write(self, mixture: Samples, stems: Samples) -> npt.NDArray[np.generic]:
         if self.format.is_integer:
