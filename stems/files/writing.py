@@ -16,6 +16,7 @@ import soundfile
 from stems.errors import AudioError, OptionError
 from stems.files.formats import AudioFormat
 from stems.files.mp3 import Mp3File
+from stems.files.riff import Extract
 from stems.files.wav import WavFile
 
 Samples = npt.NDArray[np.floating]
@@ -56,7 +57,7 @@ class StemFiles:
         paths: Mapping[str, Path],
         format: AudioFormat,
         samples_expected: int,
-        notes: Callable[[str], Mapping[bytes, bytes]] = lambda stem: {},
+        notes: Callable[[str], Mapping[bytes, bytes | Extract]] = lambda stem: {},
     ) -> None:
         self.paths = dict(paths)
         self.notes = notes
@@ -154,8 +155,9 @@ class StemFiles:
     def _check_sum(self, mixture: Samples, stems: Samples, start: int) -> None:
         missing = np.abs(mixture - stems.sum(axis=0, dtype=np.float64))
         self.peak = max(self.peak, loudest := float(np.abs(mixture).max(initial=0.0)))
-        adds_up = missing <= SUM_TOLERANCE * max(1.0, loudest, float(np.abs(stems).max(initial=0.0)))
-        if not adds_up.all():  # which nothing does that is no number
+        tolerance = SUM_TOLERANCE * max(1.0, loudest, float(np.abs(stems).max(initial=0.0)))
+        adds_up = np.isfinite(missing) & (missing <= tolerance)
+        if not adds_up.all():
             place = int(np.argmin(adds_up.all(axis=0)))
             second = (self.samples_written + start + place) / self.format.sample_rate
             fault = "do not add up to it" if np.isfinite(missing[:, place]).all() else "hold no number"
