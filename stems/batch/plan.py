@@ -14,7 +14,7 @@ from pathlib import Path
 from stems.batch.presets import Preset
 from stems.errors import OptionError
 from stems.files.audio import READABLE_SUFFIXES, Reading
-from stems.files.formats import AudioFormat, output_format
+from stems.files.formats import AudioFormat, output_format, suffix_of
 from stems.hints import Hint
 
 NAME_FIELDS = ("track", "stem", "ext")
@@ -28,7 +28,7 @@ class Settings:
         preset: what is written.
         out: folder for the results.
         name: pattern of the files below it, of `{track}`, `{stem}` and `{ext}`.
-        container: "wav", "flac", "aiff", "ogg" or "mp3"; None for the song's own.
+        container: one of `stems.files.formats.WRITABLE_CONTAINERS`; None for the song's own.
         bit_depth: "16", "24", "32" or "float"; None for the song's own.
         sensitivity: see `Separator`.
         model: name or path.
@@ -184,7 +184,7 @@ def output_paths(task: Task, settings: Settings, container: str) -> dict[str, Pa
     """Where the outputs of a song go, by name."""
     folder = settings.out / task.folder
     return {
-        name: folder / settings.name.format(track=task.track, stem=name, ext=container)
+        name: folder / settings.name.format(track=task.track, stem=name, ext=suffix_of(container)[1:])
         for name in settings.preset.outputs
     }
 

@@ -20,8 +20,11 @@ class Container(str, Enum):
     wav = "wav"
     flac = "flac"
     aiff = "aiff"
+    alac = "alac"
     ogg = "ogg"
     mp3 = "mp3"
+    m4a = "m4a"
+    opus = "opus"
 
 
 class Depth(str, Enum):

@@ -76,7 +76,7 @@ def check(stems: Sequence[str], name: str) -> None:
 
 def _encode(session: Session, codec: str, destination: Path) -> None:
     from stems.files.audio import Reading, open_song
-    from stems.files.mp4_file import Mp4File
+    from stems.files.coded import CodedFile
 
     rate, names = session.sample_rate, ["mixture", *(track.name for track in session.tracks)]
     tags = {"date" if key == "year" else key: text for key, text in {"title": session.name, **session.tags}.items()}
@@ -86,7 +86,7 @@ def _encode(session: Session, codec: str, destination: Path) -> None:
     length = max(track.length for track in session.tracks)
     with ExitStack() as stack:
         songs = [stack.enter_context(open_song(track.path, track.reading or Reading())) for track in session.all_tracks]
-        file = stack.enter_context(Mp4File(destination, codec, rate, _rate(session), names, tags))
+        file = stack.enter_context(CodedFile(destination, codec, rate, _rate(session), names, tags))
         for start in range(0, length, _AT_ONCE):
             count = min(_AT_ONCE, length - start)
             streams = [_stereo(song, start, count) for song in songs]

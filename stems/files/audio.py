@@ -255,12 +255,12 @@ def lasts_as_long(stem: Path, song: Song) -> bool:
     """
     try:
         with open_song(stem, Reading(any_channels=True)) as earlier:
-            lengths = earlier.stated, song.stated
+            lengths = [each.stated and each.stated / each.format.sample_rate for each in (earlier, song)]
     except AudioError:  # which is to be made again
         return False
     if lengths[0] is None or lengths[1] is None:
         return True
-    return abs(lengths[0] - lengths[1]) <= max(1, _SAME_SECONDS * song.format.sample_rate)
+    return abs(lengths[0] - lengths[1]) <= _SAME_SECONDS
 
 
 def _check_file(path: Path) -> None:

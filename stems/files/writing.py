@@ -14,6 +14,7 @@ import numpy.typing as npt
 import soundfile
 
 from stems.errors import AudioError, OptionError
+from stems.files.coded_stem import CODECS, CodedStem
 from stems.files.formats import AudioFormat
 from stems.files.mp3 import Mp3File
 from stems.files.riff import Extract
@@ -66,7 +67,7 @@ class StemFiles:
         self.samples_written = 0
         self.samples_clipped = 0
         self.peak = 0.0
-        self._files: dict[str, soundfile.SoundFile | Mp3File | WavFile] = {}
+        self._files: dict[str, soundfile.SoundFile | Mp3File | WavFile | CodedStem] = {}
         self._partial: dict[str, Path] = {}
         self._made: dict[str, os.stat_result] = {}
         self._folders_made: list[Path] = []
@@ -129,6 +130,8 @@ class StemFiles:
                 self._files[stem] = Mp3File(partial, self.format.sample_rate, self.format.channels)
             elif self.format.container == "wav":
                 self._files[stem] = WavFile(partial, self.format, self.samples_expected, self.notes(stem))
+            elif self.format.container in CODECS:
+                self._files[stem] = CodedStem(partial, self.format)
             else:
                 self._files[stem] = soundfile.SoundFile(
                     partial, "w", self.format.sample_rate, self.format.channels, **self._encoder()
@@ -174,7 +177,7 @@ class StemFiles:
     def _samples_to_write(self, mixture: Samples, stems: Samples) -> npt.NDArray[np.generic]:
         if self.format.is_integer:
             integers = integers_adding_up(mixture, stems, self.format.bits)
-            if self.format.bits == 16:
+            if self.format.bits == 16 and self.format.container != "alac":
                 return integers.astype(np.int16)
             return integers << (32 - self.format.bits)  # all files take the upper bits of 32
         if self.format.is_lossy:

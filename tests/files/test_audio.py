@@ -346,7 +346,7 @@ def test_formats_that_stems_should_not_have_are_replaced() -> None:
 @pytest.mark.parametrize("bit_depth", BIT_DEPTHS)
 def test_a_bit_depth_is_kept_or_refused_with_those_that_are_possible(container: str, bit_depth: str) -> None:
     song = AudioFormat("wav", "int16", 44_100, 2)
-    possible = {"wav": BIT_DEPTHS, "aiff": BIT_DEPTHS, "flac": ("16", "24")}.get(container, ())
+    possible = {"wav": BIT_DEPTHS, "aiff": BIT_DEPTHS, "flac": ("16", "24"), "alac": ("16", "24")}.get(container, ())
     if bit_depth in possible:
         assert output_format(song, container, bit_depth).encoding == BIT_DEPTHS[bit_depth]
     else:
@@ -356,7 +356,7 @@ def test_a_bit_depth_is_kept_or_refused_with_those_that_are_possible(container: 
 
 def test_options_that_do_not_exist_are_refused_with_those_that_do() -> None:
     song = AudioFormat("wav", "int16", 96_000, 2)
-    with pytest.raises(OptionError, match="wav, aiff, flac, ogg or mp3"):
+    with pytest.raises(OptionError, match="wav, aiff, flac, alac, ogg, mp3, m4a or opus"):
         output_format(song, "wma")
     with pytest.raises(OptionError, match="16, 24, 32 or float"):
         output_format(song, bit_depth=20)
