@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +22,7 @@ from stems.files.writing import PARTIAL_SUFFIX, StemFiles
 from stems.hints import as_toml, check_against
 
 if TYPE_CHECKING:
-    from stems.files.riff import Extract
+    from stems.files.stem_notes import StemNotes
     from stems.separator import Separator
     from stems.song.clustered import Clustered
     from stems.song.confidence import Confidence
@@ -224,22 +224,12 @@ def _write(
         result.note = clipping_note(files.samples_clipped, files.peak, gain)
 
 
-def notes_for_stems(song: Song, task: Task, form: AudioFormat) -> Callable[[str], Mapping[bytes, bytes | Extract]]:
-    """What the wav of each stem tells beside its audio, by the stem's name; see `StemFiles`.
-
-    The first stem that asks gets what is too large for all of them.
-    """
-    from stems.files.broadcast_wav import chunks_for
+def notes_for_stems(song: Song, task: Task, form: AudioFormat) -> StemNotes:
+    """What the file of each stem tells beside its audio; see `StemFiles`."""
+    from stems.files.stem_notes import StemNotes
     from stems.files.tags import song_notes
 
-    notes = song_notes(song.path)
-    large = dict(notes.large)
-
-    def chunks(stem: str) -> Mapping[bytes, bytes | Extract]:
-        once = {key: large.pop(key) for key in list(large)}
-        return {**chunks_for(notes, form, song.samples, f"{stem} of {task.track}"), **once}
-
-    return chunks
+    return StemNotes(song_notes(song.path), task.track, form, song.samples)
 
 
 def load_separator(settings: Settings) -> Separator:

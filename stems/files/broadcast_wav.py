@@ -51,6 +51,8 @@ class Notes:
     time_signature: tuple[int, int] | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     """Text under `title`, `artist`, `album`, `year`, `genre`, `comment`."""
+    picture: tuple[str, bytes] | None = None
+    """The cover's media type, such as `image/png`, and content."""
     coding_history: str = ""
     chunks: Mapping[bytes, bytes] = field(default_factory=dict)
     """Undamaged chunks of the song's file that its stems repeat byte by byte, a `LIST` under its kind (`LISTadtl`)."""

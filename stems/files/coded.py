@@ -114,7 +114,8 @@ class CodedFile:
         count = samples.shape[1]
         if self.sample_format == "flt":  # interleaved
             samples = samples.T.reshape(1, -1)
-        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples, dtype), self.sample_format, self.layout)
+        array: Any = np.ascontiguousarray(samples, dtype)
+        frame = av.AudioFrame.from_ndarray(array, self.sample_format, self.layout)
         frame.sample_rate, frame.pts = self.played_rate, stream.given  # without which AAC would begin 1024 late
         stream.given += count
         with _disk_errors():

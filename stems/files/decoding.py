@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from stems.errors import AudioError
 from stems.files.formats import AudioFormat
 from stems.files.ogg import links_of
 
@@ -78,6 +79,13 @@ def open_decoder(path: Path, track: int = 1, downmix: bool = False) -> Decoder:
         if len(links) > 1 or not links[0].is_vorbis:
             return ChainedOgg(path, links, track, downmix)
     sound = Sndfile.opened(path) if begin.startswith(_SNDFILE_BEGINS) and track == 1 else None
-    if sound is None or (downmix and sound.layout_channels > 2):
+    if sound is not None and not (downmix and sound.layout_channels > 2):
+        return sound
+    try:
         return Libav(path, track, downmix)
-    return sound
+    except AudioError:
+        is_mpeg = begin.startswith(b"ID3") or (begin[:1] == b"\xff" and begin[1:2] >= b"\xe0")
+        free_format = Sndfile.opened(path, mp3=True) if is_mpeg else None  # mp3 of any bit rate, which FFmpeg lacks
+        if free_format is None:
+            raise
+        return free_format

@@ -21,6 +21,7 @@ _CONTAINERS = {
     "AIFF": "aiff",
     "FLAC": "flac",
     "OGG": "ogg",
+    "MP3": "mp3",
 }
 _ENCODINGS = {
     "PCM_S8": "int8",
@@ -31,7 +32,19 @@ _ENCODINGS = {
     "FLOAT": "float32",
     "DOUBLE": "float64",
 }
-_LOSSY = ("VORBIS", "ULAW", "ALAW", "IMA_ADPCM", "MS_ADPCM", "GSM610", "G721_32", "NMS_ADPCM_16", "NMS_ADPCM_32")
+_LOSSY = (
+    "VORBIS",
+    "MPEG_LAYER_III",
+    "ULAW",
+    "ALAW",
+    "IMA_ADPCM",
+    "MS_ADPCM",
+    "GSM610",
+    "G721_32",
+    "NMS_ADPCM_16",
+    "NMS_ADPCM_32",
+)
+_MP3_MAY_LACK = 20 * 1152  # samples: twenty frames, since headers are not always exact
 _LONGEST = 2**62  # samples, what libsndfile says where a flac does not state its length
 
 
@@ -45,16 +58,20 @@ class Sndfile:
         self.layout_channels: int = sound.channels
         self.seekable = sound.seekable()
         self.stated: int | None = sound.frames if sound.frames < _LONGEST else None
-        self.may_lack = 0
+        self.may_lack = _MP3_MAY_LACK if sound.format == "MP3" else 0
 
     @classmethod
-    def opened(cls, file: Path | FilePart) -> Sndfile | None:
-        """Opens a file; None where libsndfile does not read it, or not exactly."""
+    def opened(cls, file: Path | FilePart, mp3: bool = False) -> Sndfile | None:
+        """Opens a file; None where libsndfile does not read it, or not exactly, as mp3 unless that is asked for."""
         try:
             sound = _Sound(file)
         except soundfile.LibsndfileError:
             return None
-        if sound.format in _CONTAINERS and (sound.subtype in _ENCODINGS or sound.subtype in _LOSSY):
+        if (
+            sound.format in _CONTAINERS
+            and (sound.format != "MP3" or mp3)
+            and (sound.subtype in _ENCODINGS or sound.subtype in _LOSSY)
+        ):
             return cls(sound)
         sound.close()
         return None
@@ -80,4 +97,4 @@ class _Sound(soundfile.SoundFile):  # type: ignore[misc]
     """A file that seeks only where this is exact, which soundfile otherwise also does by itself after every block."""
 
     def seekable(self) -> bool:
-        return self.format not in ("FLAC", "OGG") and self.subtype in _ENCODINGS
+        return self.format not in ("FLAC", "OGG", "MP3") and self.subtype in _ENCODINGS

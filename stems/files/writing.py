@@ -5,9 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -17,8 +18,10 @@ from stems.errors import AudioError, OptionError
 from stems.files.coded_stem import CODECS, CodedStem
 from stems.files.formats import AudioFormat
 from stems.files.mp3 import Mp3File
-from stems.files.riff import Extract
 from stems.files.wav import WavFile
+
+if TYPE_CHECKING:
+    from stems.files.stem_notes import StemNotes
 
 Samples = npt.NDArray[np.floating]
 
@@ -46,7 +49,7 @@ class StemFiles:
         paths: where to write each stem; stems without a path are not written.
         format: format of all stems.
         samples_expected: length of the song. A wav file that would pass 4 GiB becomes RF64.
-        notes: called with each stem's name, for the chunks that its wav tells beside its audio, see `WavFile`.
+        notes: what each stem's file tells beside its audio.
 
     Raises:
         AudioError: a folder or file cannot be written, or fewer or more samples came than expected.
@@ -58,7 +61,7 @@ class StemFiles:
         paths: Mapping[str, Path],
         format: AudioFormat,
         samples_expected: int,
-        notes: Callable[[str], Mapping[bytes, bytes | Extract]] = lambda stem: {},
+        notes: StemNotes | None = None,
     ) -> None:
         self.paths = dict(paths)
         self.notes = notes
@@ -129,7 +132,8 @@ class StemFiles:
             if self.format.container == "mp3":
                 self._files[stem] = Mp3File(partial, self.format.sample_rate, self.format.channels)
             elif self.format.container == "wav":
-                self._files[stem] = WavFile(partial, self.format, self.samples_expected, self.notes(stem))
+                chunks = self.notes.chunks(stem) if self.notes else {}
+                self._files[stem] = WavFile(partial, self.format, self.samples_expected, chunks)
             elif self.format.container in CODECS:
                 self._files[stem] = CodedStem(partial, self.format)
             else:
@@ -199,6 +203,8 @@ class StemFiles:
         for stem, file in self._files.items():
             with self._disk_errors(stem):
                 file.close()
+                if self.notes:
+                    self.notes.tag(stem, self._partial[stem])
             if not self._is_ours(stem):
                 raise AudioError(f"{self.paths[stem]} is being written by another run: wait until that has ended.")
         for stem, partial in self._partial.items():
