@@ -25,6 +25,8 @@ class Format:
     """What the exported file's name ends in."""
     room: str
     """The module whose `write(session, destination)` makes it."""
+    codec: str = ""
+    """Of its audio, a further argument of `write`, where there is a choice."""
 
     def write(self, session: Session, destination: Path) -> None:
         """Write a session to `destination`.
@@ -32,7 +34,7 @@ class Format:
         Raises:
             ExportError: the session does not fit the format, or the destination cannot be written.
         """
-        import_module(self.room).write(session, destination)
+        import_module(self.room).write(session, destination, *([self.codec] if self.codec else []))
 
 
 FORMATS = {
@@ -41,6 +43,7 @@ FORMATS = {
         Format("dawproject", "Bitwig Studio, Studio One, Cubase", ".dawproject", "stems.daw.dawproject"),
         Format("reaper", "REAPER", ".rpp", "stems.daw.reaper"),
         Format("stem-mp4", "Traktor, Mixxx, Serato", ".stem.mp4", "stems.daw.stem_mp4"),
+        Format("stem-mp4-alac", "the same, lossless", " lossless.stem.mp4", "stems.daw.stem_mp4", "alac"),
         Format("ardour", "Ardour", " ardour", "stems.daw.ardour"),
         Format("audacity", "Audacity", " labels.txt", "stems.daw.audacity"),
     )
@@ -115,7 +118,7 @@ def export(
 
 def check(formats: Sequence[str], stems: Sequence[str]) -> None:
     """Raise ExportError where a format could hold no song of these stems."""
-    if "stem-mp4" in formats:
+    if any(name.startswith("stem-mp4") for name in formats):
         from stems.daw.stem_mp4 import check as check_stem_mp4
 
         check_stem_mp4(stems, "the preset")
