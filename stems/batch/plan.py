@@ -162,7 +162,12 @@ def _songs_of(given: str, out: Path) -> list[tuple[Path, Path]]:
     if root.resolve() in results.parents:
         found = [song for song in found if results not in song.resolve().parents]
     songs = {
-        song for song in found if song.suffix.lower() in READABLE_SUFFIXES and song.name[0] != "." and not song.is_dir()
+        song
+        for song in found
+        if song.suffix.lower() in READABLE_SUFFIXES
+        and not song.name.lower().endswith(".stem.mp4")  # which was made of a song
+        and song.name[0] != "."
+        and not song.is_dir()
     }
     if not songs:
         raise OptionError(f"{given} holds no songs ({', '.join(sorted(READABLE_SUFFIXES))}).")
