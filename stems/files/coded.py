@@ -102,7 +102,7 @@ class CodedFile:
             stream.codec_context.bit_rate = 1000 * self.kbps
         if name:
             stream.metadata["handler_name"] = name
-        stream.disposition = av.stream.Disposition.default if is_default else av.stream.Disposition(0)
+        stream.disposition = av.stream.Disposition.default.value if is_default else 0
         return _Stream(stream, self.layout, self.sample_rate, self.played_rate)
 
     def _encode(self, stream: _Stream, samples: npt.NDArray[Any]) -> None:
