@@ -9,7 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from stems.errors import AudioError
+from stems.files.file_part import FilePart
 from stems.files.formats import AudioFormat
+from stems.files.mp3_frames import frames_of
 from stems.files.ogg import links_of
 
 READABLE = "convert it to wav, aiff, flac, mp3 or m4a"
@@ -56,9 +58,9 @@ class Decoder(Protocol):
 def open_decoder(path: Path, track: int = 1, downmix: bool = False) -> Decoder:
     """Opens a file with what decodes it best.
 
-    libsndfile has wav, aiff, flac, CAF, Wave64 and Vorbis. FFmpeg has the rest: mp3 too, because libmpg123 stops early
-    in those whose length it guesses, refuses those that begin off a frame and prints what it thinks of the others;
-    Ogg of several links, Opus and FLAC in Ogg, which libsndfile reads in part or not at all.
+    libsndfile has wav, aiff, flac, CAF, Wave64, Vorbis, and mp3 that states where it ends. FFmpeg has the rest: other
+    mp3 too, because libmpg123 stops early in those whose length it guesses and prints what it thinks of them; Ogg of
+    several links, Opus and FLAC in Ogg, which libsndfile reads in part or not at all.
 
     Args:
         track: of those in a video or other container, from 1.
@@ -79,6 +81,9 @@ def open_decoder(path: Path, track: int = 1, downmix: bool = False) -> Decoder:
         if len(links) > 1 or not links[0].is_vorbis:
             return ChainedOgg(path, links, track, downmix)
     sound = Sndfile.opened(path) if begin.startswith(_SNDFILE_BEGINS) and track == 1 else None
+    first, end = frames_of(path)
+    if end is not None and track == 1:
+        sound = Sndfile.opened(FilePart(path, first, end), mp3=True)
     if sound is not None and not (downmix and sound.layout_channels > 2):
         return sound
     try:

@@ -12,13 +12,14 @@ from typing import BinaryIO
 
 _LOOKED_AT = 65_536  # bytes behind the tags
 _HAS_FRAMES, _HAS_BYTES = 1, 2  # flags of what the header counts
+_ID3V1_BYTES = 128
 _FROM_FRAME = (36, 21, 13)  # bytes from a frame to its `Xing`: MPEG-1 stereo, mono and MPEG-2 stereo, MPEG-2 mono
 
 
 def frames_of(path: Path) -> tuple[int, int | None]:
     """The bytes from the first frame of an mp3 with a length header to behind its last; all of every other file.
 
-    The end is stated where nothing but zeros follow it.
+    The end is stated where nothing but zeros or an ID3v1 tag follow it.
     """
     with open(path, "rb") as file:
         begin = 0
@@ -43,9 +44,11 @@ def _end(file: BinaryIO, begin: int, counts: bytes) -> int | None:
     if flags & (_HAS_FRAMES | _HAS_BYTES) != _HAS_FRAMES | _HAS_BYTES:
         return None
     end = begin + int(fields[1])
+    if end > file.seek(0, 2):
+        return None
     file.seek(end)
     while piece := file.read(_LOOKED_AT):
-        if piece.strip(b"\0"):
+        if piece.strip(b"\0") and not (piece.startswith(b"TAG") and len(piece) == _ID3V1_BYTES):
             return None
     return end
 
