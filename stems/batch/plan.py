@@ -7,13 +7,14 @@ import re
 import string
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from stems.batch.presets import Preset
 from stems.batch.songs import PassedOver, songs_named
 from stems.errors import OptionError
-from stems.files.formats import AudioFormat, output_format
+from stems.files.audio import Reading
+from stems.files.formats import AudioFormat, output_format, suffix_of
 from stems.hints import Hint
 
 NAME_FIELDS = ("track", "stem", "ext")
@@ -27,7 +28,7 @@ class Settings:
         preset: what is written.
         out: folder for the results.
         name: pattern of the files below it, of `{track}`, `{stem}` and `{ext}`.
-        container: "wav", "flac", "aiff", "ogg" or "mp3"; None for the song's own.
+        container: one of `stems.files.formats.WRITABLE_CONTAINERS`; None for the song's own.
         bit_depth: "16", "24", "32" or "float"; None for the song's own.
         sensitivity: see `Separator`.
         model: name or path.
@@ -35,6 +36,10 @@ class Settings:
         overwrite: split songs whose stems are there already.
         daw: formats of `stems.daw` in which each song is handed on.
         hints: what is known of the song, of which there may be only one then.
+        reading: what of each song is split.
+        clip_mode: what becomes of a song above full scale in a format that ends there: "clamp", or "rescale" by one
+            gain for all stems.
+        copy_song: whether each song is copied beside its REAPER project.
     """
 
     preset: Preset
@@ -48,6 +53,9 @@ class Settings:
     overwrite: bool = False
     daw: tuple[str, ...] = ()
     hints: tuple[Hint, ...] = ()
+    reading: Reading = field(default_factory=Reading)
+    clip_mode: str = "clamp"
+    copy_song: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,6 +71,10 @@ def check_settings(settings: Settings) -> None:
     """Raises OptionError for settings with which no song could be split, whatever the songs are."""
     check_name(settings.name, settings.preset)
     check_format(settings.container, settings.bit_depth)
+    if settings.daw:
+        from stems.daw import check
+
+        check(settings.daw, list(settings.preset.outputs))
     if os.path.exists(settings.out) and not os.path.isdir(settings.out):  # which know no path that is too long
         raise OptionError(f"--out {settings.out} is a file: name a folder.")
 
@@ -170,7 +182,8 @@ def _check_apart(tasks: Sequence[Task], settings: Settings) -> None:
 def output_paths(task: Task, settings: Settings, container: str) -> dict[str, Path]:
     """Where the outputs of a song go, by name."""
     folder = settings.out / task.folder
-    return {name: folder / path_below(settings.name, task.track, name, container) for name in settings.preset.outputs}
+    ext = suffix_of(container)[1:]
+    return {name: folder / path_below(settings.name, task.track, name, ext) for name in settings.preset.outputs}
 
 
 def hints_path(task: Task, settings: Settings) -> Path:

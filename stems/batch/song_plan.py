@@ -7,7 +7,7 @@ from pathlib import Path
 
 from stems.batch.plan import Settings, Task, hints_path, output_paths
 from stems.errors import OptionError
-from stems.files.audio import Song
+from stems.files.audio import Song, lasts_as_long
 from stems.files.formats import AudioFormat, output_format
 from stems.hints import as_toml, check_against
 
@@ -23,7 +23,7 @@ class SongPlan:
         settings: how it is split.
         format: of the files.
         outputs: where each goes, by name.
-        is_finished: whether an earlier run has written all of them, with the same hints.
+        is_finished: whether an earlier run has written all of them, with the same hints, of as much of the song.
     """
 
     task: Task
@@ -52,7 +52,8 @@ def plan_song(song: Song, task: Task, settings: Settings) -> SongPlan:
             raise OptionError(f"{path} is the song itself, which its stems must not replace: choose another --out.")
     check_against(settings.hints, song, song.format.sample_rate)
     same_hints = kept_hints(hints_path(task, settings)) == as_toml(settings.hints)
-    return SongPlan(task, settings, form, outputs, len(there) == len(outputs) and same_hints)
+    is_finished = len(there) == len(outputs) and same_hints
+    return SongPlan(task, settings, form, outputs, is_finished and lasts_as_long(there[0], song))
 
 
 def kept_hints(path: Path) -> str:

@@ -10,13 +10,9 @@ from itertools import takewhile
 from pathlib import Path
 
 from stems.errors import OptionError
-from stems.files.audio import READABLE_SUFFIXES
+from stems.files.formats import READABLE_SUFFIXES
 
-KNOWN_SUFFIXES = READABLE_SUFFIXES | {
-    *(".3gp", ".aa3", ".aac", ".ac3", ".adts", ".aiffc", ".alac", ".amr", ".ape", ".au", ".avi", ".dff", ".dsf"),
-    *(".dts", ".eac3", ".flv", ".m4a", ".m4b", ".m4r", ".mka", ".mkv", ".mov", ".mp2", ".mp4", ".mpc", ".mpg"),
-    *(".ofr", ".ra", ".sd2", ".shn", ".snd", ".spx", ".tak", ".tta", ".voc", ".weba", ".webm", ".wma", ".wv"),
-}
+KNOWN_SUFFIXES = READABLE_SUFFIXES | {".aa3", ".adts", ".aiffc", ".alac", ".ofr", ".ra", ".sd2", ".shn"}
 """Suffixes, in lower case, of files that may be songs, whether they can be read or not."""
 
 PassedOver = Callable[[Path, str], None]
@@ -51,11 +47,17 @@ def songs_named(given: str, out: Path, passed_over: PassedOver) -> list[tuple[Pa
     files = sorted({file for file in found if file.name[0] != "." and not file.is_dir()})
     for file in files:
         if file.suffix.lower() in KNOWN_SUFFIXES - READABLE_SUFFIXES:
-            passed_over(file, "stems cannot read this format: convert it to wav, aiff, flac, ogg or mp3")
-    songs = [file for file in files if file.suffix.lower() in READABLE_SUFFIXES]
+            passed_over(file, "stems cannot read this format: convert it to wav, flac or m4a")
+    songs = [file for file in files if file.suffix.lower() in READABLE_SUFFIXES and not _is_of_stems(file)]
+    for file in filter(_is_of_stems, files):
+        passed_over(file, "it holds stems already")
     if not songs:
         raise OptionError(f"{given} holds no songs ({', '.join(sorted(READABLE_SUFFIXES))}).")
     return [(song, root) for song in songs]
+
+
+def _is_of_stems(file: Path) -> bool:
+    return file.name.lower().endswith(".stem.mp4")
 
 
 def _below(folder: Path, passed_over: PassedOver, folders_too: bool = False) -> Iterator[Path]:

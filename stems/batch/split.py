@@ -16,8 +16,9 @@ import numpy as np
 
 from stems.batch.plan import Settings, Task, hints_path
 from stems.batch.song_plan import HINTS_NOTE, SongPlan, kept_hints, plan_song
-from stems.errors import Cancelled, StemsError
-from stems.files.audio import Song, open_song
+from stems.errors import Cancelled, ExportError, StemsError
+from stems.files.audio import Reading, Song, open_song
+from stems.files.clipping import clipping_note, gain_for
 from stems.files.destination import whole
 from stems.files.formats import AudioFormat
 from stems.files.spool import SpooledSong, spooled
@@ -27,6 +28,7 @@ from stems.hints import as_toml
 from stems.imports import importing_torch
 
 if TYPE_CHECKING:
+    from stems.files.stem_notes import StemNotes
     from stems.separator import Block, Separator
     from stems.song.clustered import ClusteredSong
     from stems.song.confidence import Confidence
@@ -47,6 +49,7 @@ class Result:
     seconds: float = 0.0  # of audio
     elapsed: float = 0.0  # seconds of work
     error: str = ""
+    note: str = ""  # what the user should know of it though it is done
     confidence: Confidence | None = None
     resembles: dict[str, dict[str, float]] = field(default_factory=dict)  # see `stems.blind.BlindClusters`
 
@@ -61,6 +64,7 @@ class Result:
             "elapsed": round(self.elapsed, 3),
             **(self.confidence.as_json() if self.confidence else {}),
             **({"resembles": self.resembles} if self.resembles else {}),
+            **({"note": self.note} if self.note else {}),
             **({"error": self.error} if self.error else {}),
         }
 
@@ -68,7 +72,7 @@ class Result:
 def preview(task: Task, settings: Settings) -> Result:
     """What `split_song` would make of a song, as far as its header tells."""
     result = Result(task.song)
-    with failures_in(result), open_song(task.song) as song:
+    with failures_in(result), open_song(task.song, settings.reading) as song:
         plan = plan_song(song, task, settings)
         result.status, result.outputs = "would skip" if plan.is_skipped else "would split", plan.outputs
     return result
@@ -90,7 +94,7 @@ def split_song(
     """
     result = Result(task.song)
     begun = perf_counter()
-    with failures_in(result), open_song(task.song) as song:
+    with failures_in(result), open_song(task.song, settings.reading) as song:
         plan = plan_song(song, task, settings)
         result.outputs = plan.outputs
         for folder in {path.parent for path in plan.outputs.values()}:
@@ -100,7 +104,7 @@ def split_song(
         else:
             result.seconds = song.seconds
             with spooled(song) as readable:
-                result.confidence = _write(
+                result.confidence, result.note = _write(
                     plan, readable, separator, lambda share: progress(share, song.seconds), cancelled
                 )
             _keep_hints(plan)
@@ -143,7 +147,8 @@ def _write(
     separator: Any,
     progress: Callable[[float], None],
     cancelled: Callable[[], bool],
-) -> Confidence:
+) -> tuple[Confidence, str]:
+    """Writes the outputs of a song; returns how sure the clustering was, and what the user should know of clipping."""
     from stems.song.confidence import confidence
 
     preset = plan.settings.preset
@@ -158,28 +163,38 @@ def _write(
         observe=found.append,
     )
     if preset.divides:
-        _write_parts(plan, song, blocks, is_whole=set(preset.stems) == set(separator.stems))
+        note = _write_parts(plan, song, blocks, is_whole=set(preset.stems) == set(separator.stems))
     else:
-        _write_apart(plan, song, blocks)
-    return confidence(found[0])
+        note = _write_apart(plan, song, blocks)
+    return confidence(found[0]), note
 
 
-def _write_parts(plan: SongPlan, song: Song | SpooledSong, blocks: Iterable[Block], is_whole: bool) -> None:
-    """Writes outputs that add up to the song, or would with the stems that are left out."""
+def _write_parts(plan: SongPlan, song: Song | SpooledSong, blocks: Iterable[Block], is_whole: bool) -> str:
+    """Writes outputs that add up to the song, or would with the stems that are left out; returns a note on clipping."""
     from stems.batch.chains import summed
 
+    gain = gain_for(song, plan.format, plan.settings.clip_mode)
     notes = notes_for_stems(song, plan.task, plan.format)
     with StemFiles(plan.outputs, plan.format, song.samples, notes) as files:
         for block in with_exact_mixture(blocks, song):
-            parts = summed(block.stems, plan.settings.preset)
+            mixture, parts = block.mixture, summed(block.stems, plan.settings.preset)
+            if gain != 1:
+                mixture, parts = gain * mixture, {name: gain * part for name, part in parts.items()}
             if not is_whole:
-                parts[HIDDEN_REST] = block.mixture - np.sum(list(parts.values()), 0)
-            files.write(block.mixture, parts)
+                parts[HIDDEN_REST] = mixture - np.sum(list(parts.values()), 0)
+            files.write(mixture, parts)
+    return clipping_note(files.samples_clipped, files.peak, gain)
 
 
-def _write_apart(plan: SongPlan, song: Song | SpooledSong, blocks: Iterable[Block]) -> None:
-    """Writes outputs that share stems or run through effects, so that there is nothing to add up to."""
+def _write_apart(plan: SongPlan, song: Song | SpooledSong, blocks: Iterable[Block]) -> str:
+    """Writes outputs that share stems or run through effects, so that there is nothing to add up to.
+
+    Returns:
+        A note on clipping.
+    """
     from stems.batch.chains import outputs
+
+    gain = gain_for(song, plan.format, plan.settings.clip_mode)
 
     notes = notes_for_stems(song, plan.task, plan.format)
     with ExitStack() as stack:
@@ -189,7 +204,9 @@ def _write_apart(plan: SongPlan, song: Song | SpooledSong, blocks: Iterable[Bloc
         }
         for named in outputs(blocks, plan.settings.preset, song.format.sample_rate, song.samples):
             for name, audio in named.items():
-                files[name].write(audio, {name: audio})
+                files[name].write(gain * audio, {name: gain * audio})
+    clipped = max(file.samples_clipped for file in files.values())
+    return clipping_note(clipped, max(file.peak for file in files.values()), gain)
 
 
 def with_exact_mixture(blocks: Iterable[Block], song: Song | SpooledSong) -> Iterator[Block]:
@@ -214,7 +231,7 @@ def _export(plan: SongPlan, result: Result) -> None:
     """Hands the outputs to DAWs; what an earlier run has exported is left alone with its stems."""
     if not plan.settings.daw:
         return
-    from stems.daw import destinations, export, formats_named
+    from stems.daw import NotAllExported, destinations, export, formats_named
     from stems.daw.session import session_of
 
     track, folder = plan.task.track, next(iter(plan.outputs.values())).parent
@@ -222,17 +239,23 @@ def _export(plan: SongPlan, result: Result) -> None:
     if plan.is_skipped:
         formats = [form for form, path in destinations(track, folder, formats).items() if not path.exists()]
     if formats:
-        session = session_of(plan.outputs, track, plan.task.song)
-        result.exports = export(session, folder, formats, overwrite=True)
+        passage = plan.settings.reading if plan.settings.reading != Reading() else None
+        try:
+            session = session_of(plan.outputs, track, plan.task.song, reading=passage)
+            copy_song = plan.settings.copy_song
+            result.exports = export(session, folder, formats, overwrite=True, copy_song=copy_song)
+        except NotAllExported as error:
+            result.status, result.error, result.exports = "failed", str(error), error.written
+        except ExportError as error:  # the stems are there all the same
+            result.status, result.error = "failed", str(error)
 
 
-def notes_for_stems(song: Song | SpooledSong, task: Task, form: AudioFormat) -> Callable[[str], dict[bytes, bytes]]:
-    """What the wav of each stem tells beside its audio, by the stem's name; see `StemFiles`."""
-    from stems.files.broadcast_wav import chunks_for
+def notes_for_stems(song: Song | SpooledSong, task: Task, form: AudioFormat) -> StemNotes:
+    """What the file of each stem tells beside its audio; see `StemFiles`."""
+    from stems.files.stem_notes import StemNotes
     from stems.files.tags import song_notes
 
-    notes = song_notes(song.path)
-    return lambda stem: chunks_for(notes, form, song.samples, f"{stem} of {task.track}")
+    return StemNotes(song_notes(song.path), task.track, form, song.samples)
 
 
 def load_separator(settings: Settings) -> Separator:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from stems.cli.options import CopySong
 from stems.cli.output import say
 from stems.daw import FORMATS
 from stems.errors import OptionError
@@ -27,10 +28,11 @@ def export(
         Path | None, typer.Option("--out", "-o", help="Folder to write to; the stems' own when left out.")
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace earlier exports.")] = False,
+    copy_song: CopySong = False,
 ) -> None:
     """Make files that a DAW opens out of stems on disk."""
+    from stems.daw import NotAllExported, formats_named
     from stems.daw import export as export_session
-    from stems.daw import formats_named
     from stems.daw.session import audio_in, session_in
 
     formats = formats_named(to)
@@ -42,8 +44,17 @@ def export(
         raise OptionError(f"--song names one song and {folder} holds {len(folders)}: export them one by one.")
     for stems in folders:
         session = session_in(stems, song, bpm, time_signature)
-        for written in export_session(session, out or stems, formats, overwrite):
-            say(f"Wrote {written}")
+        try:
+            written = export_session(session, out or stems, formats, overwrite, copy_song)
+        except NotAllExported as error:
+            _say(error.written)
+            raise
+        _say(written)
+
+
+def _say(written: list[Path]) -> None:
+    for path in written:
+        say(f"Wrote {path}")
 
 
 def _time_signature(meter: str) -> tuple[int, int]:

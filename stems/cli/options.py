@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from stems.errors import OptionError
+
+if TYPE_CHECKING:
+    from stems.files.audio import Reading
 
 
 class Container(str, Enum):
@@ -15,8 +20,11 @@ class Container(str, Enum):
     wav = "wav"
     flac = "flac"
     aiff = "aiff"
+    alac = "alac"
     ogg = "ogg"
     mp3 = "mp3"
+    m4a = "m4a"
+    opus = "opus"
 
 
 class Depth(str, Enum):
@@ -26,6 +34,13 @@ class Depth(str, Enum):
     int24 = "24"
     int32 = "32"
     floating = "float"
+
+
+class Clip(str, Enum):
+    """What becomes of a song above full scale."""
+
+    clamp = "clamp"
+    rescale = "rescale"
 
 
 class Device(str, Enum):
@@ -61,3 +76,28 @@ ModelName = Annotated[
 DeviceName = Annotated[Device, typer.Option(metavar="DEVICE", help="What the network runs on: auto, cpu, cuda or mps.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Split songs again whose files are there already.")]
 JsonOutput = Annotated[bool, typer.Option("--json", help="One line of JSON for each song, and no more.")]
+CopySong = Annotated[
+    bool, typer.Option("--copy-song", help="Copy the song beside a REAPER project, so that its folder can be moved.")
+]
+Track = Annotated[int, typer.Option("--track", min=1, help="Audio track of a video or other file, from 1.")]
+Downmix = Annotated[bool, typer.Option("--downmix", help="Fold more than two channels to two (ITU-R BS.775).")]
+ClipMode = Annotated[
+    Clip, typer.Option("--clip-mode", help="A song above full scale: clamp it there, or rescale it with all stems.")
+]
+From = Annotated[str | None, typer.Option("--from", help="Where the passage begins that is split, such as 1:02.5.")]
+To = Annotated[str | None, typer.Option("--to", help="Where it ends.")]
+
+
+def reading_of(begin: str | None, end: str | None, track: int, downmix: bool) -> Reading:
+    """What of each song is read, as the options say.
+
+    Raises:
+        OptionError: a time is none, or the passage ends before it begins.
+    """
+    from stems.clock import seconds_of
+    from stems.files.audio import Reading
+
+    first, last = seconds_of(begin or "0", "--from"), seconds_of(end, "--to") if end else None
+    if last is not None and last <= first:
+        raise OptionError(f"--to {end} is not after --from {begin or 0}: give a later time.")
+    return Reading(track, downmix, first, last)

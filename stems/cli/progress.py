@@ -189,7 +189,9 @@ def describe(result: Result) -> str:
         return f"skipped {result.song}: its stems are there already (--overwrite splits it again)"
     folders = ", ".join(sorted({str(path.parent) for path in result.outputs.values()}))
     done = f"{result.song} -> {folders} ({clock(int(result.seconds))} in {result.elapsed:.1f} s, {speed(result)})"
-    return "\n".join([done, *(f"    {name}: {in_shares(parts)}" for name, parts in result.resembles.items())])
+    parts = (f"    {name}: {in_shares(parts)}" for name, parts in result.resembles.items())
+    exports = (f"    wrote {path}" for path in result.exports)
+    return "\n".join([done, *parts, *exports, *([f"    {result.note}"] if result.note else [])])
 
 
 def in_shares(parts: Mapping[str, float]) -> str:

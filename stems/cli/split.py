@@ -10,9 +10,14 @@ import typer
 
 from stems.cli.options import (
     BitDepth,
+    Clip,
+    ClipMode,
+    CopySong,
     Device,
     DeviceName,
+    Downmix,
     Format,
+    From,
     JsonOutput,
     ModelName,
     NamePattern,
@@ -20,6 +25,9 @@ from stems.cli.options import (
     Overwrite,
     Sensitivity,
     Songs,
+    To,
+    Track,
+    reading_of,
 )
 from stems.cli.output import say, say_data
 from stems.errors import OptionError
@@ -72,6 +80,12 @@ def split(
         ),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be written.")] = False,
+    begin: From = None,
+    end: To = None,
+    track: Track = 1,
+    downmix: Downmix = False,
+    clip_mode: ClipMode = Clip.clamp,
+    copy_song: CopySong = False,
     json_lines: JsonOutput = False,
 ) -> None:
     """Split songs into stems that line up with them to the sample and add up to them."""
@@ -100,6 +114,9 @@ def split(
         overwrite=overwrite,
         daw=tuple(form.name for form in formats_named(daw)) if daw else (),
         hints=hints,
+        reading=reading_of(begin, end, track, downmix),
+        clip_mode=clip_mode.value,
+        copy_song=copy_song,
     )
     check_settings(settings)
     passed_over: list[Result] = []

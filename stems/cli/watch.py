@@ -54,13 +54,14 @@ def follow(folder: Path, split: Split, formats: Sequence[Format] = (), settle: f
     def action(song: Path) -> None:
         say(f"Splitting {song.name}")
         stems = split(song)
+        exports: list[Path] = []
         if formats:
             from stems.daw import export
             from stems.daw.session import session_of
 
             first = next(iter(stems.values()))
-            export(session_of(stems, song.stem, song), first.parent, formats, overwrite=True)
-        say(f"Wrote {', '.join(map(str, stems.values()))}")
+            exports = export(session_of(stems, song.stem, song), first.parent, formats, overwrite=True)
+        say(f"Wrote {', '.join(map(str, [*stems.values(), *exports]))}")
 
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:

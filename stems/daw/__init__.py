@@ -25,6 +25,8 @@ class Format:
     """What the exported file's name ends in."""
     room: str
     """The module whose `write(session, destination)` makes it."""
+    codec: str = ""
+    """Of its audio, a further argument of `write`, where there is a choice."""
 
     def write(self, session: Session, destination: Path) -> None:
         """Write a session to `destination`.
@@ -32,7 +34,7 @@ class Format:
         Raises:
             ExportError: the session does not fit the format, or the destination cannot be written.
         """
-        import_module(self.room).write(session, destination)
+        import_module(self.room).write(session, destination, *([self.codec] if self.codec else []))
 
 
 FORMATS = {
@@ -41,6 +43,7 @@ FORMATS = {
         Format("dawproject", "Bitwig Studio, Studio One, Cubase", ".dawproject", "stems.daw.dawproject"),
         Format("reaper", "REAPER", ".rpp", "stems.daw.reaper"),
         Format("stem-mp4", "Traktor, Mixxx, Serato", ".stem.mp4", "stems.daw.stem_mp4"),
+        Format("stem-mp4-alac", "the same, lossless", " lossless.stem.mp4", "stems.daw.stem_mp4", "alac"),
         Format("ardour", "Ardour", " ardour", "stems.daw.ardour"),
         Format("audacity", "Audacity", " labels.txt", "stems.daw.audacity"),
     )
@@ -60,19 +63,65 @@ def formats_named(names: str | Sequence[str]) -> list[Format]:
     return [FORMATS[name] for name in dict.fromkeys(wanted)]
 
 
-def export(session: Session, folder: Path, formats: Sequence[Format], overwrite: bool = False) -> list[Path]:
+class NotAllExported(ExportError):
+    """Some formats that failed, beside those that were written.
+
+    Attributes:
+        written: the files of the others.
+    """
+
+    def __init__(self, reason: str, written: list[Path]) -> None:
+        super().__init__(reason, written)
+        self.written = written
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+def export(
+    session: Session, folder: Path, formats: Sequence[Format], overwrite: bool = False, copy_song: bool = False
+) -> list[Path]:
     """Write a session into a folder, in each of the formats, and return what was written.
 
+    Args:
+        session: to write.
+        folder: where to.
+        formats: in each of which it is written, whether or not another fails.
+        overwrite: whether earlier exports are replaced.
+        copy_song: whether the song is copied beside a REAPER project, which then survives moving the folder.
+
     Raises:
-        ExportError: something with that name is there already and `overwrite` is not set, or a format fails.
+        ExportError: something with that name is there already and `overwrite` is not set.
+        NotAllExported: a format fails; the others are written.
     """
+    from stems.daw.mixture import plain_mixture
+
     places = destinations(session.name, folder, formats)
     for destination in places.values():
         if destination.exists() and not overwrite:
             raise ExportError(f"{destination} exists already; move it away or say --overwrite.")
-    for format, destination in places.items():
-        format.write(session, destination)
-    return list(places.values())
+    written, failures = [], []
+    refers = any(format.name == "reaper" for format in places)
+    with plain_mixture(session, folder, refers, copy_song) as (playable, is_copied):
+        if is_copied and playable.mixture:
+            written.append(playable.mixture.path)
+        for format, destination in places.items():
+            try:
+                format.write(playable, destination)
+                written.append(destination)
+            except ExportError as error:
+                failures.append(str(error))
+    if failures:
+        raise NotAllExported(" ".join(failures), written)
+    return written
+
+
+def check(formats: Sequence[str], stems: Sequence[str]) -> None:
+    """Raise ExportError where a format could hold no song of these stems."""
+    if any(name.startswith("stem-mp4") for name in formats):
+        from stems.daw.stem_mp4 import check as check_stem_mp4
+
+        check_stem_mp4(stems, "the preset")
 
 
 def destinations(name: str, folder: Path, formats: Sequence[Format]) -> dict[Format, Path]:

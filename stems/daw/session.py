@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from stems.daw.colours import MIXTURE, PALETTE, colour_of
-from stems.errors import ExportError
+from stems.errors import AudioError, ExportError, OptionError
 from stems.files.broadcast_wav import Marker
 from stems.files.destination import printable
+
+if TYPE_CHECKING:
+    from stems.files.audio import Reading
 
 AUDIO_SUFFIXES = (".wav", ".flac", ".aiff", ".aif", ".ogg", ".mp3")
 
@@ -28,6 +32,15 @@ class Track:
     length: int
     """Samples per channel."""
     muted: bool = False
+    reading: Reading | None = None
+    """What of the file is heard; None for all of it."""
+
+    @property
+    def how_read(self) -> Reading:
+        """The same for `open_song`, whatever the number of channels."""
+        from stems.files.audio import Reading
+
+        return replace(self.reading or Reading(), any_channels=True)
 
     @property
     def seconds(self) -> float:
@@ -72,6 +85,7 @@ def session_of(
     mixture: Path | None = None,
     tempo_bpm: float | None = None,
     time_signature: tuple[int, int] | None = None,
+    reading: Reading | None = None,
 ) -> Session:
     """Describe the stems of one song.
 
@@ -82,6 +96,7 @@ def session_of(
             it the notes that the first stem carries do.
         tempo_bpm: beats per minute, over what the notes say.
         time_signature: such as `(3, 4)`, over what the notes say.
+        reading: what of the song was split; None for all of it.
 
     Raises:
         ExportError: no stems, stems that do not fit together, or a file that cannot be read.
@@ -91,7 +106,7 @@ def session_of(
     if not stems:
         raise ExportError(f"{name} has no stems to hand to a DAW.")
     tracks = tuple(track_of(stems[stem], printable(stem), colour_of(stem)) for stem in sorted(stems, key=_order))
-    whole_song = track_of(mixture, "mixture", MIXTURE, muted=True) if mixture else None
+    whole_song = track_of(mixture, "mixture", MIXTURE, True, reading) if mixture else None
     for track in (*tracks, whole_song):
         if track and track.sample_rate != tracks[0].sample_rate:
             raise ExportError(
@@ -120,16 +135,18 @@ def session_in(
 ) -> Session:
     """Describe the stems that lie in a folder: its name is the song's, its files' names are the stems'.
 
-    A file called `mixture` is no stem but the song, unless another one is given. The rest is as in `session_of`.
+    A file called `mixture`, alone or behind the folder's name, is no stem but the song, unless another one is given.
+    The rest is as in `session_of`.
 
     Raises:
         ExportError: as `session_of`, or the folder cannot be read or holds no stems.
     """
     audio = audio_in(folder)
-    stems = {path.stem: path for path in audio if path.stem.lower() != "mixture"}
+    names = ("mixture", f"{folder.resolve().name} mixture".lower())  # of which projects refer to the second
+    stems = {path.stem: path for path in audio if path.stem.lower() not in names}
     if not stems:
         raise ExportError(f"{folder} holds no stems; point at the folder that `stems split` made for one song.")
-    beside = next((path for path in audio if path.stem.lower() == "mixture"), None)
+    beside = next((path for path in audio if path.stem.lower() in names), None)
     return session_of(stems, folder.resolve().name, mixture or beside, tempo_bpm, time_signature)
 
 
@@ -150,19 +167,20 @@ def audio_in(folder: Path) -> list[Path]:
     ]
 
 
-def track_of(path: Path, name: str, colour: str, muted: bool = False) -> Track:
+def track_of(path: Path, name: str, colour: str, muted: bool = False, reading: Reading | None = None) -> Track:
     """Describe one audio file as a track.
 
     Raises:
         ExportError: the file cannot be read as audio.
     """
-    from pedalboard.io import AudioFile
+    from stems.files.audio import Reading, open_song
 
     try:
-        with AudioFile(str(path)) as audio:
-            return Track(name, path, colour, int(audio.samplerate), audio.num_channels, audio.frames, muted)
-    except (OSError, ValueError) as error:
-        raise ExportError(f"Cannot read {path} as audio; make it again or take it out of the folder.") from error
+        with open_song(path, replace(reading or Reading(), any_channels=True)) as audio:
+            form = audio.format
+            return Track(name, path, colour, form.sample_rate, form.channels, audio.samples, muted, reading)
+    except (AudioError, OptionError) as error:
+        raise ExportError(f"No DAW project can be made: {error}") from error
 
 
 def _order(stem: str) -> tuple[int, str]:

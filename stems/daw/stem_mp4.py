@@ -7,19 +7,26 @@ colours the other four.
 from __future__ import annotations
 
 import json
-import shutil
 import struct
-import subprocess
-from collections.abc import Iterator
+from collections.abc import Sequence
+from contextlib import ExitStack
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
 
 from stems.daw.session import Session
-from stems.errors import ExportError
+from stems.errors import AudioError, ExportError
 from stems.files.destination import scratch, whole
+from stems.files.mp4 import boxes, read_box
+
+if TYPE_CHECKING:
+    from stems.files.audio import Song
 
 STEMS = 4
+_AT_ONCE = 65_536  # samples
 _HIGHEST_RATE = 48_000  # Hz, what DJ decks play
 # Bypassed: the stems add up to the mixture as they are.
 _MASTERING = {
@@ -45,73 +52,52 @@ def write(session: Session, destination: Path, codec: str = "aac") -> None:
     Args:
         session: at most four stems, mono or stereo; missing ones are silent.
         destination: ends in `.stem.mp4`.
-        codec: `aac` (256 kbit/s) or `alac` (lossless).
+        codec: `aac` (256 kbit/s) or `alac` (lossless, 24 bits).
 
     Raises:
-        ExportError: ffmpeg is missing or fails, the stems do not fit, or the destination cannot be written.
+        ExportError: the stems do not fit or cannot be read, or the destination cannot be written.
     """
-    ffmpeg = shutil.which("ffmpeg")
-    if not ffmpeg:
-        raise ExportError(
-            "Writing .stem.mp4 needs ffmpeg 5 or newer on the PATH: `brew install ffmpeg`, `winget install ffmpeg` "
-            "or `apt install ffmpeg`."
-        )
-    if len(session.tracks) > STEMS:
-        names = ", ".join(track.name for track in session.tracks)
-        raise ExportError(f"A .stem.mp4 holds four stems and {session.name} has {len(session.tracks)}: {names}.")
-    if any(track.channels > 2 for track in session.all_tracks):
-        raise ExportError(f"A .stem.mp4 holds stereo and {session.name} has more channels; use another format.")
+    check([track.name for track in session.tracks], session.name)
     with whole(destination) as unfinished, scratch(destination.parent) as work:
         encoded = work / "encoded.mp4"
-        command = [ffmpeg, "-nostdin", "-v", "error", *_arguments(session, codec), f"file:{encoded}"]
-        run = subprocess.run(command, capture_output=True, text=True, errors="replace")
-        if "movie_timescale" in run.stderr:
-            raise ExportError(f"{ffmpeg} is too old to write .stem.mp4: install version 5 or newer.")
-        if run.returncode:
-            reason = (run.stderr.strip().splitlines() or ["no reason given"])[-1]
-            raise ExportError(f"ffmpeg could not write {destination}: {reason}")
+        try:
+            _encode(session, codec, encoded)
+        except AudioError as error:
+            raise ExportError(f"{destination} cannot be written: {error}") from error
         _add_stem_box(encoded, json.dumps(_manifest(session)).encode(), unfinished)
 
 
-def _arguments(session: Session, codec: str) -> Iterator[str]:
-    for track in session.all_tracks:
-        yield from ("-i", f"file:{track.path}")  # "file:" because a name may look like an option or an address
-    yield from ("-filter_complex", _graph(session))
-    for stream in range(1 + STEMS):
-        yield from ("-map", f"[stream{stream}]", f"-disposition:a:{stream}", "0" if stream else "default")
-    for stream, name in enumerate(["mixture", *(track.name for track in session.tracks)]):
-        yield from (f"-metadata:s:a:{stream}", f"handler_name={name}")
-    for key, text in {"title": session.name, **session.tags}.items():
-        yield from ("-metadata", f"{'date' if key == 'year' else key}={text}")
+def check(stems: Sequence[str], name: str) -> None:
+    """Raise ExportError where a Stems file cannot hold the stems of a song."""
+    if len(stems) > STEMS:
+        raise ExportError(f"A .stem.mp4 holds four stems and {name} has {len(stems)}: {', '.join(stems)}.")
+
+
+def _encode(session: Session, codec: str, destination: Path) -> None:
+    from stems.files.audio import Reading, open_song
+    from stems.files.coded import CodedFile
+
+    rate, names = session.sample_rate, ["mixture", *(track.name for track in session.tracks)]
+    tags = {"date" if key == "year" else key: text for key, text in {"title": session.name, **session.tags}.items()}
     if session.tempo_bpm:
-        yield from ("-metadata", f"tmpo={round(session.tempo_bpm)}")
-    rate = _rate(session)
-    yield from ("-map_metadata", "-1", "-map_chapters", "-1", "-c:a", codec, "-ar", str(rate))
-    yield from ("-b:a", "256k") if codec == "aac" else ("-sample_fmt", "s32p")
-    # A time scale of one tick per sample lets the edit list cut the encoder's delay and padding off exactly.
-    yield from ("-movie_timescale", str(rate), "-bitexact", "-brand", "M4A ", "-f", "mp4")
-
-
-def _graph(session: Session) -> str:
-    """Build ffmpeg's filters: mono to both sides at full level, silence where stems are missing, the sum."""
-    count = len(session.tracks)
-    sides = [f"[{index}:a:0]{_stereo(track.channels)}" for index, track in enumerate(session.all_tracks)]
-    if session.mixture:
-        chains = [f"{sides[index]}[stream{index + 1}]" for index in range(count)] + [f"{sides[count]}[stream0]"]
-    else:
-        chains = [f"{sides[index]},asplit[stream{index + 1}][part{index}]" for index in range(count)]
-        # Not amix, which at the end of the files loses the last samples of some of them.
-        parts = "".join(f"[part{index}]" for index in range(count))
-        left, right = ("+".join(f"c{2 * index + side}" for index in range(count)) for side in (0, 1))
-        chains.append(f"{parts}amerge=inputs={count},pan=stereo|c0={left}|c1={right}[stream0]")
+        tags["tmpo"] = str(round(session.tempo_bpm))
+    names += [""] * (1 + STEMS - len(names))
     length = max(track.length for track in session.tracks)
-    silence = f"anullsrc=r={session.sample_rate}:cl=stereo,atrim=end_sample={length}"
-    chains += [f"{silence}[stream{index + 1}]" for index in range(count, STEMS)]
-    return ";".join(chains)
+    with ExitStack() as stack:
+        songs = [stack.enter_context(open_song(track.path, track.reading or Reading())) for track in session.all_tracks]
+        file = stack.enter_context(CodedFile(destination, codec, rate, _rate(session), names, tags))
+        for start in range(0, length, _AT_ONCE):
+            count = min(_AT_ONCE, length - start)
+            streams = [_stereo(song, start, count) for song in songs]
+            mixture = streams.pop() if session.mixture else np.sum(streams, 0)
+            silent = [np.zeros((2, count))] * (STEMS - len(streams))
+            file.write([mixture, *streams, *silent])
 
 
-def _stereo(channels: int) -> str:
-    return "pan=stereo|c0=c0|c1=c0" if channels == 1 else "aformat=channel_layouts=stereo"
+def _stereo(song: Song, start: int, count: int) -> npt.NDArray[np.float64]:
+    """Some samples of a song, mono on both sides at full level, silence behind its end: `(2, count)`."""
+    block = song.read_exact(min(start, song.samples), count)
+    return np.pad(np.broadcast_to(block, (2, block.shape[1])), ((0, 0), (0, count - block.shape[1])))
 
 
 def _rate(session: Session) -> int:
@@ -129,10 +115,10 @@ def _manifest(session: Session) -> dict[str, object]:
 def _add_stem_box(encoded: Path, manifest: bytes, destination: Path) -> None:
     """Copy an MP4, its `moov` moved to the front and given the `stem` box, as DJ software expects it."""
     with open(encoded, "rb") as source, open(destination, "wb") as out:
-        boxes = {kind: (begin, size) for kind, begin, size in _boxes(source, 0, encoded.stat().st_size)}
-        moov = bytearray(_read(source, boxes[b"moov"]))
+        outer = {kind: (begin, size) for kind, begin, size in boxes(source, 0, encoded.stat().st_size)}
+        moov = bytearray(read_box(source, outer[b"moov"]))
         stem = struct.pack(">I4s", 8 + len(manifest), b"stem") + manifest
-        inside = {kind: (begin, size) for kind, begin, size in _boxes(BytesIO(moov), 8, len(moov))}
+        inside = {kind: (begin, size) for kind, begin, size in boxes(BytesIO(moov), 8, len(moov))}
         begin, size = inside.get(b"udta", (len(moov), 0))
         if not size:
             moov += struct.pack(">I4s", 8, b"udta")
@@ -141,31 +127,17 @@ def _add_stem_box(encoded: Path, manifest: bytes, destination: Path) -> None:
         moov[begin + size : begin + size] = stem
         struct.pack_into(">I", moov, 0, len(moov))
         _move_chunks(moov, 8, len(moov), by=len(moov))
-        out.write(_read(source, boxes[b"ftyp"]) + moov)
-        source.seek(sum(boxes[b"ftyp"]))
-        for _ in range(sum(boxes[b"ftyp"]), boxes[b"moov"][0], 1 << 20):
-            out.write(source.read(min(1 << 20, boxes[b"moov"][0] - source.tell())))
+        out.write(read_box(source, outer[b"ftyp"]) + moov)
+        source.seek(sum(outer[b"ftyp"]))
+        for _ in range(sum(outer[b"ftyp"]), outer[b"moov"][0], 1 << 20):
+            out.write(source.read(min(1 << 20, outer[b"moov"][0] - source.tell())))
 
 
 def _move_chunks(moov: bytearray, begin: int, end: int, by: int) -> None:
-    for kind, start, size in _boxes(BytesIO(moov), begin, end):
+    for kind, start, size in boxes(BytesIO(moov), begin, end):
         if kind in _CONTAINERS:
             _move_chunks(moov, start + 8, start + size, by)
         elif kind in (b"stco", b"co64"):
             form = ">" + ("I" if kind == b"stco" else "Q") * struct.unpack_from(">I", moov, start + 12)[0]
             offsets = struct.unpack_from(form, moov, start + 16)
             struct.pack_into(form, moov, start + 16, *(offset + by for offset in offsets))
-
-
-def _boxes(file: BinaryIO, begin: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    while begin + 8 <= end:
-        file.seek(begin)
-        size, kind, long_size = struct.unpack(">I4sQ", file.read(16).ljust(16, b"\0"))
-        size = long_size if size == 1 else size or end - begin
-        yield kind, begin, size
-        begin += size
-
-
-def _read(file: BinaryIO, box: tuple[int, int]) -> bytes:
-    file.seek(box[0])
-    return file.read(box[1])

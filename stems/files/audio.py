@@ -4,82 +4,88 @@ from __future__ import annotations
 
 import errno
 import os
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import soundfile
 
-from stems.errors import AudioError
-from stems.files.formats import AudioFormat
-from stems.files.truncation import is_cut_off, is_cut_off_mp3
+from stems.errors import AudioError, OptionError
+from stems.files.decoding import Damaged, Decoder, open_decoder
+from stems.files.formats import READABLE_SUFFIXES, AudioFormat
+from stems.files.truncation import is_cut_off
 
 LOWEST_RATE = 8_000
 HIGHEST_RATE = 192_000
 MOST_CHANNELS = 2
 
-READABLE_SUFFIXES = frozenset(
-    {".aif", ".aifc", ".aiff", ".caf", ".flac", ".mp3", ".oga", ".ogg", ".opus", ".rf64", ".w64", ".wav", ".wave"}
-)
-"""Suffixes, in lower case, by which songs are found in a folder; a file named by the user is read whatever its name."""
+__all__ = ["READABLE_SUFFIXES", "Reading", "Song", "lasts_as_long", "open_song"]
 
-_CONTAINERS = {
-    "WAV": "wav",
-    "WAVEX": "wav",
-    "RF64": "wav",
-    "W64": "wav",
-    "CAF": "wav",
-    "AIFF": "aiff",
-    "FLAC": "flac",
-    "OGG": "ogg",
-    "MP3": "mp3",
-}
-_ENCODINGS = {
-    "PCM_S8": "int8",
-    "PCM_U8": "int8",
-    "PCM_16": "int16",
-    "PCM_24": "int24",
-    "PCM_32": "int32",
-    "FLOAT": "float32",
-    "DOUBLE": "float64",
-}
+LOUDEST = 2.0**32
+"""Times full scale: what 32-bit integers reach that were saved as floats; beyond, single precision gives out."""
+
+_SAME_SECONDS = 0.5  # by which headers of one song may differ
 _DECODED_AT_ONCE = 65_536
-_UNREAD_AT_MOST = 16_384  # bytes: tags, or the last frames of an mp3, which hold nothing but padding
-_CONVERT = "convert it to wav, aiff, flac, ogg or mp3"
+_SMALLEST = float(np.finfo(np.float32).tiny)
 
 
-def open_song(path: str | os.PathLike[str]) -> Song:
+@dataclass(frozen=True)
+class Reading:
+    """What of a file is read.
+
+    Attributes:
+        track: of the audio tracks in a video or other container, from 1.
+        downmix: whether more than two channels are folded to two (ITU-R BS.775); they are refused otherwise.
+        begin: where a passage of it begins, seconds.
+        end: where that ends, seconds; None for the end of the song.
+        any_channels: whether more than two channels are read as they are.
+    """
+
+    track: int = 1
+    downmix: bool = False
+    begin: float = 0.0
+    end: float | None = None
+    any_channels: bool = False
+
+
+def open_song(path: str | os.PathLike[str], reading: Reading = Reading()) -> Song:
     """Opens a song for reading; close it, or use it in a `with` block.
 
     Raises:
-        AudioError: there is no such file, or it is not audio of one or two channels at 8 to 192 kHz.
+        AudioError: there is no such file, it is not audio of one or two channels at 8 to 192 kHz, or it is cut off.
+        OptionError: it has no such track.
     """
-    return Song(Path(path))
+    return Song(Path(path), reading)
 
 
 class Song:
     """A song that is read in blocks.
 
-    Uncompressed files are read at any position. Compressed ones are only ever decoded forward, because seeking in mp3
-    and Vorbis lands on wrong samples: reading on from the end of the last block, or from within it, costs nothing
-    extra; reading from before it decodes the song again from its beginning. One thread at a time.
+    Uncompressed files are read at any position. Compressed ones are only ever decoded forward, because seeking in them
+    lands on wrong samples: reading on from the end of the last block, or from within it, costs nothing extra; reading
+    from before it decodes the song again from its beginning. One thread at a time.
 
     Attributes:
         path: the file.
+        reading: what of it is read.
         format: its format.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, reading: Reading = Reading()) -> None:
+        self.path, self.reading = path, reading
         _check_file(path)
-        self._sound = self._open()
+        self._decoder = self._open()
         try:
-            self.format = self._read_format()
+            self._check()
         except BaseException:
             self.close()
             raise
         self._last_block, self._last_start = self._nothing(), 0
+
+    @property
+    def format(self) -> AudioFormat:
+        return self._decoder.format
 
     @cached_property
     def samples(self) -> int:
@@ -89,9 +95,26 @@ class Song:
         times real time, when this is first asked for; that finds damage before any work is spent on the song.
 
         Raises:
-            AudioError: the file is damaged, or longer than its header lets it be read.
+            AudioError: the file is damaged or cut off.
+            OptionError: it ends before the passage that is to be read.
         """
-        return self._sound.frames if self._sound.seekable() else self._count_samples()
+        rate, reading = self.format.sample_rate, self.reading
+        end = self._whole if reading.end is None else min(self._whole, round(reading.end * rate))
+        if end <= self._first:
+            raise OptionError(
+                f"{self.path} is {self._whole / rate:.1f} s long and has nothing from {reading.begin:g} s on"
+                f"{'' if reading.end is None else f' to {reading.end:g} s'}: choose another passage."
+            )
+        return end - self._first
+
+    @property
+    def stated(self) -> int | None:
+        """Length by the headers alone, without decoding anything; None where they do not say."""
+        rate, whole = self.format.sample_rate, self._decoder.stated
+        if whole is None:
+            return None
+        end = whole if self.reading.end is None else min(whole, round(self.reading.end * rate))
+        return max(0, end - self._first)
 
     @property
     def seconds(self) -> float:
@@ -101,15 +124,20 @@ class Song:
     @property
     def is_read_anywhere(self) -> bool:
         """Whether reading at any position costs nothing extra."""
-        return self._sound.seekable()
+        return self._decoder.seekable
 
     def read(self, start: int, count: int) -> npt.NDArray[np.float32]:
         """Up to `count` samples from sample `start` on, fewer at the end: `(channels, samples)`, full scale is 1.
 
+        What is too small for single precision is 0.
+
         Raises:
-            AudioError: the file is damaged there, or a sample is NaN or infinite.
+            AudioError: the file is damaged there, or a sample is NaN, infinite or beyond `LOUDEST`.
         """
-        return self.read_exact(start, count).astype(np.float32)
+        block = self.read_exact(start, count)
+        if not self.format.is_integer:
+            block[np.abs(block) < _SMALLEST] = 0
+        return block.astype(np.float32)
 
     def read_exact(self, start: int, count: int) -> npt.NDArray[np.float64]:
         """As `read`, but without loss: 64-bit floats hold the samples of all formats.
@@ -119,21 +147,21 @@ class Song:
         stop = min(start + count, self.samples)
         if not 0 <= start <= stop:
             raise ValueError(f"samples {start} to {start + count} are not inside a song of {self.samples} samples")
-        if self._sound.seekable():
-            self._sound.seek(start)
-            block = self._decode(self._sound, stop - start, start)
+        first, last = start + self._first, stop + self._first
+        if self._decoder.seekable:
+            self._decoder.seek(first)
+            block = self._decode(self._decoder, last - first, first)
         else:
-            block = self._decode_forward(start, stop)
-        if len(block) < stop - start:
-            raise self._damaged(start + len(block))
-        if not self.format.is_integer and not np.isfinite(block).all():
-            second = (start + int(np.argmin(np.isfinite(block).all(axis=1)))) / self.format.sample_rate
-            raise AudioError(f"{self.path} holds a NaN or infinite sample at {second:.3f} s: export it again.")
+            block = self._decode_forward(first, last)
+        if len(block) < last - first:
+            raise self._damaged(first + len(block))
+        if not self.format.is_integer:
+            self._check_floats(block, first)
         return np.array(block.T, order="C")  # a copy: the caller may change it
 
     def close(self) -> None:
         """Closes the file."""
-        self._sound.close()
+        self._decoder.close()
 
     def __enter__(self) -> Song:
         return self
@@ -141,92 +169,103 @@ class Song:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _open(self) -> _Sound:
-        try:
-            return _Sound(self.path)
-        except soundfile.LibsndfileError as error:
-            raise AudioError(f"{self.path} is not audio, is damaged or has an unknown codec: {_CONVERT}.") from error
+    def _open(self) -> Decoder:
+        return open_decoder(self.path, self.reading.track, self.reading.downmix)
 
-    def _read_format(self) -> AudioFormat:
-        sound = self._sound
-        if sound.format not in _CONTAINERS:
-            raise AudioError(f"{self.path} is {sound.format} audio: {_CONVERT}.")
-        if sound.channels > MOST_CHANNELS:
-            raise AudioError(f"{self.path} has {sound.channels} channels: mix it down to mono or stereo.")
-        if not LOWEST_RATE <= sound.samplerate <= HIGHEST_RATE:
+    def _check(self) -> None:
+        channels, rate = self._decoder.format.channels, self._decoder.format.sample_rate
+        if channels > MOST_CHANNELS and not self.reading.any_channels:
+            raise AudioError(f"{self.path} has {channels} channels: mix it down to mono or stereo, or say --downmix.")
+        if not LOWEST_RATE <= rate <= HIGHEST_RATE:
             raise AudioError(
-                f"{self.path} has {sound.samplerate} Hz: convert it to a rate from {LOWEST_RATE} to {HIGHEST_RATE} Hz."
+                f"{self.path} has {rate} Hz: convert it to a rate from {LOWEST_RATE} to {HIGHEST_RATE} Hz."
             )
-        if sound.frames == 0:
+        if self._decoder.stated == 0:
             raise AudioError(f"{self.path} holds no samples: export it again.")
-        if is_cut_off(sound.extra_info):
-            raise self._cut_off(sound.frames, sound.samplerate)
-        encoding = _ENCODINGS.get(sound.subtype, "lossy")
-        return AudioFormat(_CONTAINERS[sound.format], encoding, sound.samplerate, sound.channels)
+        if is_cut_off(self.path):
+            raise self._cut_off(self._whole)
 
-    def _count_samples(self) -> int:
-        count = 0
-        with open(self.path, "rb") as file, _Sound(file) as sound:
-            while decoded := len(self._decode(sound, _DECODED_AT_ONCE, count)):
+    @property
+    def _first(self) -> int:
+        """The first sample that is read."""
+        return round(self.reading.begin * self.format.sample_rate)
+
+    @cached_property
+    def _whole(self) -> int:
+        """Samples of the whole file."""
+        if self._decoder.seekable:
+            return self._decoder.stated or 0
+        decoder, count = self._open(), 0
+        try:
+            while decoded := len(self._decode(decoder, _DECODED_AT_ONCE, count)):
                 count += decoded
-            if self.format.container == "ogg" and count < sound.frames:
-                raise self._damaged(count)
-            unread = os.path.getsize(self.path) - file.tell()
-            if self.format.container == "mp3" and unread > _UNREAD_AT_MOST and _is_mpeg_frame(file.read(2)):
-                raise AudioError(
-                    f"{self.path} goes on after the end that it states, {count / sound.samplerate:.1f} s: "
-                    "its length header is missing or wrong, convert it to wav."
-                )
-            if self.format.container == "mp3" and is_cut_off_mp3(self.path, count, sound.frames):
-                raise self._cut_off(count, sound.samplerate)
+        finally:
+            decoder.close()
         if count == 0:
             raise AudioError(f"{self.path} holds no samples: export it again.")
+        if decoder.stated is not None and count < decoder.stated - decoder.may_lack:
+            raise self._cut_off(count) if decoder.may_lack else self._damaged(count)
         return count
 
     def _decode_forward(self, start: int, stop: int) -> npt.NDArray[np.float64]:
         if start < self._last_start:
-            self._sound.close()
-            self._sound = self._open()
+            self._decoder.close()
+            self._decoder = self._open()
             self._last_block, self._last_start = self._nothing(), 0
         known = self._last_block[start - self._last_start : stop - self._last_start]
         position = self._last_start + len(self._last_block)
         if stop <= position:
             return known
         while position < start:
-            skipped = len(self._decode(self._sound, min(start - position, _DECODED_AT_ONCE), position))
+            skipped = len(self._decode(self._decoder, min(start - position, _DECODED_AT_ONCE), position))
             if not skipped:
                 raise self._damaged(position)
             position += skipped
-        self._last_block = np.concatenate([known, self._decode(self._sound, stop - position, position)])
+        self._last_block = np.concatenate([known, self._decode(self._decoder, stop - position, position)])
         self._last_start = start
         return self._last_block
 
-    def _decode(self, sound: _Sound, count: int, position: int) -> npt.NDArray[np.float64]:
+    def _decode(self, decoder: Decoder, count: int, position: int) -> npt.NDArray[np.float64]:
         try:
-            block: npt.NDArray[np.float64] = sound.read(count, dtype="float64", always_2d=True)
-        except soundfile.LibsndfileError as error:
+            return decoder.read(count)
+        except Damaged as error:
             raise self._damaged(position) from error
-        return block
 
     def _nothing(self) -> npt.NDArray[np.float64]:
-        return np.empty((0, self._sound.channels))
+        return np.empty((0, self.format.channels))
+
+    def _check_floats(self, block: npt.NDArray[np.float64], start: int) -> None:
+        is_sound = np.abs(block) <= LOUDEST  # which no NaN is
+        if not is_sound.all():
+            place = int(np.argmin(is_sound.all(axis=1)))
+            kind = "sample far beyond full scale" if np.isfinite(block[place]).all() else "NaN or infinite sample"
+            second = (start + place) / self.format.sample_rate
+            raise AudioError(f"{self.path} holds a {kind} at {second:.3f} s: export it again.")
 
     def _damaged(self, position: int) -> AudioError:
         second = position / self.format.sample_rate
         return AudioError(f"{self.path} is damaged after {second:.1f} s: export or download it again.")
 
-    def _cut_off(self, samples: int, sample_rate: int) -> AudioError:
+    def _cut_off(self, samples: int) -> AudioError:
         return AudioError(
-            f"{self.path} is cut off after {samples / sample_rate:.1f} s: "
+            f"{self.path} is cut off after {samples / self.format.sample_rate:.1f} s: "
             "export or download it again, or convert it if there is no more of it."
         )
 
 
-class _Sound(soundfile.SoundFile):  # type: ignore[misc]
-    """A file that seeks only where this is exact, which soundfile otherwise also does by itself after every block."""
+def lasts_as_long(stem: Path, song: Song) -> bool:
+    """Whether a stem that is there was made of what is to be split, as far as headers tell of how long both are.
 
-    def seekable(self) -> bool:
-        return self.format not in ("FLAC", "OGG", "MP3") and self.subtype in _ENCODINGS
+    A passage was split where it does not, or the song has changed.
+    """
+    try:
+        with open_song(stem, Reading(any_channels=True)) as earlier:
+            lengths = [each.stated and each.stated / each.format.sample_rate for each in (earlier, song)]
+    except AudioError:  # which is to be made again
+        return False
+    if lengths[0] is None or lengths[1] is None:
+        return True
+    return abs(lengths[0] - lengths[1]) <= _SAME_SECONDS
 
 
 def _check_file(path: Path) -> None:
@@ -243,7 +282,3 @@ def _check_file(path: Path) -> None:
     except OSError as error:
         remedy = "give it a shorter name" if error.errno == errno.ENAMETOOLONG else "check its permissions"
         raise AudioError(f"{path} cannot be opened ({error.strerror}): {remedy}.") from error
-
-
-def _is_mpeg_frame(start: bytes) -> bool:
-    return len(start) == 2 and start[0] == 0xFF and start[1] >= 0xE0

@@ -17,9 +17,12 @@ from datetime import datetime
 from pathlib import Path
 
 from stems.files.formats import AudioFormat
-from stems.files.riff import chunks_of, opened, packed, padded, read, sub_chunks, text_of
+from stems.files.riff import Extract, chunks_of, opened, packed, padded, read, sub_chunks, text_of
 
 _KEPT = (b"iXML", b"acid", b"smpl", b"cue ", b"LISTadtl", b"LISTINFO", b"id3 ", b"ID3 ")
+_KEPT_LARGE = (b"iXML", b"LISTINFO", b"id3 ", b"ID3 ")
+LARGEST_CHUNK = 4 * 2**20
+"""Bytes of a chunk that is held in memory and repeated in every stem."""
 _BEXT = struct.Struct("<256s32s32s10s8sIIH64s10s180s")
 _ACID = struct.Struct("<IHHfIHHf")
 _ONE_SHOT, _DISK_BASED = 0x01, 0x08
@@ -48,9 +51,13 @@ class Notes:
     time_signature: tuple[int, int] | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     """Text under `title`, `artist`, `album`, `year`, `genre`, `comment`."""
+    picture: tuple[str, bytes] | None = None
+    """The cover's media type, such as `image/png`, and content."""
     coding_history: str = ""
     chunks: Mapping[bytes, bytes] = field(default_factory=dict)
     """Undamaged chunks of the song's file that its stems repeat byte by byte, a `LIST` under its kind (`LISTadtl`)."""
+    large: Mapping[bytes, Extract] = field(default_factory=dict)
+    """Text and tags of over `LARGEST_CHUNK`, which one stem repeats and the others do without."""
 
 
 def read_notes(path: Path) -> Notes:
@@ -60,9 +67,13 @@ def read_notes(path: Path) -> Notes:
         ExportError: the file cannot be read or is not a wav.
     """
     chunks: dict[bytes, bytes] = {}
+    large: dict[bytes, Extract] = {}
     with opened(path) as file:
         for chunk in chunks_of(file, path):
-            if chunk.key in (*_KEPT, b"bext"):
+            if chunk.size > LARGEST_CHUNK:
+                if chunk.key in _KEPT_LARGE:
+                    large.setdefault(chunk.key, Extract(path, chunk))
+            elif chunk.key in (*_KEPT, b"bext"):
                 content = read(file, chunk)
                 if _is_sound(chunk.key, content):
                     chunks.setdefault(chunk.key, content)
@@ -76,6 +87,7 @@ def read_notes(path: Path) -> Notes:
         tags=_parse_info(chunks.get(b"LISTINFO", b"")),
         coding_history=coding_history,
         chunks=chunks,
+        large=large,
     )
 
 

@@ -6,19 +6,32 @@ from dataclasses import dataclass, replace
 
 from stems.errors import OptionError
 
-WRITABLE_CONTAINERS = ("wav", "aiff", "flac", "ogg", "mp3")
+WRITABLE_CONTAINERS = ("wav", "aiff", "flac", "alac", "ogg", "mp3", "m4a", "opus")
 BIT_DEPTHS = {"16": "int16", "24": "int24", "32": "int32", "float": "float32"}
 """What a user asks for, and the encoding that it means; `float` is 32-bit float."""
+
+_AUDIO_SUFFIXES = (
+    ".aac .ac3 .aif .aifc .aiff .amr .ape .au .caf .dff .dsf .dts .eac3 .flac .m4a .m4b .m4r .mka .mp2 .mp3 .mpc .oga "
+    ".ogg .opus .rf64 .snd .spx .tak .tta .voc .w64 .wav .wave .weba .wma .wv"
+)
+_VIDEO_SUFFIXES = ".3gp .asf .avi .flv .m4v .mkv .mov .mp4 .mpeg .mpg .ogv .webm .wmv"
+READABLE_SUFFIXES = frozenset((_AUDIO_SUFFIXES + " " + _VIDEO_SUFFIXES).split())
+"""Suffixes, in lower case, by which songs are found in a folder; a file named by the user is read whatever its name."""
 
 _BITS = {"int8": 8, "int16": 16, "int24": 24, "int32": 32, "float32": 32, "float64": 64, "lossy": 0}
 _ENCODINGS_OF_CONTAINER = {
     "wav": ("int16", "int24", "int32", "float32", "float64"),
     "aiff": ("int16", "int24", "int32", "float32", "float64"),
     "flac": ("int16", "int24"),
+    "alac": ("int16", "int24"),
     "ogg": ("lossy",),
     "mp3": ("lossy",),
+    "m4a": ("lossy",),
+    "opus": ("lossy",),
 }
 _MP3_RATES = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
+_RATES = {"mp3": _MP3_RATES, "m4a": (*_MP3_RATES, 64_000, 88_200, 96_000)}
+_SUFFIXES = {"alac": ".m4a"}
 
 
 @dataclass(frozen=True)
@@ -26,7 +39,8 @@ class AudioFormat:
     """Shape of an audio file.
 
     Attributes:
-        container: `wav` (which RF64, Wave64 and CAF count as: their stems are wav), `aiff`, `flac`, `ogg` or `mp3`.
+        container: `wav` (which RF64, Wave64, CAF and all that is read but not written count as: their stems are wav)
+            or another of `WRITABLE_CONTAINERS`.
         encoding: `int8`, `int16`, `int24`, `int32`, `float32`, `float64`, or `lossy` for every codec that does not
             keep the samples (mp3, Vorbis, Opus, A-law, ADPCM).
         sample_rate: Hz.
@@ -47,6 +61,10 @@ class AudioFormat:
         return self.encoding.startswith("int")
 
     @property
+    def is_float(self) -> bool:
+        return self.encoding.startswith("float")
+
+    @property
     def bits(self) -> int:
         """Bits of one sample, 0 if lossy."""
         return _BITS[self.encoding]
@@ -58,7 +76,12 @@ class AudioFormat:
 
     @property
     def suffix(self) -> str:
-        return "." + self.container
+        return suffix_of(self.container)
+
+
+def suffix_of(container: str) -> str:
+    """The suffix of files in a container."""
+    return _SUFFIXES.get(container, "." + container)
 
 
 def output_format(song: AudioFormat, container: str | None = None, bit_depth: str | int | None = None) -> AudioFormat:
@@ -66,7 +89,7 @@ def output_format(song: AudioFormat, container: str | None = None, bit_depth: st
 
     It is the song's own unless told otherwise, with three exceptions: lossy songs give 32-bit float wav, 8-bit songs
     give 16 bit (in which the stems still add up to the song exactly, without the audible noise of 8-bit rounding),
-    and songs deeper than flac can hold give 24 bit when flac is asked for.
+    and songs deeper than flac and alac can hold give 24 bit when one of these is asked for.
 
     Args:
         song: format of the song.
@@ -93,8 +116,8 @@ def output_format(song: AudioFormat, container: str | None = None, bit_depth: st
     else:
         encoding = {"int8": "int16", "lossy": "float32"}.get(song.encoding, song.encoding)
         encoding = encoding if encoding in possible else possible[-1]
-    if container == "mp3" and song.sample_rate not in _MP3_RATES:
-        raise OptionError(f"mp3 cannot hold {song.sample_rate} Hz: choose wav, aiff, flac or ogg.")
+    if song.sample_rate not in _RATES.get(container, (song.sample_rate,)):
+        raise OptionError(f"{container} cannot hold {song.sample_rate} Hz: choose wav, aiff, flac or ogg.")
     return replace(song, container=container, encoding=encoding)
 
 

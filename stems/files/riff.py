@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -11,6 +12,7 @@ from stems.errors import ExportError
 
 RIFF_LIMIT = 0xFFFF_FFFF  # bytes that the 32-bit sizes of a RIFF file can count
 SIZE_IN_DS64 = 0xFFFF_FFFF
+_PIECE = 2**20  # bytes
 
 
 class Chunk(NamedTuple):
@@ -19,6 +21,25 @@ class Chunk(NamedTuple):
     key: bytes
     offset: int
     size: int
+
+
+@dataclass(frozen=True)
+class Extract:
+    """The content of a chunk that is too large to be held in memory, where it lies in its file."""
+
+    path: Path
+    chunk: Chunk
+
+    def __len__(self) -> int:
+        return self.chunk.size
+
+    def pieces(self) -> Iterator[bytes]:
+        """Its content piece by piece; zeros for what the file no longer has."""
+        with open(self.path, "rb") as file:
+            file.seek(self.chunk.offset)
+            for done in range(0, self.chunk.size, _PIECE):
+                size = min(_PIECE, self.chunk.size - done)
+                yield file.read(size).ljust(size, b"\0")
 
 
 def opened(path: Path) -> BinaryIO:

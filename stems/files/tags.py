@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from stems.files.broadcast_wav import Notes, read_notes
+from stems.files.broadcast_wav import LARGEST_CHUNK, Notes, read_notes
 from stems.files.riff import is_wav
+
+_FLAC_PICTURES = "\0pictures"  # no key of any tags
+_MP4_MEDIA = {13: "image/jpeg", 14: "image/png"}
 
 # The first key that a family of tags knows counts.
 _KEYS = {
@@ -32,18 +37,45 @@ def song_notes(path: Path) -> Notes:
         ExportError: the file cannot be read.
     """
     notes = read_notes(path) if is_wav(path) else Notes()
-    texts = _texts(path)
-    tempo_bpm = notes.tempo_bpm or _tempo(texts.pop("tempo", ""))
-    return replace(notes, tempo_bpm=tempo_bpm, tags={**texts, **notes.tags})
+    tags = _tags(path)
+    texts = _texts(tags)
+    tempo = texts.pop("tempo", "")
+    tempo_bpm = notes.tempo_bpm or _tempo(tempo)
+    return replace(notes, tempo_bpm=tempo_bpm, tags={**texts, **notes.tags}, picture=_picture(tags))
 
 
-def _texts(path: Path) -> dict[str, str]:
+def _tags(path: Path) -> Mapping[str, Any]:
     import mutagen
 
     try:
-        tags: Mapping[str, Any] = dict(getattr(mutagen.File(path), "tags", None) or {})
-    except mutagen.MutagenError:  # damaged tags are no reason to refuse a song whose audio is sound
+        file = mutagen.File(path)
+        tags: dict[str, Any] = dict(getattr(file, "tags", None) or {})
+    except (mutagen.MutagenError, ValueError):  # damaged tags are no reason to refuse a song whose audio is sound
         return {}
+    return tags | ({_FLAC_PICTURES: file.pictures} if getattr(file, "pictures", None) else {})
+
+
+def _picture(tags: Mapping[str, Any]) -> tuple[str, bytes] | None:
+    """The first picture, whatever the family of tags."""
+    from mutagen.flac import Picture, error
+
+    found: list[tuple[str, bytes]] = []
+    for key, value in tags.items():
+        if key.startswith("APIC"):
+            found.append((value.mime, value.data))
+        elif key == _FLAC_PICTURES:
+            found += [(picture.mime, picture.data) for picture in value]
+        elif key == "covr":
+            found += [(_MP4_MEDIA.get(cover.imageformat, "image/jpeg"), bytes(cover)) for cover in value]
+        elif key.lower() == "metadata_block_picture":
+            for text in value:
+                with suppress(ValueError, error):
+                    picture = Picture(base64.b64decode(text))
+                    found.append((picture.mime, picture.data))
+    return next(((mime, data) for mime, data in found if 0 < len(data) <= LARGEST_CHUNK), None)
+
+
+def _texts(tags: Mapping[str, Any]) -> dict[str, str]:
     texts = {}
     for name, keys in _KEYS.items():
         found = next((tags[key] for key in keys if key in tags), None)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from stems.files.formats import AudioFormat
-from stems.files.riff import SIZE_IN_DS64, header, packed, padded
+from stems.files.riff import SIZE_IN_DS64, Extract, header, packed, padded
 
 _PCM, _FLOAT = 1, 3
 _LARGEST_COUNT = 0xFFFF_FFFF
@@ -31,22 +31,23 @@ class WavFile:
         OSError: here, on writing and on closing, where the disk is full.
     """
 
-    def __init__(self, path: Path, format: AudioFormat, samples: int, notes: Mapping[bytes, bytes]) -> None:
+    def __init__(self, path: Path, format: AudioFormat, samples: int, notes: Mapping[bytes, bytes | Extract]) -> None:
         self.format = format
         data_size = samples * format.frame_bytes
         shape = _shape(format, samples)
-        chunks = [packed(key[:4], content) for key, content in notes.items()]
-        content_size = len(shape) + sum(map(len, chunks)) + padded(data_size)
+        content_size = len(shape) + sum(padded(len(content)) for content in notes.values()) + padded(data_size)
         head, is_long = header(content_size, data_size, format.frame_bytes)
         # libsndfile loses its way behind a chunk of odd size in an RF64.
-        late = [is_long and len(content) % 2 == 1 for content in notes.values()]
-        before = b"".join(chunk for chunk, is_late in zip(chunks, late, strict=True) if not is_late)
-        after = b"".join(chunk for chunk, is_late in zip(chunks, late, strict=True) if is_late)
-        self._end = b"\0" * (data_size % 2) + after
-        start = head + shape + before + struct.pack("<4sI", b"data", SIZE_IN_DS64 if is_long else data_size)
+        late = {key for key, content in notes.items() if is_long and len(content) % 2 == 1}
+        self._padding = b"\0" * (data_size % 2)
+        self._after = {key: content for key, content in notes.items() if key in late}
         self._file = open(path, "wb")  # noqa: SIM115
         try:
-            self._file.write(start)
+            self._file.write(head + shape)
+            for key in notes:
+                if key not in late:
+                    self._write_chunk(key, notes[key])
+            self._file.write(struct.pack("<4sI", b"data", SIZE_IN_DS64 if is_long else data_size))
         except OSError:
             self._file.close()
             raise
@@ -62,9 +63,20 @@ class WavFile:
         """Completes the file."""
         if not self._file.closed:
             try:
-                self._file.write(self._end)
+                self._file.write(self._padding)
+                for key, content in self._after.items():
+                    self._write_chunk(key, content)
             finally:
                 self._file.close()
+
+    def _write_chunk(self, key: bytes, content: bytes | Extract) -> None:
+        if isinstance(content, bytes):
+            self._file.write(packed(key[:4], content))
+            return
+        self._file.write(struct.pack("<4sI", key[:4], len(content)))
+        for piece in content.pieces():
+            self._file.write(piece)
+        self._file.write(b"\0" * (len(content) % 2))
 
 
 def _shape(format: AudioFormat, samples: int) -> bytes:

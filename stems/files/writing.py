@@ -7,22 +7,28 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import soundfile
 
 from stems.errors import AudioError, OptionError
+from stems.files.coded_stem import CODECS, CodedStem
 from stems.files.formats import AudioFormat
 from stems.files.mp3 import Mp3File
 from stems.files.unfinished import Unfinished
 from stems.files.wav import WavFile
+
+if TYPE_CHECKING:
+    from stems.files.stem_notes import StemNotes
 
 Samples = npt.NDArray[np.floating]
 
 _SUBTYPES = {"int16": "PCM_16", "int24": "PCM_24", "int32": "PCM_32", "float32": "FLOAT", "float64": "DOUBLE"}
 _SAMPLES_AT_ONCE = 16_384  # fits a processor's cache; libsndfile's Vorbis encoder crashes on millions at once
 _UNENCODED = ("wav", "aiff")  # containers of samples as they are
+SUM_TOLERANCE = 1e-3  # times full scale or the peak: what rounding in single precision stays far below
 _LOUD = 8.0  # times full scale, below which single precision holds all bits of 16-bit stems
 _FOUR_GIB = 2**32 - 2**16  # what 32-bit sizes can state, with room for headers
 
@@ -33,11 +39,15 @@ class StemFiles:
     Files get their names only once all of them are complete, when the `with` block ends. If it ends in any exception,
     nothing of them is left, nor any folder made for them.
 
+    Attributes:
+        samples_clipped: how many samples of the song came above the full scale at which the format ends.
+        peak: the largest magnitude of the mixture.
+
     Args:
         paths: where to write each stem; stems without a path are not written.
         format: format of all stems.
         samples_expected: length of the song. A wav file that would pass 4 GiB becomes RF64.
-        notes: called with each stem's name, for the chunks that its wav tells beside its audio, see `WavFile`.
+        notes: what each stem's file tells beside its audio.
 
     Raises:
         AudioError: a folder or file cannot be written, or fewer or more samples came than expected.
@@ -49,14 +59,16 @@ class StemFiles:
         paths: Mapping[str, Path],
         format: AudioFormat,
         samples_expected: int,
-        notes: Callable[[str], Mapping[bytes, bytes]] = lambda stem: {},
+        notes: StemNotes | None = None,
     ) -> None:
         self.paths = dict(paths)
         self.notes = notes
         self.format = format
         self.samples_expected = samples_expected
         self.samples_written = 0
-        self._files: dict[str, soundfile.SoundFile | Mp3File | WavFile] = {}
+        self.samples_clipped = 0
+        self.peak = 0.0
+        self._files: dict[str, soundfile.SoundFile | Mp3File | WavFile | CodedStem] = {}
         self._unfinished: dict[str, Unfinished] = {}
         self._folders_made: list[Path] = []
         # Encoding four stems takes longer than separating them, so that each has a thread of its own.
@@ -82,11 +94,16 @@ class StemFiles:
 
         Args:
             mixture: `(channels, samples)` from `Song.read_exact`.
-            stems: all stems of the mixture, also those that are not written, `(channels, samples)` each.
+                stems: all stems of the mixture, also those that are not written, `(channels, samples)` each.
+
+        Raises:
+            AudioError: the stems hold a NaN, or do not add up to the mixture.
         """
         for start in range(0, mixture.shape[1], _SAMPLES_AT_ONCE):
             piece = slice(start, start + _SAMPLES_AT_ONCE)
-            samples = self._samples_to_write(mixture[:, piece], np.stack([stem[:, piece] for stem in stems.values()]))
+            stacked = np.stack([stem[:, piece] for stem in stems.values()])
+            self._check_sum(mixture[:, piece], stacked, start)
+            samples = self._samples_to_write(mixture[:, piece], stacked)
             written = {stem: part for stem, part in zip(stems, samples, strict=True) if stem in self._files}
             for _ in self._map(self._write, written, written.values()):
                 pass
@@ -114,7 +131,10 @@ class StemFiles:
             if self.format.container == "mp3":
                 self._files[stem] = Mp3File(partial, self.format.sample_rate, self.format.channels)
             elif self.format.container == "wav":
-                self._files[stem] = WavFile(partial, self.format, self.samples_expected, self.notes(stem))
+                chunks = self.notes.chunks(stem) if self.notes else {}
+                self._files[stem] = WavFile(partial, self.format, self.samples_expected, chunks)
+            elif self.format.container in CODECS:
+                self._files[stem] = CodedStem(partial, self.format)
             else:
                 self._files[stem] = soundfile.SoundFile(
                     partial, "w", self.format.sample_rate, self.format.channels, **self._encoder()
@@ -142,10 +162,29 @@ class StemFiles:
         except OSError as error:
             raise _cannot_write(folder, error) from error
 
+    def _check_sum(self, mixture: Samples, stems: Samples, start: int) -> None:
+        missing = np.abs(mixture - stems.sum(axis=0, dtype=np.float64))
+        self.peak = max(self.peak, loudest := float(np.abs(mixture).max(initial=0.0)))
+        tolerance = SUM_TOLERANCE * max(1.0, loudest, float(np.abs(stems).max(initial=0.0)))
+        adds_up = np.isfinite(missing) & (missing <= tolerance)
+        if not adds_up.all():
+            place = int(np.argmin(adds_up.all(axis=0)))
+            second = (self.samples_written + start + place) / self.format.sample_rate
+            fault = "do not add up to it" if np.isfinite(missing[:, place]).all() else "hold no number"
+            where = next(iter(self.paths.values()), Path()).parent
+            raise AudioError(
+                f"{where} gets no stems, which at {second:.3f} s {fault}: use another model, or leave the effects out."
+            )
+        if not self.format.is_float:
+            beyond = np.abs(mixture) > 1.0
+            if self.format.is_lossy:
+                beyond = beyond | (np.abs(stems) > 1.0).any(axis=0)
+            self.samples_clipped += int(beyond.any(axis=0).sum())
+
     def _samples_to_write(self, mixture: Samples, stems: Samples) -> npt.NDArray[np.generic]:
         if self.format.is_integer:
             integers = integers_adding_up(mixture, stems, self.format.bits)
-            if self.format.bits == 16:
+            if self.format.bits == 16 and self.format.container != "alac":
                 return integers.astype(np.int16)
             return integers << (32 - self.format.bits)  # all files take the upper bits of 32
         if self.format.is_lossy:
@@ -167,6 +206,8 @@ class StemFiles:
         for stem, file in self._files.items():
             with self._disk_errors(stem):
                 file.close()
+                if self.notes:
+                    self.notes.tag(stem, self._unfinished[stem].path)
         for stem, unfinished in self._unfinished.items():
             try:
                 unfinished.finish()

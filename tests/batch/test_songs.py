@@ -30,9 +30,9 @@ def found(given: str) -> tuple[list[str], list[str]]:
 
 
 def test_what_may_be_a_song_and_is_not_taken_is_named() -> None:
-    make("m/1.wav", "m/x/2.wma", "m/cover.jpg", "m/.hidden.wma", "m/.trash/3.wav", "m/4.MP2")
-    assert found("m") == (["m/1.wav"], ["m/4.MP2", "m/x/2.wma"])
-    assert found("m/**") == (["m/1.wav"], ["m/4.MP2", "m/x/2.wma"])
+    make("m/1.wav", "m/x/2.shn", "m/cover.jpg", "m/.hidden.shn", "m/.trash/3.wav", "m/4.SD2")
+    assert found("m") == (["m/1.wav"], ["m/4.SD2", "m/x/2.shn"])
+    assert found("m/**") == (["m/1.wav"], ["m/4.SD2", "m/x/2.shn"])
     assert found("m/*.wav") == (["m/1.wav"], [])
 
 

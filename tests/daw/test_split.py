@@ -60,7 +60,7 @@ def test_nothing_is_left_where_the_notes_cannot_be_added(song, tmp_path, small_m
     def refuse(*_: object, **__: object) -> None:
         raise ExportError("no room for notes")
 
-    monkeypatch.setattr("stems.files.broadcast_wav.chunks_for", refuse)
+    monkeypatch.setattr("stems.files.stem_notes.chunks_for", refuse)
     result = split(song, tmp_path, small_model)
     assert result.status == "failed" and result.error == "no room for notes"
     assert not (tmp_path / "out").exists()

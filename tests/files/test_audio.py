@@ -92,10 +92,15 @@ def test_blocks_at_any_position_equal_one_continuous_decode(
     tmp_path: Path, encoder: dict[str, object], channels: int
 ) -> None:
     path = write(tmp_path / "song", music(200_000, channels), **encoder)
-    continuous = soundfile.read(path, dtype="float64", always_2d=True)[0].T
+    known = soundfile.read(path, dtype="float64", always_2d=True)[0].T
     random = np.random.default_rng(1)
     with open_song(path) as song:
-        assert song.samples == continuous.shape[1]
+        assert song.samples == known.shape[1]
+        continuous = song.read_exact(0, song.samples)
+        if encoder["format"] == "MP3":  # by another decoder, which rounds otherwise
+            np.testing.assert_allclose(continuous, known, atol=1e-5)
+        else:
+            assert np.array_equal(continuous, known)
         for overlap in (0, 100, 9000):
             for start in range(0, song.samples, 20_000):
                 first = max(0, start - overlap)
@@ -274,7 +279,7 @@ def test_a_file_that_is_cut_while_it_is_read_is_refused(tmp_path: Path) -> None:
             song.read(0, song.samples)
 
 
-def test_an_mp3_whose_length_cannot_be_known_is_refused(tmp_path: Path) -> None:
+def test_an_mp3_whose_length_nothing_states_is_decoded_to_its_end(tmp_path: Path) -> None:
     loud_then_silent = np.zeros((44_100 * 25, 1))
     loud_then_silent[: 44_100 * 3] = np.random.default_rng(0).uniform(-0.9, 0.9, (44_100 * 3, 1))
     path = write(tmp_path / "song.mp3", loud_then_silent, format="MP3", compression_level=0.2, bitrate_mode="VARIABLE")
@@ -282,7 +287,8 @@ def test_an_mp3_whose_length_cannot_be_known_is_refused(tmp_path: Path) -> None:
     with_header = content.find(b"Xing")
     second_frame = content.find(content[:2], with_header)
     path.write_bytes(content[second_frame:])
-    assert "length header" in refused(path)
+    with open_song(path) as song:
+        assert 44_100 * 25 <= song.samples < 44_100 * 25 + 3 * 1152
 
 
 def test_an_unknown_codec_in_a_wav_is_refused(tmp_path: Path) -> None:
@@ -340,7 +346,7 @@ def test_formats_that_stems_should_not_have_are_replaced() -> None:
 @pytest.mark.parametrize("bit_depth", BIT_DEPTHS)
 def test_a_bit_depth_is_kept_or_refused_with_those_that_are_possible(container: str, bit_depth: str) -> None:
     song = AudioFormat("wav", "int16", 44_100, 2)
-    possible = {"wav": BIT_DEPTHS, "aiff": BIT_DEPTHS, "flac": ("16", "24")}.get(container, ())
+    possible = {"wav": BIT_DEPTHS, "aiff": BIT_DEPTHS, "flac": ("16", "24"), "alac": ("16", "24")}.get(container, ())
     if bit_depth in possible:
         assert output_format(song, container, bit_depth).encoding == BIT_DEPTHS[bit_depth]
     else:
@@ -350,7 +356,7 @@ def test_a_bit_depth_is_kept_or_refused_with_those_that_are_possible(container: 
 
 def test_options_that_do_not_exist_are_refused_with_those_that_do() -> None:
     song = AudioFormat("wav", "int16", 96_000, 2)
-    with pytest.raises(OptionError, match="wav, aiff, flac, ogg or mp3"):
+    with pytest.raises(OptionError, match="wav, aiff, flac, alac, ogg, mp3, m4a or opus"):
         output_format(song, "wma")
     with pytest.raises(OptionError, match="16, 24, 32 or float"):
         output_format(song, bit_depth=20)

@@ -18,6 +18,9 @@ from split_songs import add_notes
 from stems.errors import ExportError
 from stems.files import broadcast_wav, riff
 from stems.files.broadcast_wav import Marker, Notes, read_notes
+from stems.files.formats import AudioFormat
+from stems.files.stem_notes import StemNotes
+from stems.files.wav import WavFile
 
 wavinfo = pytest.importorskip("wavinfo")
 
@@ -223,3 +226,21 @@ def test_a_wav_states_its_length_where_it_is_floating_point_and_keeps_room_for_l
     found = chunks_in(stem)
     assert found[b"JUNK"] == bytes(28)
     assert found.get(b"fact") == (struct.pack("<I", 1_001) if subtype == "FLOAT" else None)
+
+
+@pytest.mark.parametrize("size", [4 * 2**20 + 1, 9_000_000])
+def test_a_chunk_that_is_large_goes_into_one_stem_and_no_memory(tmp_path: Path, size: int) -> None:
+    content = np.random.default_rng(0).bytes(size)
+    song = song_with(tmp_path / "song.wav", chunk(b"iXML", content), chunk(b"smpl", bytes(size)))
+    notes = read_notes(song)
+    assert not notes.chunks
+    format = AudioFormat("wav", "int16", 44_100, 2)
+    of_stems = StemNotes(notes, "song", format, 999)
+    for stem in ("drums", "bass"):
+        file = WavFile(tmp_path / f"{stem}.wav", format, 999, of_stems.chunks(stem))
+        file.write(np.ones((999, 2), np.int16))
+        file.close()
+    assert chunks_in(tmp_path / "drums.wav")[b"iXML"] == content
+    assert b"iXML" not in chunks_in(tmp_path / "bass.wav")
+    for stem in ("drums", "bass"):
+        assert soundfile.read(tmp_path / f"{stem}.wav", dtype="int16")[0].tolist() == [[1, 1]] * 999

@@ -108,10 +108,40 @@ def test_what_stems_miss_of_the_mixture_is_made_up_for(tmp_path: Path, container
     format = AudioFormat(container, encoding, 44_100, 2)
     mixture = mixture_of(format, 3000, 0.9)
     stems = {stem: samples.astype(np.float16).astype(np.float32) for stem, samples in split(mixture).items()}
-    for samples in stems.values():
-        samples[:, :10] = 0
     error = sum(read(path) for path in write(tmp_path, format, mixture, stems).values()) - mixture
     assert np.abs(error).max() <= (0 if format.is_integer else 10 ** (-120 / 20))
+
+
+@pytest.mark.parametrize(("container", "encoding"), [*FORMATS, ("mp3", "lossy"), ("ogg", "lossy")])
+@pytest.mark.parametrize("fault", [np.nan, np.inf, 0.01, "silence"])
+def test_stems_that_do_not_add_up_are_not_written(
+    tmp_path: Path, container: str, encoding: str, fault: float | str
+) -> None:
+    format = AudioFormat(container, encoding, 44_100, 2)
+    mixture = mixture_of(format, 44_100, 0.9)
+    stems = split(mixture)
+    if fault == "silence":
+        mixture[1, 33_075] = 0.5
+        for samples in stems.values():
+            samples[1, 33_075] = 0
+    else:
+        next(iter(stems.values()))[1, 33_075] += fault
+    with pytest.raises(AudioError, match=r"which at 0\.750 s (do not add up|hold no number)"):
+        write(tmp_path / "out", format, mixture, stems)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("container", "encoding", "clipped"),
+    [("wav", "int16", 3), ("flac", "int24", 3), ("ogg", "lossy", 3), ("mp3", "lossy", 3), ("wav", "float32", 0)],
+)
+def test_samples_above_full_scale_are_counted(tmp_path: Path, container: str, encoding: str, clipped: int) -> None:
+    mixture = np.zeros((2, 1000))
+    mixture[0, [10, 500]], mixture[:, 900] = 1.5, -1.25
+    format = AudioFormat(container, encoding, 44_100, 2)
+    with StemFiles({"all": tmp_path / f"all.{container}"}, format, 1000) as files:
+        files.write(mixture, {"all": mixture})
+    assert (files.samples_clipped, files.peak) == (clipped, 1.5)
 
 
 @settings(max_examples=200, deadline=None)
