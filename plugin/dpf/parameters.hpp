@@ -9,7 +9,7 @@ constexpr int STEMS = 4;  // that have a fader
 constexpr const char* STEM_NAMES[STEMS] = {"drums", "bass", "vocals", "other"};
 constexpr const char* STEM_TITLES[STEMS] = {"Drums", "Bass", "Vocals", "Other"};
 constexpr const char* MODEL_KEY = "model";  // the state: path of a `.safetensors` file, empty for the shipped one
-constexpr float SILENT_DB = -60.0f;         // a fader at its lowest lets nothing through
+constexpr float SILENT_DB = -84.0f;         // a fader at its lowest lets nothing through
 
 /// Parameters in their order; the first of each kind, one for each stem, where there are four.
 enum ParameterIndex { FADER = 0, MUTE = 4, SOLO = 8, SENSITIVITY = 12, FOLLOW, FREEZE, BYPASS, PARAMETERS };
