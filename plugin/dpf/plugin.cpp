@@ -51,7 +51,18 @@ StemsPlugin::StemsPlugin() : Plugin(PARAMETERS, 0, 1), exchange_(STEMS_CHANNELS,
     activate();
 }
 
+std::string StemsPlugin::message() const {
+    const std::lock_guard<std::mutex> lock(model_mutex_);
+    return message_;
+}
+
+std::string StemsPlugin::model_name() const {
+    const std::lock_guard<std::mutex> lock(model_mutex_);
+    return model_ ? model_->card.name : "";
+}
+
 void StemsPlugin::open_model(const std::string& path) {
+    const std::lock_guard<std::mutex> lock(model_mutex_);
     try {
         auto model = std::make_unique<Model>(Model::load(path.empty() ? shipped_model() : path));
         make_stream(*model);
@@ -129,11 +140,12 @@ void StemsPlugin::setParameterValue(uint32_t index, float value) {
 }
 
 String StemsPlugin::getState(const char* key) const {
+    const std::lock_guard<std::mutex> lock(model_mutex_);
     return String(std::strcmp(key, MODEL_KEY) == 0 ? model_path_.c_str() : "");
 }
 
 void StemsPlugin::setState(const char* key, const char* value) {
-    if (std::strcmp(key, MODEL_KEY) == 0 && (model_path_ != value || !model_)) open_model(value);
+    if (std::strcmp(key, MODEL_KEY) == 0 && getState(key) != value) open_model(value);
 }
 
 void StemsPlugin::activate() {
@@ -143,10 +155,10 @@ void StemsPlugin::activate() {
 }
 
 void StemsPlugin::sampleRateChanged(double) {
+    const std::lock_guard<std::mutex> lock(model_mutex_);
     if (!model_) return;
     try {
         make_stream(*model_);
-        exchange_.settle();
     } catch (const std::exception& error) {
         message_ = error.what();
     }
@@ -172,7 +184,11 @@ void StemsPlugin::run(const float** inputs, float** outputs, uint32_t frames) {
     apply_parameters();
     for (uint32_t first = 0; first < frames; first += Exchange::LONGEST)
         run_piece(inputs, outputs, first, std::min<uint32_t>(frames - first, Exchange::LONGEST));
-    if (const Stream* stream = exchange_.current()) setLatency(static_cast<uint32_t>(stream->latency()));
+    if (const FadedStream* stream = exchange_.current()) {
+        setLatency(static_cast<uint32_t>(stream->latency()));
+        if (stream->frames_done() != pictured_frames_) picture_.take(*stream, stream->faders);
+        pictured_frames_ = stream->frames_done();
+    }
 }
 
 void StemsPlugin::run_piece(const float** inputs, float** outputs, uint32_t first, uint32_t samples) {
@@ -190,7 +206,8 @@ void StemsPlugin::run_piece(const float** inputs, float** outputs, uint32_t firs
         bypass_ += std::clamp(target - bypass_, -step, step);
         for (int line = 0; line < STEMS_CHANNELS * STEMS_MIXES; ++line) {
             const float passed = line < STEMS_CHANNELS ? mixture[line][i] : 0.0f;
-            if (outputs[line]) outputs[line][first + i] = mixes[line][i] + bypass_ * (passed - mixes[line][i]);
+            const float mixed = mixes[line][i] + bypass_ * (passed - mixes[line][i]);
+            outputs[line][first + i] = bypass_ == 1 ? passed : mixed;
         }
     }
 }

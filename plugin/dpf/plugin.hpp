@@ -3,6 +3,7 @@
 #include <array>
 #include <atomic>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,7 @@
 #include "exchange.hpp"
 #include "model.hpp"
 #include "parameters.hpp"
+#include "picture.hpp"
 
 START_NAMESPACE_DISTRHO
 
@@ -18,11 +20,10 @@ class StemsPlugin : public Plugin {
 public:
     StemsPlugin();
 
-    /// What the window shows; it may be a frame old.
-    stems::Stream* stream() { return exchange_.current(); }
+    const stems::Picture& picture() const { return picture_; }
     /// Why the last model that was chosen is not used, or nothing.
-    const std::string& message() const { return message_; }
-    std::string model_name() const { return model_ ? model_->card.name : ""; }
+    std::string message() const;
+    std::string model_name() const;
 
 protected:
     const char* getLabel() const override;
@@ -53,6 +54,9 @@ private:
     stems::Exchange exchange_;
     std::unique_ptr<stems::Model> model_;
     std::string model_path_, message_;
+    mutable std::mutex model_mutex_;  // between the host's threads; the audio thread never looks at the model
+    stems::Picture picture_;
+    long long pictured_frames_ = -1;
     float bypass_ = 0;  // from 0, the mix, to 1, what came in
     std::array<std::vector<float>, STEMS_CHANNELS> mixture_;
     std::array<std::vector<float>, STEMS_CHANNELS * STEMS_MIXES> mixes_;

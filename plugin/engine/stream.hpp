@@ -52,6 +52,8 @@ public:
     /// the inputs.
     void run(const float* const* input, float* const* mixture, float* const* mixes, int samples);
 
+    /// Frames that are finished since all was forgotten.
+    long long frames_done() const { return frames_done_; }
     /// Shares of the stems in the last frame, (stems, bands).
     const float* shares() const { return centroids_.shares(); }
     /// Powers of the bands of the last frame, both channels together, at the level that the network knows: (bands,).
