@@ -1,7 +1,6 @@
 /* What DPF wants to know of each plugin when it is compiled; CMakeLists.txt says which of them it is. */
 #pragma once
 
-#define DISTRHO_PLUGIN_BRAND "openband"
 #define DISTRHO_PLUGIN_NAME STEMS_PLUGIN_NAME
 #define DISTRHO_PLUGIN_URI "https://openband.org/plugins/" STEMS_PLUGIN_SYMBOL
 #define DISTRHO_PLUGIN_CLAP_ID "org.openband." STEMS_PLUGIN_SYMBOL

@@ -29,8 +29,8 @@ struct Box {
 /// Where each parameter is set, in the units of the window's default size.
 Box box_of(int index) {
     if (index < MUTE) return {16 + STRIP * index, FADER_TOP, STRIP - 8, FADER_HEIGHT};
-    if (index < SOLO) return {16 + STRIP * (index - MUTE), 306, 31, 24};
-    if (index < SENSITIVITY) return {16 + STRIP * (index - SOLO) + 37, 306, 31, 24};
+    if (index < SOLO) return {22 + STRIP * (index - MUTE), 306, 26, 24};
+    if (index < SENSITIVITY) return {52 + STRIP * (index - SOLO), 306, 26, 24};
     if (index == SENSITIVITY) return {SLIDER_LEFT, 232, SLIDER_WIDTH, 34};
     if (index == FOLLOW) return {SLIDER_LEFT, 276, SLIDER_WIDTH, 34};
     return {SLIDER_LEFT + (index == BYPASS ? 108.0f : 0.0f), 322, 100, 24};
