@@ -36,6 +36,8 @@ const char* stems_error() { return reason.c_str(); }
 
 const char* stems_kernels() { return stems::kernels().name; }
 
+int stems_use_kernels(const char* name) { return stems::use_kernels(name); }
+
 stems_model* stems_model_load(const char* path) {
     return guarded([&] { return new stems_model{stems::Model::load(path)}; });
 }

@@ -18,6 +18,8 @@ typedef struct stems_stream stems_stream;
 STEMS_API const char* stems_error(void);
 /* The instruction set that is used. */
 STEMS_API const char* stems_kernels(void);
+/* Has another one used, "portable" or "avx2"; 0 if this machine cannot run it. */
+STEMS_API int stems_use_kernels(const char* name);
 
 STEMS_API stems_model* stems_model_load(const char* path);
 STEMS_API stems_model* stems_model_parse(const char* content, long long size, const char* card, long long card_size);

@@ -1,6 +1,7 @@
 #include "kernels.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 namespace stems {
 
@@ -13,17 +14,27 @@ extern const Kernels KERNELS;
 }
 #endif
 
-std::vector<const Kernels*> runnable_kernels() {
-    std::vector<const Kernels*> found{&portable::KERNELS};
+namespace {
+
+/// The best that this machine can run of a name, or of any.
+const Kernels* find(const char* name) {
 #if defined(STEMS_AVX2)
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) found.push_back(&avx2::KERNELS);
+    const bool runs = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    if (runs && (!name || std::strcmp(name, avx2::KERNELS.name) == 0)) return &avx2::KERNELS;
 #endif
-    return found;
+    return !name || std::strcmp(name, portable::KERNELS.name) == 0 ? &portable::KERNELS : nullptr;
 }
 
-const Kernels& kernels() {
-    static const Kernels& fastest = *runnable_kernels().back();
-    return fastest;
+const Kernels* chosen = find(nullptr);  // before anything runs, since nothing may be made while it runs
+
+}  // namespace
+
+const Kernels& kernels() { return *chosen; }
+
+bool use_kernels(const char* name) {
+    const Kernels* found = find(name);
+    if (found) chosen = found;
+    return found;
 }
 
 Matrix::Matrix(const std::vector<float>& weights, const std::vector<float>& bias, int rows, int columns)

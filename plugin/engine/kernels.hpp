@@ -37,11 +37,11 @@ struct Kernels {
     void (*exponential)(const float* in, float* out, int size);
 };
 
-/// The fastest kernels that this machine can run.
+/// The fastest kernels that this machine can run, or those that `use_kernels` chose.
 const Kernels& kernels();
 
-/// All that this machine can run, slowest first, for tests.
-std::vector<const Kernels*> runnable_kernels();
+/// Has those of a name used from now on, for tests; false if this machine cannot run them.
+bool use_kernels(const char* name);
 
 /// A linear layer, packed for `Kernels::multiply`: panels of `PANEL` columns, each line by line.
 class Matrix {

@@ -46,6 +46,10 @@ class Engine:
         """The instruction set that is used."""
         return str(self.library.stems_kernels().decode())
 
+    def use_kernels(self, name: str) -> bool:
+        """Has another instruction set used, if this machine can run it."""
+        return bool(self.library.stems_use_kernels(name.encode()))
+
     def made(self, result: int | None) -> int:
         """A result, or the reason why there is none, raised."""
         if not result:

@@ -100,6 +100,19 @@ def test_the_same_as_python(shipped: EngineModel, song: tuple[np.ndarray, int], 
     assert decibels(stems - expected, expected) < -80
 
 
+def test_every_instruction_set_gives_the_same(
+    engine: Engine, shipped: EngineModel, song: tuple[np.ndarray, int]
+) -> None:
+    fastest, audio = engine.kernels, song[0][:, :40_000]
+    expected = EngineStream(shipped, song[1], 2).run(audio)[1]
+    try:
+        assert engine.use_kernels("portable")
+        assert decibels(EngineStream(shipped, song[1], 2).run(audio)[1] - expected, expected) < -100
+    finally:
+        assert engine.use_kernels(fastest)
+    assert not engine.use_kernels("of a machine to come")
+
+
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("channels", [1, 2])
 def test_small_models_are_the_same_as_in_python(
