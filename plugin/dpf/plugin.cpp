@@ -125,7 +125,7 @@ void StemsPlugin::initParameter(uint32_t index, Parameter& parameter) {
 }
 
 void StemsPlugin::initState(uint32_t, State& state) {
-    state.hints = kStateIsFilenamePath;
+    state.hints = kStateIsHostWritable;  // as an LV2 path, no path at all would come back as one to the session
     state.key = MODEL_KEY;
     state.label = "Model";
     state.defaultValue = "";

@@ -100,8 +100,11 @@ protected:
         const double x = event.pos.getX() / zoom(), y = event.pos.getY() / zoom();
         for (int index = 0; index < PARAMETERS; ++index)
             if (box_of(index).holds(x, y)) return press(index, event);
-        if (MODEL_BOX.holds(x, y)) return requestStateFile(MODEL_KEY);
-        return false;
+        return MODEL_BOX.holds(x, y) && choose_model();
+    }
+
+    void uiFileBrowserSelected(const char* path) override {
+        if (path) setState(MODEL_KEY, path);
     }
 
     bool onMotion(const MotionEvent& event) override {
@@ -117,6 +120,12 @@ private:
     double zoom() const { return getWidth() / double(DISTRHO_UI_DEFAULT_WIDTH); }
 
     const StemsPlugin* plugin() const { return static_cast<const StemsPlugin*>(getPluginInstancePointer()); }
+
+    bool choose_model() {
+        FileBrowserOptions options;
+        options.title = "Choose a model (.safetensors)";
+        return openFileBrowser(options);
+    }
 
     bool press(int index, const MouseEvent& event) {
         editParameter(index, true);

@@ -1,6 +1,6 @@
 // A CLAP host for tests: runs a file of samples through a plugin, and counts what its process call allocates or locks.
 //
-//     clap_host PLUGIN ID RATE BLOCK INPUT OUTPUT [--set NAME=VALUE]... [--load STATE] [--save STATE]
+//     clap_host PLUGIN ID RATE BLOCK INPUT OUTPUT [--set NAME=VALUE]... [--load STATE]... [--save STATE]
 //
 // INPUT and OUTPUT are raw float32, frame by frame, the ports side by side. BLOCK 0 takes blocks of random size, of up
 // to 4096. It prints its facts one by one, each a name and a value.
@@ -91,7 +91,8 @@ struct Setting {
 
 struct Options {
     std::vector<Setting> settings;
-    const char *load = nullptr, *save = nullptr;
+    std::vector<const char*> loads;
+    const char* save = nullptr;
 };
 
 Options read_options(int count, char** words) {
@@ -100,7 +101,7 @@ Options read_options(int count, char** words) {
         const std::string option = words[i], value = words[i + 1];
         if (option == "--set")
             options.settings.push_back({value.substr(0, value.find('=')), std::atof(value.substr(value.find('=') + 1).c_str())});
-        if (option == "--load") options.load = words[i + 1];
+        if (option == "--load") options.loads.push_back(words[i + 1]);
         if (option == "--save") options.save = words[i + 1];
     }
     return options;
@@ -213,8 +214,8 @@ int main(int count, char** words) {
     const clap_plugin_t* plugin = factory->create_plugin(factory, &HOST, words[2]);
     if (!plugin || !plugin->init(plugin)) fail("no plugin");
     const auto* state = extension<clap_plugin_state_t>(plugin, CLAP_EXT_STATE);
-    if (options.load) {
-        std::ifstream file(options.load, std::ios::binary);
+    for (const char* load : options.loads) {
+        std::ifstream file(load, std::ios::binary);
         const clap_istream_t stream{&file, read_state};
         std::printf("loaded\t%d\n", state->load(plugin, &stream));
     }
