@@ -70,6 +70,7 @@ def build(
         f"-DDPF_PATH={_dpf(dpf)}",
         f"-DSTEMS_MODEL={SHIPPED / WEIGHTS}",
         f"-DSTEMS_FORMATS={';'.join(formats)}",
+        "-DSTEMS_PLUGINS=ON",
         "-DCMAKE_BUILD_TYPE=Release",
         "-Wno-dev",
     ]

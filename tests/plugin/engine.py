@@ -53,7 +53,7 @@ class Engine:
     def made(self, result: int | None) -> int:
         """A result, or the reason why there is none, raised."""
         if not result:
-            raise EngineError(self.library.stems_error().decode())
+            raise EngineError(self.library.stems_error().decode(errors="replace"))
         return result
 
     def model(self, path: Path) -> EngineModel:

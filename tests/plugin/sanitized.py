@@ -23,10 +23,10 @@ DAMAGED = 1000
 def run_streams(model: EngineModel) -> None:
     """Runs what may come: rates, channels, blocks, silence, denormals and what is no audio."""
     random = np.random.default_rng(0)
-    for rate in (8000, 44_100, 47_952, 48_000, 192_000):
+    for rate in (44_100, 47_952, 192_000):
         for channels, spread in ((1, 0), (2, WHOLE_HOP), (2, 77)):
             stream = EngineStream(model, rate, channels, mixes=3, spread=spread)
-            for turn in range(16):
+            for turn in range(8):
                 block = random.standard_normal((channels, random.integers(0, 4097))).astype(np.float32)
                 if turn % 4 == 1:
                     block[:, ::3] = random.choice([0, 1e-40, np.nan, np.inf, 1e20])
@@ -62,10 +62,9 @@ def main() -> None:
     """Prints how many damaged models were refused."""
     engine = Engine(Path(sys.argv[1]))
     paths = [Path(name) for name in sys.argv[2:]]
-    for path in paths:
-        for kernels in ("portable", engine.kernels):
-            engine.use_kernels(kernels)
-            run_streams(engine.model(path))
+    for path, kernels in zip(paths, ("portable", engine.kernels, engine.kernels), strict=True):
+        engine.use_kernels(kernels)
+        run_streams(engine.model(path))
     refused = 0
     small = paths[0]
     for content, card in damaged_files(small.read_bytes(), small.with_suffix(".json").read_bytes()):

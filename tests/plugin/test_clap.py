@@ -51,7 +51,8 @@ def play(plugins: Path, tmp_path_factory: pytest.TempPathFactory) -> Play:
         np.ascontiguousarray(audio.T, np.float32).tofile(folder / "in")
         plugin = plugins / "clap" / f"{name}.clap"
         command = [folder / "host", plugin, f"org.openband.{identity}", rate, block, folder / "in", folder / "out"]
-        done = subprocess.run([str(word) for word in [*command, *options]], capture_output=True, text=True, errors="replace")
+        words = [str(word) for word in [*command, *options]]
+        done = subprocess.run(words, capture_output=True, text=True, errors="replace")
         assert done.returncode == 0, done.stderr
         facts = [line.split("\t") for line in done.stdout.splitlines()]
         channels = sum(int(fact[2]) for fact in facts if fact[0] == "output")

@@ -97,7 +97,7 @@ def run_ardour(environment: dict[str, str], session: Path) -> dict[str, str]:
         if done.returncode >= 0:
             assert done.returncode == 0, done.stdout + done.stderr
             lines = [line.split("\t")[1:] for line in done.stdout.splitlines() if line.startswith("FACT\t")]
-            return {name: value for name, value in lines}
+            return dict(lines)
     pytest.fail("Ardour did not come through in five tries")
 
 
