@@ -1,8 +1,9 @@
 // A CLAP host for tests: runs a file of samples through a plugin, and counts what its process call allocates or locks.
 //
-//     clap_host PLUGIN ID RATE BLOCK INPUT OUTPUT [--set NAME=VALUE]... [--load STATE]... [--save STATE]
+//     clap_host PLUGIN ID RATE BLOCK INPUT OUTPUT [--set NAME=VALUE]... [--load STATE]... [--then STATE]
+//         [--save STATE]
 //
-// INPUT and OUTPUT are raw float32, frame by frame, the ports side by side. BLOCK 0 takes blocks of random size, of up
+// `--then` loads a state after half of the input, while the plugin runs. INPUT and OUTPUT are raw float32, frame by frame, the ports side by side. BLOCK 0 takes blocks of random size, of up
 // to 4096. It prints its facts one by one, each a name and a value.
 #include <dlfcn.h>
 #include <pthread.h>
@@ -92,7 +93,7 @@ struct Setting {
 struct Options {
     std::vector<Setting> settings;
     std::vector<const char*> loads;
-    const char* save = nullptr;
+    const char *then = nullptr, *save = nullptr;
 };
 
 Options read_options(int count, char** words) {
@@ -102,6 +103,7 @@ Options read_options(int count, char** words) {
         if (option == "--set")
             options.settings.push_back({value.substr(0, value.find('=')), std::atof(value.substr(value.find('=') + 1).c_str())});
         if (option == "--load") options.loads.push_back(words[i + 1]);
+        if (option == "--then") options.then = words[i + 1];
         if (option == "--save") options.save = words[i + 1];
     }
     return options;
@@ -176,12 +178,23 @@ int64_t write_state(const clap_ostream_t* stream, const void* from, uint64_t siz
     return static_cast<int64_t>(size);
 }
 
+void load_state(const clap_plugin_t* plugin, const char* path) {
+    std::ifstream file(path, std::ios::binary);
+    const clap_istream_t stream{&file, read_state};
+    std::printf("loaded\t%d\n", extension<clap_plugin_state_t>(plugin, CLAP_EXT_STATE)->load(plugin, &stream));
+}
+
 void run(const clap_plugin_t* plugin, Ports& inputs, Ports& outputs, std::vector<clap_event_param_value_t> events,
-         uint32_t block, const std::string& given, std::ofstream& result) {
+         uint32_t block, const std::string& given, std::ofstream& result, const char* then) {
     const std::size_t width = inputs.channels.size(), frames = given.size() / sizeof(float) / width;
     const float* from = reinterpret_cast<const float*>(given.data());
     std::minstd_rand random(1);
     for (std::size_t first = 0; first < frames;) {
+        if (then && first >= frames / 2) {
+            std::printf("swapped\t%zu\n", first);
+            load_state(plugin, then);
+            then = nullptr;
+        }
         const std::size_t some = std::min<std::size_t>(frames - first, block ? block : 1 + random() % 4096);
         for (std::size_t i = 0; i < some * width; ++i) inputs.samples[i % width][i / width] = from[first * width + i];
         const clap_input_events_t in{&events, event_count, event_at};
@@ -214,18 +227,14 @@ int main(int count, char** words) {
     const clap_plugin_t* plugin = factory->create_plugin(factory, &HOST, words[2]);
     if (!plugin || !plugin->init(plugin)) fail("no plugin");
     const auto* state = extension<clap_plugin_state_t>(plugin, CLAP_EXT_STATE);
-    for (const char* load : options.loads) {
-        std::ifstream file(load, std::ios::binary);
-        const clap_istream_t stream{&file, read_state};
-        std::printf("loaded\t%d\n", state->load(plugin, &stream));
-    }
+    for (const char* load : options.loads) load_state(plugin, load);
     auto events = events_of(plugin, options.settings);
     if (!plugin->activate(plugin, std::atof(words[3]), 1, 4096)) fail("not activated");
     std::printf("latency\t%u\n", extension<clap_plugin_latency_t>(plugin, CLAP_EXT_LATENCY)->get(plugin));
     plugin->start_processing(plugin);
     Ports inputs(plugin, true), outputs(plugin, false);
     std::ofstream result(words[6], std::ios::binary);
-    run(plugin, inputs, outputs, events, std::atoi(words[4]), content_of(words[5]), result);
+    run(plugin, inputs, outputs, events, std::atoi(words[4]), content_of(words[5]), result, options.then);
     plugin->stop_processing(plugin);
     if (options.save) {
         std::ofstream file(options.save, std::ios::binary);

@@ -126,6 +126,32 @@ def test_a_saved_state_comes_back_with_its_model(
     np.testing.assert_array_equal(again.audio, heard.audio)
 
 
+@pytest.mark.parametrize("solo", [0, 1])
+def test_a_model_takes_over_without_a_click(
+    play: Play, song: tuple[np.ndarray, int], tmp_path: Path, solo: int
+) -> None:
+    audio = song[0][:, : 8 * 44_100]
+    live_model(8).save(tmp_path / "own.safetensors")
+    play("Stems", audio[:, :100], "--set", f"Solo Bass={solo}", "--save", tmp_path / "state")
+    state = with_model(tmp_path / "state", str(tmp_path / "own.safetensors"), tmp_path / "own")
+    before = play("Stems", audio, "--load", tmp_path / "state").audio
+    heard = play("Stems", audio, "--load", tmp_path / "state", "--then", state)
+    assert (heard.fact("allocations"), heard.fact("locks")) == ("0", "0")
+    if not solo:  # what comes in goes out, whoever separates it
+        np.testing.assert_allclose(heard.audio[:, LATE:], audio[:, :-LATE], atol=2e-6)
+        return
+    swapped = int(heard.fact("swapped"))
+    warm = swapped + LATE + 64 * 512
+    np.testing.assert_array_equal(heard.audio[:, :warm], before[:, :warm])
+    after = warm + 2048
+    bass = Stream(tmp_path / "own.safetensors", 44_100)(audio[:, swapped:])["bass"]
+    own = np.pad(bass, ((0, 0), (swapped + 512, 0)))[:, : audio.shape[1]]
+    assert decibels(heard.audio[:, after:] - own[:, after:], own[:, after:]) < -70
+    share = np.arange(2048) / 2048
+    faded = before[:, warm:after] * (1 - share) + own[:, warm:after] * share
+    np.testing.assert_allclose(heard.audio[:, warm:after], faded, atol=1e-3)
+
+
 def test_models_that_cannot_be_used_are_refused_in_a_sentence(
     play: Play, passage: np.ndarray, stems: np.ndarray, tmp_path: Path
 ) -> None:
