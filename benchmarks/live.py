@@ -1,6 +1,6 @@
 """Latency, real-time factor and time of a block in real time on one core: Python's stream and the plugin's engine.
 
-    python benchmarks/live.py [--model openband-live] [--seconds 20] [--paced]
+    python benchmarks/live.py [--model openband-live] [--seconds 20] [--blocks 64,512] [--paced]
 
 Blocks come as fast as they are done, or with `--paced` when an audio interface would deliver them, which is slower:
 in between, other programs take the caches. Without a model, one of random weights and of the design of
@@ -95,7 +95,7 @@ def row(
         f"{1000 * latency / rate:.1f} ms",
         f"{1000 * sounds:.1f} ms",
         *(f"{np.percentile(milliseconds, share):.2f} ms" for share in (50, 95, 99, 100)),
-        f"{100 * late:.1f} %",
+        f"{100 * late:.2f} %",
         f"{milliseconds.mean() / 1000 / sounds:.3f}",
         f"{used / len(taken) / sounds:.3f}",
     ]
@@ -126,6 +126,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", help="name or path of a live model (one of random weights)")
     parser.add_argument("--seconds", type=float, default=20, help="of audio for each line (20)")
+    parser.add_argument("--blocks", default=",".join(map(str, BLOCKS)), help="their sizes, in samples")
     parser.add_argument("--paced", action="store_true", help="deliver blocks as an audio interface would")
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -138,9 +139,9 @@ def main() -> None:
         print(f"The engine is not measured, without {', '.join(lacking)}.")
     else:
         streams["engine"] = engine_stream(model, rate)
-    rows = []
+    rows, sizes = [], [int(size) for size in options.blocks.split(",")]
     for name, stream in streams.items():
-        rows += [row(f"{name}, music", stream, music, rate, size, options) for size in BLOCKS]
+        rows += [row(f"{name}, music", stream, music, rate, size, options) for size in sizes]
         rows.append(row(f"{name}, silence", stream, np.zeros_like(music), rate, 512, options))
         rows.append(row(f"{name}, denormals", stream, music * np.float32(1e-39), rate, 512, options))
     rows.append(full_song_row(music, rate))
