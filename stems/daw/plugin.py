@@ -24,7 +24,7 @@ def sources() -> Path:
     """The folder of the plugin's sources: beside the package in a checkout, else inside it."""
     package = Path(__file__).parents[1]
     inside = package / "plugin_sources"
-    return inside if inside.is_dir() else package.parent / "plugin"
+    return (inside if inside.is_dir() else package.parent / "plugin").resolve()
 
 
 def missing_tools(dpf: Path | None = None) -> list[str]:
@@ -74,6 +74,7 @@ def build(
         "-DCMAKE_BUILD_TYPE=Release",
         "-Wno-dev",
     ]
+    _forget_other_sources(folder)
     _run(["cmake", "-S", str(sources()), "-B", str(folder), *settings, *options])
     chosen = ["--target", *targets] if targets else []
     _run(["cmake", "--build", str(folder), "--config", "Release", "--parallel", str(os.cpu_count() or 1), *chosen])
@@ -128,6 +129,14 @@ def cache_folder() -> Path:
 
 def _dpf(given: Path | None) -> Path:
     return Path(given or os.environ.get("DPF_PATH") or DPF)
+
+
+def _forget_other_sources(folder: Path) -> None:
+    """CMake does not build from sources that lie elsewhere than those of the last time, as after an upgrade."""
+    cache = folder / "CMakeCache.txt"
+    if cache.is_file() and f"CMAKE_HOME_DIRECTORY:INTERNAL={sources()}\n" not in cache.read_text(errors="replace"):
+        cache.unlink()
+        shutil.rmtree(folder / "CMakeFiles", ignore_errors=True)
 
 
 def _listed(names: Sequence[str]) -> str:

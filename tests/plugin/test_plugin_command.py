@@ -36,6 +36,20 @@ def test_what_does_not_compile_is_said_so(
     assert code == 1 and said.endswith("The plugin cannot be built: install something.\n")
 
 
+def test_sources_may_move_between_builds(
+    stems: Run, plugins: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("here", "there"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "CMakeLists.txt").write_text(
+            "cmake_minimum_required(VERSION 3.16)\nproject(nothing NONE)\n"
+            "file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/bin/" + name + ".lv2)\n"
+        )
+        monkeypatch.setattr(plugin, "sources", lambda name=name: tmp_path / name)
+        code, said, _ = stems("plugin", "build", "--out", tmp_path / "out")
+        assert code == 0 and f"{name}.lv2" in said
+
+
 def test_install_puts_each_format_where_it_belongs(
     stems: Run, plugins: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

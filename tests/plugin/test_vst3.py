@@ -87,6 +87,14 @@ def test_bypass_keeps_the_latency(plugin: Any, passage: np.ndarray, song: tuple[
     np.testing.assert_array_equal(Pedalboard([Gain(0), plugin, Gain(0)])(passage, song[1]), passage)
 
 
+def test_another_rate_starts_anew(plugin: Any, passage: np.ndarray) -> None:
+    plugin.solo_bass = True
+    expected = plugin(passage, 44_100)
+    other = plugin(passage, 96_000)
+    assert decibels(other - expected, expected) > -40
+    np.testing.assert_array_equal(plugin(passage, 44_100), expected)
+
+
 def test_the_mono_plugin(plugins: Path, passage: np.ndarray, song: tuple[np.ndarray, int]) -> None:
     plugin = load_plugin(str(plugins / "StemsMono.vst3"))
     plugin.solo_other = True
