@@ -71,6 +71,7 @@ def build(
         f"-DSTEMS_MODEL={SHIPPED / WEIGHTS}",
         f"-DSTEMS_FORMATS={';'.join(formats)}",
         "-DSTEMS_PLUGINS=ON",
+        "-DSTEMS_WINDOW=ON",
         "-DCMAKE_BUILD_TYPE=Release",
         "-Wno-dev",
     ]
