@@ -58,7 +58,7 @@ NetworkShape read_network(const Json& table) {
     read(table, "bands", shape.bands, 1);
     read(table, "dimensions", shape.dimensions, 1, 1024);
     read(table, "layers", shape.layers, 1, 64);
-    read(table, "units", shape.units, 1, 4096);
+    for (const char* key : {"units", "hidden_size"}) read(table, key, shape.units, 1, 4096);
     read(table, "bidirectional", shape.bidirectional);
     read(table, "channels", shape.channels, 0, 1024);
     read(table, "texture", shape.texture, 1, 1024);
