@@ -14,7 +14,7 @@ from pathlib import Path
 from measure import describe_machine, measure, stems_command, table
 from songs import make_song
 
-ALLOWED_MB = 300  # above the short song
+ALLOWED_MB = 100  # above the short song
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
-"""Speed and memory of `stems split`, side by side with HTDemucs and Open-Unmix.
+"""Speed and memory of `stems split`, side by side with HTDemucs and Open-Unmix, or with an earlier commit.
 
     python benchmarks/split.py [--demucs-python PYTHON] [--openunmix-python PYTHON]
+    python benchmarks/split.py --against COMMIT [--repeat TIMES]
 
 The songs are 4 minutes long unless told otherwise, 44.1 kHz, stereo; reading and writing files counts. See README.md.
 """
@@ -17,6 +18,7 @@ from pathlib import Path
 from measure import describe_machine, measure, stems_command, table
 from songs import make_song
 
+ROOT = Path(__file__).parents[1]
 INSTALL = "pip install torch==2.9.1 torchaudio==2.9.1 demucs openunmix soundfile"
 
 
@@ -36,10 +38,72 @@ class Entry:
         return self.audio_seconds / self.seconds
 
 
-def stems_entry(name: str, songs: list[Path], audio_seconds: float, jobs: int, folder: Path) -> Entry:
-    """Splits songs with the `stems` command, its start-up counted."""
-    cost = measure([stems_command(), "split", *songs, "--out", folder / "stems", "--jobs", str(jobs), "--overwrite"])
+def stems_entry(
+    name: str, songs: list[Path], audio_seconds: float, jobs: int, folder: Path, command: Path | None = None
+) -> Entry:
+    """Splits songs with a `stems` command, by default that of this interpreter, its start-up counted."""
+    arguments = ["split", *songs, "--out", folder / "stems", "--jobs", str(jobs), "--overwrite"]
+    cost = measure([command or stems_command(), *arguments])
     return Entry(name, audio_seconds, cost.seconds, cost.processor_seconds, cost.peak_mb)
+
+
+def built(commit: str, folder: Path) -> Path:
+    """The `stems` command of a commit, in a virtual environment that shares all other packages with this one.
+
+    Raises:
+        CalledProcessError: if there is no such commit, or it cannot be installed.
+    """
+    source, environment = folder / "source", folder / "environment"
+    source.mkdir()
+    archive = subprocess.run(["git", "archive", commit], cwd=ROOT, check=True, capture_output=True).stdout
+    subprocess.run(["tar", "-x", "-C", source], input=archive, check=True)
+    subprocess.run([sys.executable, "-m", "venv", environment], check=True)
+    python = environment / "bin" / "python"
+    subprocess.run([python, "-m", "pip", "install", "--quiet", "--no-deps", source], check=True)
+    own = subprocess.run(
+        [python, "-c", "import site; print(site.getsitepackages()[0])"], check=True, capture_output=True
+    )
+    shared = [path for path in sys.path if path.endswith("site-packages")]
+    Path(own.stdout.decode().strip(), "shared.pth").write_text("\n".join(shared))
+    return environment / "bin" / "stems"
+
+
+def side_by_side(commit: str, songs: list[Path], length: float, jobs: int, repeat: int, folder: Path) -> list[Entry]:
+    """This version and that of a commit in turns, the least time and the most memory of all runs of each."""
+    commands = {commit: built(commit, folder), "this": stems_command()}
+    runs: dict[str, list[Entry]] = {}
+    for _ in range(repeat):
+        for some, at_once in ((songs[:1], 1), (songs, jobs)):
+            for version, command in commands.items():
+                name = f"{version}, {len(some)} at {at_once} a time"
+                entry = stems_entry(name, some, length * len(some), at_once, folder, command)
+                runs.setdefault(name, []).append(entry)
+    return [
+        Entry(
+            name,
+            entries[0].audio_seconds,
+            min(entry.seconds for entry in entries),
+            min(entry.processor_seconds for entry in entries),
+            max(entry.peak_mb for entry in entries),
+        )
+        for name, entries in runs.items()
+    ]
+
+
+def print_side_by_side(entries: list[Entry], length: float) -> None:
+    """One row for each version and number of songs, and how many times as fast this is as the other."""
+    rows = [
+        [
+            entry.name,
+            f"{entry.seconds:.1f} s",
+            f"{entry.processor_seconds:.1f} s",
+            f"{entry.speed:.1f}x",
+            f"{entry.speed / entries[number // 2 * 2].speed:.2f}x",
+            f"{entry.peak_mb:.0f} MB",
+        ]
+        for number, entry in enumerate(entries)
+    ]
+    print(table([f"songs of {length:.0f} s", "taken", "processors", "real time", "as fast", "peak memory"], rows))
 
 
 def competitor_entry(name: str, model: str, python: str, song: Path, seconds: float, folder: Path) -> Entry | None:
@@ -62,11 +126,17 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2, help="songs at a time in the batch (2)")
     parser.add_argument("--demucs-python", default=sys.executable, help="interpreter that has demucs (this one)")
     parser.add_argument("--openunmix-python", default=sys.executable, help="interpreter that has openunmix (this one)")
+    parser.add_argument("--against", metavar="COMMIT", help="compare with a commit instead, built for that")
+    parser.add_argument("--repeat", type=int, default=3, help="runs of each beside a commit (3)")
     options = parser.parse_args()
     print(describe_machine())
     with tempfile.TemporaryDirectory(prefix="stems-benchmark-") as name:
         folder, length = Path(name), options.seconds
         songs = [make_song(folder / f"song {number + 1}.wav", length) for number in range(options.songs)]
+        if options.against:
+            jobs, repeat = options.jobs, options.repeat
+            print_side_by_side(side_by_side(options.against, songs, length, jobs, repeat, folder), length)
+            return
         batch = f"stems, {options.songs} songs, {options.jobs} at a time"
         entries = [
             stems_entry(batch, songs, length * len(songs), options.jobs, folder),

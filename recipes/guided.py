@@ -21,10 +21,10 @@ import torch
 from stems import Separator
 from stems.evaluate.quick import distortion_energies
 from stems.evaluate.tracks import Song, song_tracks
-from stems.guidance import bands_of
 from stems.hints import Hint
 from stems.methods import METHODS
 from stems.model import Model
+from stems.song.guidance import bands_of
 from stems.spectrum import analyse, energy
 
 EXCERPT_SECONDS, HINT_SECONDS, STEP_SECONDS = 60, 3, 0.5

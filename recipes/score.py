@@ -10,17 +10,13 @@ import argparse
 import dataclasses
 import json
 import tempfile
-from functools import partial
 from pathlib import Path
-
-import numpy as np
 
 from stems.card import STEMS
 from stems.evaluate.results import load_method, sdr_by_stem, share_of_the_way, summarise
-from stems.evaluate.scoring import Estimates, baseline_estimator, model_estimator, score_track
-from stems.evaluate.tracks import Song, song_tracks
+from stems.evaluate.scoring import baseline_estimator, model_estimator, score_track, stream_estimator
+from stems.evaluate.tracks import song_tracks
 from stems.model import Model
-from stems.stream import Stream
 
 BASELINES = {"mixture": "mixture", "ideal binary mask": "ibm", "ideal ratio mask": "irm"}
 
@@ -34,14 +30,6 @@ def without_adaptation(model: str, folder: Path) -> str:
     path = folder / "anchors.safetensors"
     loaded.save(path)
     return str(path)
-
-
-def streamed(model: str, song: Song) -> Estimates:
-    """What a real-time model makes of a song, its latency taken out."""
-    stream = Stream(model, song.sample_rate, song.mixture.shape[0])
-    late = stream.latency_samples
-    stems = stream(np.pad(song.mixture, ((0, 0), (0, late))).astype(np.float32))
-    return Estimates({name: stem[:, late:] for name, stem in stems.items()})
 
 
 def main() -> None:
@@ -60,7 +48,7 @@ def main() -> None:
         if options.masks:
             methods["mask inference"] = model_estimator(options.masks)
         if options.live:
-            methods["real time"] = partial(streamed, options.live)
+            methods["real time"] = stream_estimator(options.live)
         for songs in options.songs:
             out = options.out / songs.name
             for track in song_tracks(songs):

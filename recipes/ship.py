@@ -37,6 +37,7 @@ def main() -> None:
     parser.add_argument("--model", type=Path, action="append", help="path, if not the run's best; of several the mean")
     parser.add_argument("--sensitivity", type=float, default=1.0, help="factor on the learned one")
     parser.add_argument("--iterations", type=int, help="of the clustering, if not those of the recipe")
+    parser.add_argument("--share", type=float, help="of cells that are clustered, if not that of the recipe")
     parser.add_argument("--scores", type=Path, help="JSON of scores for the card, as recipes/score.py writes them")
     parser.add_argument("--material", default="", help="what it was trained on, for the card")
     parser.add_argument("--before", type=Path, action="append", default=[], help="model that it went on from")
@@ -46,17 +47,18 @@ def main() -> None:
     paths = options.model or [options.run / "best.safetensors"]
     models = [Model.load(path) for path in paths]
     for model in models:  # one that shipped has a factor of its own
-        model.log_sensitivity.data -= math.log(model.card.get("sensitivity_factor", 1.0))
+        model.log_kappa.data -= math.log(model.card.get("sensitivity_factor", 1.0))
     steps = [
         0 if path in options.before else model.card["training"]["steps"]
         for path, model in zip(paths, models, strict=True)
     ]
     model = mean(models, steps)
     name = model.card["name"] = options.name or model.card["name"]
-    model.log_sensitivity.data += math.log(options.sensitivity)
-    if options.iterations is not None:
-        clustering = dataclasses.replace(model.design.clustering, iterations=options.iterations)
-        model.design = dataclasses.replace(model.design, clustering=clustering)
+    model.log_kappa.data += math.log(options.sensitivity)
+    chosen = {"iterations": options.iterations, "share": options.share}
+    changes = {key: value for key, value in chosen.items() if value is not None}
+    clustering = dataclasses.replace(model.design.clustering, **changes)
+    model.design = dataclasses.replace(model.design, clustering=clustering)
     model.card["sensitivity_factor"] = options.sensitivity
     if options.material:
         model.card["material"] = options.material

@@ -16,7 +16,7 @@ import soundfile
 
 from stems.train.augment import loudness
 from stems.train.material import Recording, recording
-from stems.train.voices import LARGEST_DIFFERENCE_DB, LOUDNESS, activity
+from stems.train.voices import LARGEST_DIFFERENCE_DB, activity
 
 RATE = 44100
 DUETS = 24  # in a group
@@ -56,7 +56,7 @@ def write_duet(rng: np.random.Generator, voices: list[Recording], folder: Path) 
     for number, voice in enumerate(voices):
         starts = rng.integers(len(voice) - count + 1, size=LOOKS)
         line = max((voice.excerpt(int(start), count) for start in starts), key=activity)
-        line *= LOUDNESS / loudness(line) * 10 ** (-number * rng.uniform(0, LARGEST_DIFFERENCE_DB) / 20)
+        line *= 0.1 / loudness(line) * 10 ** (-number * rng.uniform(0, LARGEST_DIFFERENCE_DB) / 20)
         soundfile.write(folder / f"voice-{number + 1}.flac", line.mean(0), RATE, subtype="PCM_16")
 
 

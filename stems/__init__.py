@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from stems.board import Board as Board
+    from stems.board import Chain as Chain
     from stems.board import Mix as Mix
     from stems.board import Split as Split
     from stems.model import Model as Model
@@ -28,10 +29,12 @@ _ROOMS = {
     "Remix": "stems.processors",
     "Split": "stems.board",
     "Board": "stems.board",
+    "Chain": "stems.board",
     "Mix": "stems.board",
 }
 __all__ = [
     "Board",
+    "Chain",
     "Isolate",
     "Mix",
     "Model",

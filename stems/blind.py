@@ -8,24 +8,26 @@ from dataclasses import dataclass, field, fields
 import torch
 from torch import Tensor
 
-from stems.chunks import Heard
-from stems.clustered import Clustered
 from stems.clustering import cluster, find_seeds
-from stems.confidence import silhouette
 from stems.errors import OptionError
 from stems.methods import Clusters, Start
 from stems.model import Model
 from stems.separator import Separator
+from stems.song.clustered import ClusteredSong
+from stems.song.confidence import silhouette
+from stems.song.encoded import EncodedSong
 from stems.spectrum import Grid
 
 MOST_CLUSTERS = 12
 COUNTED = range(2, 9)  # numbers of clusters that are tried where none is given
 ITERATIONS = 10  # more than a model may want that starts at its anchors
 SEEDING_POINTS = 8192  # that stand for a song while seeds are sought
+MOST_ALIKE = 0.8  # correlation of two clusters in the loudest cells, of which faint ones keep it below 0.9 in all
+SHARPER, ATTEMPTS = 1.5, 12  # factor on kappa, and how often, where clusters fall together
 
 
 @dataclass(frozen=True)
-class Anonymous(Clustered):
+class BlindClusters(ClusteredSong):
     """Clusters without names, that of most energy first.
 
     Attributes:
@@ -87,21 +89,25 @@ class BlindSeparator(Separator):
         """Names of the clusters; none where their number is found out for each song."""
         return cluster_names(self.clusters or 0)
 
-    def find_clusters(self, heard: Heard, grid: Grid, kappa: float, total: int) -> Anonymous:
+    def find_clusters(self, encoded: EncodedSong, grid: Grid, kappa: float, total: int) -> BlindClusters:
         """The clusters of a song of `total` frames, from the loudest cells of its landmarks."""
-        named = super().find_clusters(heard, grid, kappa, total)
+        named = super().find_clusters(encoded, grid, kappa, total)
         points = named.embeddings.flatten(0, 1)
         powers = named.powers.gather(1, named.loudest).flatten()
         weights = self.model.weigh(powers)
         thin = slice(None, None, -(-len(points) // SEEDING_POINTS))
         count = self.clusters or count_clusters(points[thin], weights[thin], kappa)
-        seeds = find_seeds(points[thin], weights[thin], count, kappa)
-        clusters = self.method(points, weights, Start(seeds, kappa, None, 0.0, ITERATIONS))
+        for _ in range(ATTEMPTS):
+            seeds = find_seeds(points[thin], weights[thin], count, kappa)
+            clusters = self.method(points, weights, Start(seeds, kappa, None, 0.0, ITERATIONS))
+            if likeness(clusters, points, powers) <= MOST_ALIKE:
+                break
+            kappa *= SHARPER  # soft clusters fall together where they are more than the song has, sharp ones do not
         ordered = by_energy(clusters, points, powers)
         values = {part.name: getattr(named, part.name) for part in fields(named)}
         values |= {"stems": cluster_names(count), "anchors": seeds[ordered.order], "clusters": ordered}
         alike = resemblance(ordered, named, powers) if self.model.design.clustering.anchored else {}
-        return Anonymous(**values, resembles=alike)
+        return BlindClusters(**values, resembles=alike)
 
 
 def cluster_names(count: int) -> tuple[str, ...]:
@@ -114,23 +120,39 @@ def by_energy(clusters: Clusters, points: Tensor, powers: Tensor) -> Ordered:
     return Ordered(clusters, (powers @ clusters.shares(points)).argsort(descending=True))
 
 
-def count_clusters(points: Tensor, weights: Tensor, sensitivity: float) -> int:
+def likeness(clusters: Clusters, points: Tensor, powers: Tensor) -> float:
+    """The highest correlation between what two clusters cut out of some cells, from 0 to 1.
+
+    Args:
+        clusters: two or more.
+        points: embeddings of the cells, (points, dimensions).
+        powers: of the cells, (points,).
+    """
+    shares = clusters.shares(points)
+    products = (shares * powers[:, None]).T @ shares
+    norms = products.diagonal().sqrt()
+    # A cluster that has no energy is like any other.
+    correlations = torch.where(norms > 0, products / (norms * norms[:, None]), 1.0).fill_diagonal_(0)
+    return float(correlations.max())
+
+
+def count_clusters(points: Tensor, weights: Tensor, kappa: float) -> int:
     """How many clusters a song has: as many as give its cells the best silhouette (Rousseeuw 1987).
 
     Args:
         points: embeddings of cells, (points, dimensions).
         weights: how much each counts, (points,).
-        sensitivity: see `stems.clustering.assign`.
+        kappa: see `stems.clustering.assign`.
     """
     fits = {}
     for count in COUNTED:
-        seeds = find_seeds(points, weights, count, sensitivity)
-        centroids = cluster(points, weights, seeds, sensitivity, 0.0, ITERATIONS)
+        seeds = find_seeds(points, weights, count, kappa)
+        centroids = cluster(points, weights, seeds, kappa, 0.0, ITERATIONS)
         fits[count] = float(silhouette(points, centroids).amax(-1) @ weights)
     return max(fits, key=lambda count: fits[count])
 
 
-def resemblance(clusters: Clusters, named: Clustered, powers: Tensor) -> dict[str, dict[str, float]]:
+def resemblance(clusters: Clusters, named: ClusteredSong, powers: Tensor) -> dict[str, dict[str, float]]:
     """What clusters would be to clusters that have names: the share of each of those in the energy of each of these.
 
     Args:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Iterable, Mapping, MutableSequence, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, overload
 
 import numpy as np
-from pedalboard import Chain, Plugin
+import pedalboard
+from pedalboard import Plugin
 
 from stems.model import Model
 from stems.processors import ParameterError, Processor, StemProcessor, known
 
 
-class Board(Processor, MutableSequence[Any]):
+class Board(Processor[Any], MutableSequence[Any]):
     """A chain of pedalboard's plugins, processors of stems and other boards; a drop-in for `pedalboard.Pedalboard`.
+
+    `None` among the plugins is passed over.
 
     It is a list, and may be changed while audio runs through it. Plugins of pedalboard that stand side by side
     run natively in one go. Where a `Split` hands on several stems, what follows hears them mixed; at the end of
@@ -28,9 +33,20 @@ class Board(Processor, MutableSequence[Any]):
 
     def __init__(self, plugins: Iterable[Any] | None = None) -> None:
         super().__init__()
-        self._plugins: list[Any] = [accepted(plugin) for plugin in plugins or ()]
-        self._parts: list[Processor] | None = None  # the plugins as they run, None after a change
+        self._plugins: list[Any] = [accepted(plugin) for plugin in plugins or () if plugin is not None]
+        self._parts: list[Processor[Any]] | None = None  # the plugins as they run, None after a change
         self._primed: dict[Any, tuple[float, int]] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return super().__getstate__() | {
+            "_plugins": [_packed(plugin) for plugin in self._plugins],
+            "_parts": None,
+            "_primed": {},
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._plugins = [plugin.unpacked() if isinstance(plugin, _Packed) else plugin for plugin in self._plugins]
 
     def render(self, audio: np.ndarray, sample_rate: float, buffer_size: int, reset: bool) -> Any:
         result: Any = audio
@@ -42,7 +58,7 @@ class Board(Processor, MutableSequence[Any]):
         for part in self.parts():
             part.forget()
 
-    def parts(self) -> list[Processor]:
+    def parts(self) -> list[Processor[Any]]:
         """The plugins as they run: neighbours that are native make one part."""
         if self._parts is None:
             if len({id(plugin) for plugin in self._plugins}) < len(self._plugins):
@@ -51,8 +67,8 @@ class Board(Processor, MutableSequence[Any]):
             self._parts = self._grouped()
         return self._parts
 
-    def _grouped(self) -> list[Processor]:
-        parts: list[Processor] = []
+    def _grouped(self) -> list[Processor[Any]]:
+        parts: list[Processor[Any]] = []
         for native, plugins in groupby(self._plugins, lambda plugin: isinstance(plugin, Plugin)):
             neighbours = list(plugins)
             parts.extend([Native(neighbours, self._primed)] if native else neighbours)
@@ -92,8 +108,18 @@ class Board(Processor, MutableSequence[Any]):
         return f"<stems.{type(self).__name__} with {count}: {self._plugins} at {id(self):#x}>"
 
 
+class Chain(Board):
+    """A board inside of a board or a `Mix`, as `pedalboard.Chain` is, which takes what a `Board` takes."""
+
+
 class Mix(Board):
     """A board whose plugins all hear the same audio, side by side; what they make of it is lined up and summed."""
+
+    _not_copied = ("_lock", "_alignment")
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._alignment = Alignment()
 
     def __init__(self, plugins: Iterable[Any] | None = None) -> None:
         super().__init__(plugins)
@@ -109,11 +135,11 @@ class Mix(Board):
         super().forget()
         self._alignment = Alignment()
 
-    def _grouped(self) -> list[Processor]:
+    def _grouped(self) -> list[Processor[Any]]:
         return [Native([plugin], self._primed) if isinstance(plugin, Plugin) else plugin for plugin in self._plugins]
 
 
-class Split(StemProcessor):
+class Split(StemProcessor[Any]):
     """Hands on all stems at once, each through a board of its own.
 
     Example:
@@ -126,6 +152,8 @@ class Split(StemProcessor):
         mix: return the sum of the stems, not a dictionary of them by name.
         sensitivity, model, live_model: see `StemProcessor`.
     """
+
+    _not_copied: tuple[str, ...] = (*StemProcessor._not_copied, "_alignment")
 
     def __init__(
         self,
@@ -141,6 +169,10 @@ class Split(StemProcessor):
             for stem, board in (boards or {}).items()
         }
         self.mix = mix
+        self._alignment = Alignment()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
         self._alignment = Alignment()
 
     def gains(self, stems: tuple[str, ...]) -> np.ndarray:
@@ -164,7 +196,7 @@ class Split(StemProcessor):
         return [("boards", str(self.boards)), ("mix", str(self.mix)), *super()._shown()]
 
 
-class Native(Processor):
+class Native(Processor[np.ndarray]):
     """Plugins of pedalboard that stand side by side.
 
     pedalboard's plugins forget their past when a block is longer than all before it, as happens when a latency
@@ -179,7 +211,7 @@ class Native(Processor):
         super().__init__()
         self.plugins = list(plugins)
         self._primed = primed
-        self._board = Chain(self.plugins)
+        self._board = pedalboard.Chain(self.plugins)
         self._kind: tuple[float, int] | None = None  # sample rate and channels that the board was told of
 
     def render(self, audio: np.ndarray, sample_rate: float, buffer_size: int, reset: bool) -> np.ndarray:
@@ -190,7 +222,7 @@ class Native(Processor):
         nothing = np.zeros((channels, 0), np.float32)
         for plugin in self.plugins:
             if not reset and self._primed.get(plugin) != kind:
-                alone = Chain([plugin])
+                alone = pedalboard.Chain([plugin])
                 alone.process(np.zeros((channels, buffer_size), np.float32), sample_rate, buffer_size)
                 alone.process(nothing, sample_rate, buffer_size)  # resets, but keeps what was prepared
             self._primed[plugin] = kind
@@ -232,6 +264,46 @@ def mixed(audio: Any) -> np.ndarray:
         return np.asarray(audio)
     total: np.ndarray = sum(audio.values(), np.float32(0))
     return total
+
+
+@dataclass(frozen=True)
+class _Packed:
+    """A plugin of pedalboard, which can neither be copied nor pickled, as its kind and its parameters."""
+
+    kind: str
+    values: dict[str, Any]
+    parts: list[Any]  # of a chain or mix
+
+    def unpacked(self) -> Any:
+        kind = getattr(pedalboard, self.kind)
+        if self.kind in _CONTAINERS:
+            return kind([part.unpacked() for part in self.parts])
+        plugin = kind()
+        for name, value in self.values.items():
+            setattr(plugin, name, type(getattr(plugin, name)).__members__[value] if isinstance(value, str) else value)
+        return plugin
+
+
+_CONTAINERS = ("Chain", "Mix", "Pedalboard")
+
+
+def _packed(plugin: Any) -> Any:
+    if not isinstance(plugin, Plugin):
+        return plugin
+    kind = type(plugin)
+    if kind.__name__ in _CONTAINERS:
+        return _Packed(kind.__name__, {}, [_packed(part) for part in plugin])  # type: ignore[attr-defined]
+    if isinstance(plugin, (pedalboard.ExternalPlugin, pedalboard.Convolution)) or not hasattr(
+        pedalboard, kind.__name__
+    ):
+        raise TypeError(f"A board with {kind.__name__}, which is made of a file, cannot be copied: make it anew.")
+    settable = [name for name, value in inspect.getmembers(kind) if isinstance(value, property) and value.fset]
+    return _Packed(kind.__name__, {name: _plain(getattr(plugin, name)) for name in settable}, [])
+
+
+def _plain(value: Any) -> Any:
+    """A value of a parameter; of one of a few, its name."""
+    return value.name if hasattr(type(value), "__members__") else value
 
 
 def accepted(plugin: Any) -> Any:

@@ -7,11 +7,12 @@ import os
 from pathlib import Path
 from typing import Any
 
-from stems.errors import ModelError
+from stems.compatibility import EARLIER, FORMAT, upgrade_design
+from stems.errors import ModelError, did_you_mean
+from stems.limits import check_design
 
 STEMS = ("drums", "bass", "vocals", "other")
 SHIPPED = Path(__file__).parent / "weights"
-FORMAT = "stems-model/1"
 
 
 def shipped_models() -> dict[str, Path]:
@@ -27,7 +28,8 @@ def find_model(name_or_path: str | os.PathLike[str]) -> Path:
     path = Path(name_or_path)
     if not os.path.isfile(path):
         raise ModelError(
-            f"There is no model {str(name_or_path)!r}: give the path of a .safetensors file, or one of "
+            f"There is no model {str(name_or_path)!r}{did_you_mean(name_or_path, shipped)}: "
+            "give the path of a .safetensors file, or one of "
             f"{', '.join(shipped) or 'the shipped ones'}."
         )
     return path
@@ -37,11 +39,16 @@ def read_card(path: Path) -> dict[str, Any]:
     """The card beside a model's weights; raises ModelError if it is missing or not one of ours."""
     card_path = path.with_suffix(".json")
     try:
-        card = json.loads(card_path.read_text())
+        card = json.loads(card_path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ModelError(f"{path} has no card: {card_path.name} must lie beside it.") from None
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{card_path} is not a model card: {error}.") from error
-    if not isinstance(card, dict) or card.get("format") != FORMAT:
+    except (OSError, ValueError, RecursionError) as error:
+        raise ModelError(f"{card_path} is not a model card ({error}): copy or download the model again.") from error
+    if not isinstance(card, dict) or card.get("format") not in (FORMAT, *EARLIER):
         raise ModelError(f"{card_path} is not the card of a stems model (its format should be {FORMAT!r}).")
-    return card
+    design = upgrade_design(card.get("design"))
+    try:
+        check_design(design)
+    except ValueError as error:
+        raise ModelError(f"{card_path} describes no model of ours: {error}. Copy or download it again.") from error
+    return {**card, "design": {"stems": list(STEMS), "clustering": {}, **design}}

@@ -7,22 +7,20 @@ from torch import Generator, Tensor
 from torch.nn import functional
 
 
-def assign(
-    embeddings: Tensor, centroids: Tensor, sensitivity: float | Tensor, log_priors: Tensor | None = None
-) -> Tensor:
-    """Shares of every embedding in every cluster: `softmax(sensitivity * cosine + log_prior)`.
+def assign(embeddings: Tensor, centroids: Tensor, kappa: float | Tensor, log_priors: Tensor | None = None) -> Tensor:
+    """Shares of every embedding in every cluster: `softmax(kappa * cosine + log_prior)`.
 
     Args:
         embeddings: (..., points, dimensions), of unit length.
         centroids: (..., clusters, dimensions), of unit length.
-        sensitivity: low shares softly, high cuts hard (kappa of a von Mises-Fisher mixture).
+        kappa: sharpness, that of a von Mises-Fisher mixture: low shares softly, high cuts hard.
         log_priors: (clusters,), how likely each cluster is before a point is seen; all alike by default.
 
     Returns:
         (..., points, clusters), which sum to one over the clusters.
     """
     cosines = centroids @ embeddings.transpose(-1, -2)  # with the few clusters first, softmax is ten times as fast
-    logits = sensitivity * cosines
+    logits = kappa * cosines
     if log_priors is not None:
         logits = logits + log_priors[:, None]
     return torch.softmax(logits, dim=-2).transpose(-1, -2)
@@ -65,7 +63,7 @@ def cluster(
     embeddings: Tensor,
     weights: Tensor,
     anchors: Tensor,
-    sensitivity: float | Tensor,
+    kappa: float | Tensor,
     pull: float = 0.05,
     iterations: int = 10,
     log_priors: Tensor | None = None,
@@ -79,7 +77,7 @@ def cluster(
         embeddings: (..., points, dimensions), of unit length.
         weights: (..., points); how much each point counts.
         anchors: (..., clusters, dimensions), of unit length.
-        sensitivity: see `assign`.
+        kappa: see `assign`.
         pull: see `update`; 0 lets the centroids go anywhere.
         iterations: 0 returns the anchors.
         log_priors: see `assign`.
@@ -90,7 +88,7 @@ def cluster(
     """
     centroids = anchors
     for _ in range(iterations):
-        shares = assign(embeddings, centroids, sensitivity, log_priors)
+        shares = assign(embeddings, centroids, kappa, log_priors)
         centroids = update(embeddings, weights, shares, anchors, pull, hinted)
     return centroids
 
@@ -100,7 +98,7 @@ def find_seeds(
     embeddings: Tensor,
     weights: Tensor,
     clusters: int,
-    sensitivity: float | Tensor,
+    kappa: float | Tensor,
     starts: int = 8,
     iterations: int = 5,
 ) -> Tensor:
@@ -112,7 +110,7 @@ def find_seeds(
         embeddings: (..., points, dimensions), of unit length.
         weights: (..., points); how much each point counts.
         clusters: how many are wanted.
-        sensitivity: see `assign`.
+        kappa: see `assign`.
         starts: runs of k-means, each from seeds of its own.
         iterations: of a run.
 
@@ -123,11 +121,11 @@ def find_seeds(
     runs = []
     for _ in range(starts):
         seeds = _distant(embeddings, weights, clusters, random)
-        runs.append(cluster(embeddings, weights, seeds, sensitivity, 0.0, iterations))
+        runs.append(cluster(embeddings, weights, seeds, kappa, 0.0, iterations))
     found = torch.stack(runs)  # (starts, ..., clusters, dimensions)
     fits = ((found @ embeddings.transpose(-1, -2)).amax(-2) * weights).sum(-1)
     best = found.gather(0, fits.argmax(0)[None, ..., None, None].expand_as(found[:1]))[0]
-    sizes = (assign(embeddings, best, sensitivity) * weights[..., None]).sum(-2)
+    sizes = (assign(embeddings, best, kappa) * weights[..., None]).sum(-2)
     return best.gather(-2, sizes.argsort(-1, descending=True)[..., None].expand_as(best))
 
 

@@ -1,5 +1,9 @@
 """The errors that stems raises: one sentence each, naming the file and the remedy."""
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import Any
+
 
 class StemsError(Exception):
     """Base of every error that stems raises on purpose."""
@@ -31,3 +35,9 @@ class Cancelled(StemsError):
 
 class ExportError(StemsError):
     """Stems that cannot be handed to a DAW as they are."""
+
+
+def did_you_mean(name: Any, known: Iterable[str]) -> str:
+    """What somebody may have meant who misspelled a name, to follow it in a message; empty where nothing is near."""
+    near = get_close_matches(str(name).lower(), list(known), 1)
+    return f" (did you mean {near[0]!r}?)" if near else ""

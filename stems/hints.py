@@ -15,14 +15,15 @@ import numpy as np
 
 from stems.clock import clock
 from stems.errors import OptionError
-from stems.toml import read_toml
+from stems.files.toml import read_toml
+from stems.limits import can_name_a_file
 
 if TYPE_CHECKING:
-    from stems.chunks import Readable
+    from stems.song.encoded import Readable
 
 SHORTEST_SECONDS = 0.1
 SILENT_DB = -80.0  # a span whose loudest block is below has nothing to hear
-NOT_IN_NAMES = '/\\:*?"<>|\0='
+RESERVED_NAMES = ("mixture", "hints")  # which files beside the stems have
 
 _TIME = r"(?:\d+:[0-5]?\d:[0-5]?\d|\d+:[0-5]?\d|\d+)(?:\.\d+)?"
 _HINT = re.compile(
@@ -64,7 +65,7 @@ class Hint:
                 "bass=1:10-1:12@40-250Hz."
             )
         name = found["stem"].strip().lower()
-        if not name or name[0] == "." or set(name) & set(NOT_IN_NAMES) or not name.isprintable():
+        if not can_name_a_file(name) or name in RESERVED_NAMES:
             raise OptionError(
                 f"The hint {text!r} names a stem that cannot be part of a file's name: call it otherwise."
             )

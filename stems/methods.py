@@ -25,7 +25,7 @@ class Start:
 
     Attributes:
         directions: (clusters, dimensions), of unit length, where the clusters start; what is found keeps their order.
-        sensitivity: see `stems.clustering.assign`.
+        kappa: see `stems.clustering.assign`.
         log_priors: (clusters,), see `stems.clustering.assign`.
         pull: towards the start, see `stems.clustering.update`.
         iterations: of k-means and of the mixture.
@@ -33,7 +33,7 @@ class Start:
     """
 
     directions: Tensor
-    sensitivity: float
+    kappa: float
     log_priors: Tensor | None = None
     pull: float = 0.05
     iterations: int = 10
@@ -60,11 +60,11 @@ class Soft:
     """Clusters that share every cell, by its cosine to their centroids."""
 
     centroids: Tensor
-    sensitivity: float
+    kappa: float
     log_priors: Tensor | None = None
 
     def shares(self, embeddings: Tensor) -> Tensor:
-        return assign(embeddings, self.centroids, self.sensitivity, self.log_priors)
+        return assign(embeddings, self.centroids, self.kappa, self.log_priors)
 
 
 @dataclass(frozen=True)
@@ -103,18 +103,18 @@ class Neighbours:
         centroids: see `Clusters`.
         cells: (sampled, dimensions).
         members: (sampled, clusters) of 0 and 1.
-        sensitivity: of the affinity, `exp(sensitivity * (cosine - 1))`.
+        kappa: of the affinity, `exp(kappa * (cosine - 1))`.
     """
 
     centroids: Tensor
     cells: Tensor
     members: Tensor
-    sensitivity: float
+    kappa: float
 
     def shares(self, embeddings: Tensor) -> Tensor:
         cosines = embeddings @ self.cells.T
         nearest = cosines.amax(-1, keepdim=True)  # keeps the exponentials of a far cell from vanishing
-        affinities = (self.sensitivity * (cosines - nearest)).exp() @ self.members
+        affinities = (self.kappa * (cosines - nearest)).exp() @ self.members
         return affinities / affinities.sum(-1, keepdim=True)
 
 
@@ -124,17 +124,17 @@ def soft_kmeans(embeddings: Tensor, weights: Tensor, start: Start) -> Clusters:
         embeddings,
         weights,
         start.directions,
-        start.sensitivity,
+        start.kappa,
         start.pull,
         start.iterations,
         start.log_priors,
         start.hinted,
     )
-    return Soft(centroids, start.sensitivity, start.log_priors)
+    return Soft(centroids, start.kappa, start.log_priors)
 
 
 def hard_kmeans(embeddings: Tensor, weights: Tensor, start: Start) -> Clusters:
-    """Spherical k-means that gives each cell to one cluster (Dhillon & Modha 2001); has no use for a sensitivity."""
+    """Spherical k-means that gives each cell to one cluster (Dhillon & Modha 2001); has no use for kappa."""
     found = Hard(start.directions)
     for _ in range(start.iterations):
         shares = found.shares(embeddings)
@@ -145,7 +145,7 @@ def hard_kmeans(embeddings: Tensor, weights: Tensor, start: Start) -> Clusters:
 def gaussian_mixture(embeddings: Tensor, weights: Tensor, start: Start) -> Clusters:
     """A mixture of Gaussians of one common variance in all directions, fitted by expectation and maximisation.
 
-    The song itself gives the variance, and so what the sensitivity is to the other methods.
+    The song itself gives the variance, and so what kappa is to the other methods.
     """
     weights = (weights / weights.sum().clamp(min=1e-12))[:, None]
     # The start, and what hints add, count as further points of the clusters.
@@ -153,7 +153,7 @@ def gaussian_mixture(embeddings: Tensor, weights: Tensor, start: Start) -> Clust
     if start.hinted is not None:
         added = added + start.hinted
     masses = added.norm(dim=-1)
-    shares = assign(embeddings, start.directions, start.sensitivity, start.log_priors)
+    shares = assign(embeddings, start.directions, start.kappa, start.log_priors)
     found = None
     for _ in range(max(1, start.iterations)):
         weighted = shares * weights
@@ -182,13 +182,13 @@ def spectral(embeddings: Tensor, weights: Tensor, start: Start) -> Clusters:
     cells = embeddings[np.unique(drawn.cpu().numpy())]
     if len(cells) <= count + 1:  # next to no song
         return Hard(start.directions)
-    affinities = (start.sensitivity * (cells @ cells.T - 1)).exp()
+    affinities = (start.kappa * (cells @ cells.T - 1)).exp()
     chosen = SpectralClustering(count, affinity="precomputed", assign_labels="cluster_qr", random_state=0)
     labels = torch.from_numpy(chosen.fit_predict(affinities.double().cpu().numpy())).to(cells.device)
     members = functional.one_hot(labels.long(), count).to(cells)
     centroids = functional.normalize(members.T @ cells, dim=-1)
     _, order = linear_sum_assignment(-(start.directions @ centroids.T).cpu().numpy())
-    return Neighbours(centroids[order], cells, members[:, order], start.sensitivity)
+    return Neighbours(centroids[order], cells, members[:, order], start.kappa)
 
 
 METHODS: dict[str, Method] = {

@@ -1,4 +1,4 @@
-"""A separation model: bands, network, anchors and sensitivity as one thing that loads and saves itself."""
+"""A separation model: bands, network, anchors and sharpness as one thing that loads and saves itself."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 import os
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -17,15 +18,17 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 from torch.nn import functional
 
-from stems.card import FORMAT, STEMS, find_model, read_card
+from stems.card import STEMS, find_model, read_card
 from stems.clustering import assign, cluster, find_seeds
+from stems.compatibility import FORMAT, upgrade_weights
 from stems.errors import ModelError
-from stems.network import EmbeddingNetwork, NetworkShape
+from stems.files.destination import whole
+from stems.network.embedding import EmbeddingNetwork, NetworkShape
 from stems.spectrum import Bands, Grid
 
 
 @dataclass(frozen=True)
-class Clustering:
+class ClusteringSettings:
     """How the embeddings of a song are clustered; see `stems.clustering`.
 
     Args:
@@ -34,22 +37,33 @@ class Clustering:
         weight_exponent: a cell of mixture power p weighs p ** (exponent / 2).
         anchored: clusters start at learned anchors, one for each stem. If not, they start at seeds that each song
             gives anew, and stems are told apart but not known by name: the one of most weight comes first.
+        share: of the bands of a frame that place the centroids: its loudest.
     """
 
     iterations: int = 10
     pull: float = 0.05
     weight_exponent: float = 0.5
     anchored: bool = True
+    share: float = 0.2
 
 
 @dataclass(frozen=True)
 class Design:
-    """Everything about a model but its weights."""
+    """Everything about a model but its weights.
+
+    Args:
+        stems: names of the clusters.
+        bands: that cells lie on.
+        network: sizes of the embedding network.
+        clustering: of its embeddings.
+        loudness: root mean square of the mixtures in training, full scale being 1; what is separated is brought to it.
+    """
 
     stems: tuple[str, ...] = STEMS
     bands: Bands = field(default_factory=Bands)
     network: NetworkShape = field(default_factory=NetworkShape)
-    clustering: Clustering = field(default_factory=Clustering)
+    clustering: ClusteringSettings = field(default_factory=ClusteringSettings)
+    loudness: float = 0.1
 
 
 class Model(nn.Module):
@@ -68,7 +82,7 @@ class Model(nn.Module):
         self.network = EmbeddingNetwork(self.design.network, overtones)
         shape = (len(self.design.stems), self.design.network.dimensions)
         self.raw_anchors = nn.Parameter(torch.randn(shape)) if self.design.clustering.anchored else None
-        self.log_sensitivity = nn.Parameter(torch.tensor(math.log(8.0)))
+        self.log_kappa = nn.Parameter(torch.tensor(math.log(8.0)))
 
     @property
     def anchors(self) -> Tensor:
@@ -83,29 +97,29 @@ class Model(nn.Module):
         return functional.normalize(self.raw_anchors, dim=-1)
 
     @property
-    def sensitivity(self) -> Tensor:
-        """The learned sharpness of the assignments."""
-        return self.log_sensitivity.exp()
+    def kappa(self) -> Tensor:
+        """The learned sharpness of the assignments, which a user's sensitivity multiplies."""
+        return self.log_kappa.exp()
 
     def grid(self, sample_rate: float) -> Grid:
         """The frames and bins on which audio of this rate is separated."""
-        return Grid(sample_rate, self.design.bands.reference_window)
+        return self.design.bands.grid(sample_rate)
 
     def weigh(self, power: Tensor) -> Tensor:
         """How much a cell of this power counts in the clustering; any shape."""
         return power.clamp(min=0) ** (self.design.clustering.weight_exponent / 2)
 
-    def starts(self, embeddings: Tensor, weights: Tensor, sensitivity: float | Tensor) -> Tensor:
+    def starts(self, embeddings: Tensor, weights: Tensor, kappa: float | Tensor) -> Tensor:
         """Where the clusters of a song start, (..., stems, dimensions): at the anchors, or at seeds of its own."""
         if self.design.clustering.anchored:
             return self.anchors
-        return find_seeds(embeddings, weights, len(self.design.stems), sensitivity)
+        return find_seeds(embeddings, weights, len(self.design.stems), kappa)
 
     def centroids(
         self,
         embeddings: Tensor,
         weights: Tensor,
-        sensitivity: float | Tensor | None = None,
+        kappa: float | Tensor | None = None,
         iterations: int | None = None,
         starts: Tensor | None = None,
     ) -> Tensor:
@@ -115,19 +129,19 @@ class Model(nn.Module):
             starts: where the clusters start, if not where `starts` says.
         """
         settings = self.design.clustering
-        sensitivity = self.sensitivity if sensitivity is None else sensitivity
+        kappa = self.kappa if kappa is None else kappa
         return cluster(
             embeddings,
             weights,
-            self.starts(embeddings, weights, sensitivity) if starts is None else starts,
-            sensitivity,
+            self.starts(embeddings, weights, kappa) if starts is None else starts,
+            kappa,
             settings.pull,
             settings.iterations if iterations is None else iterations,
         )
 
-    def shares(self, embeddings: Tensor, centroids: Tensor, sensitivity: float | Tensor | None = None) -> Tensor:
+    def shares(self, embeddings: Tensor, centroids: Tensor, kappa: float | Tensor | None = None) -> Tensor:
         """Share of each stem in each cell: (..., points, dimensions) -> (..., points, stems)."""
-        return assign(embeddings, centroids, self.sensitivity if sensitivity is None else sensitivity)
+        return assign(embeddings, centroids, self.kappa if kappa is None else kappa)
 
     def save(self, path: str | os.PathLike[str], half: bool = True) -> None:
         """Writes `path` (safetensors) and its card beside it (JSON), each to a temporary name first.
@@ -135,12 +149,20 @@ class Model(nn.Module):
         Args:
             path: ends in `.safetensors`.
             half: keep the weights in half precision.
+
+        Raises:
+            ModelError: if weights are NaN or infinite, or the files cannot be written.
         """
         path = Path(path)
         tensors = {
             name: (value.half() if half and value.ndim else value).detach().cpu().contiguous()
             for name, value in self.state_dict().items()
         }
+        if not _is_finite(tensors):
+            raise ModelError(
+                f"{path} was not written, since the weights are no longer numbers: train from the last checkpoint with "
+                "another seed or a lower learning rate."
+            )
         content = save_tensors(tensors, metadata={"format": FORMAT})
         card = {
             "format": FORMAT,
@@ -149,9 +171,9 @@ class Model(nn.Module):
             "design": asdict(self.design),
         }
         card |= {key: value for key, value in self.card.items() if key not in card}
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _replace(path, content)
-        _replace(path.with_suffix(".json"), (json.dumps(card, indent=2) + "\n").encode())
+        for place, data in ((path, content), (path.with_suffix(".json"), (json.dumps(card, indent=2) + "\n").encode())):
+            with whole(place, ModelError) as unfinished:
+                unfinished.write_bytes(data)
 
     @classmethod
     def load(cls, name_or_path: str | os.PathLike[str] = "openband") -> Model:
@@ -170,19 +192,27 @@ class Model(nn.Module):
             raise ModelError(f"{path} is damaged: its contents do not match its card. Copy or download it again.")
         try:
             model = cls(design_from(card.get("design")), card)
-            tensors = load_tensors(content)
+            tensors = upgrade_weights(load_tensors(content))
             model.load_state_dict({name: value.float() for name, value in tensors.items()})
         except (KeyError, TypeError, ValueError, RuntimeError, safetensors.SafetensorError) as error:
             reason = " ".join(str(error).split())
             raise ModelError(f"{path} does not fit its card {path.with_suffix('.json').name}: {reason}") from error
+        if not _is_finite(tensors):
+            raise ModelError(
+                f"{path} has weights that are no numbers, of a training that went wrong: give another model."
+            )
         return model.eval()
+
+
+def _is_finite(tensors: Mapping[str, Tensor]) -> bool:
+    return all(bool(value.isfinite().all()) for value in tensors.values())
 
 
 def design_from(data: Any) -> Design:
     """A design from plain data; raises TypeError or ValueError where it is not one."""
     if not isinstance(data, dict):
         raise TypeError(f"a design is a table, not {data!r}")
-    parts = {"bands": Bands, "network": NetworkShape, "clustering": Clustering}
+    parts = {"bands": Bands, "network": NetworkShape, "clustering": ClusteringSettings}
     known = {part.name for part in fields(Design)}
     if unknown := set(data) - known:
         raise TypeError(f"unknown keys {sorted(unknown)}")
@@ -195,9 +225,3 @@ def design_from(data: Any) -> Design:
     if len(design.bands.edges) != design.network.bands + 1:
         raise ValueError(f"the network has {design.network.bands} bands where there are {design.bands.count}")
     return design
-
-
-def _replace(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(content)
-    temporary.replace(path)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import os
 from abc import ABC, abstractmethod
 from functools import lru_cache
 from threading import RLock
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
@@ -22,6 +23,9 @@ from stems.stream import Stream
 HIGHEST_DB = 24.0
 
 
+Result = TypeVar("Result")
+
+
 class ParameterError(OptionError, ValueError):
     """A parameter out of its range; a ValueError too, since pedalboard's plugins raise those."""
 
@@ -30,10 +34,10 @@ def parameter(name: str, lowest: float, highest: float, unit: str = "") -> Any:
     """A property that refuses values out of its range."""
     range_ = f"from {lowest:g} to {highest:g}{unit and ' ' + unit}"
 
-    def get(self: Processor) -> float:
+    def get(self: Processor[Any]) -> float:
         return self._values[name]
 
-    def set_(self: Processor, value: float) -> None:
+    def set_(self: Processor[Any], value: float) -> None:
         if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
             raise TypeError(f"{name} must be a number {range_}, not {value!r}.")
         if not lowest <= value <= highest:
@@ -43,8 +47,8 @@ def parameter(name: str, lowest: float, highest: float, unit: str = "") -> Any:
     return property(get, set_, doc=range_.capitalize() + ".")
 
 
-class Processor(ABC):
-    """What is called as pedalboard's plugins are.
+class Processor(ABC, Generic[Result]):
+    """What is called as pedalboard's plugins are, and gives one array, or several by the names of stems.
 
     Audio is float32 or float64 of shape (channels, samples), (samples, channels) or (samples,); results are
     float32 in the same layout. Parameters are attributes, which another thread may set while audio is processed.
@@ -52,17 +56,33 @@ class Processor(ABC):
 
     is_effect = True
     is_instrument = False
+    _not_copied: tuple[str, ...] = ("_lock",)
 
     def __init__(self) -> None:
         self._values: dict[str, float] = {}
         self._lock = RLock()
         self._layout: tuple[int, bool] | None = None  # channels of the last array, and whether samples came first
 
-    def __call__(self, input_array: np.ndarray, sample_rate: float, buffer_size: int = 8192, reset: bool = True) -> Any:
+    def __getstate__(self) -> dict[str, Any]:
+        """What copies and pickles take along: the parameters, not what was heard."""
+        return {key: value for key, value in self.__dict__.items() if key not in self._not_copied}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._lock = RLock()
+
+    def __copy__(self) -> Any:
+        return copy.deepcopy(self)  # two that share their past would mix it up
+
+    def __call__(
+        self, input_array: np.ndarray, sample_rate: float, buffer_size: int = 8192, reset: bool = True
+    ) -> Result:
         """The same as `process`."""
         return self.process(input_array, sample_rate, buffer_size, reset)
 
-    def process(self, input_array: np.ndarray, sample_rate: float, buffer_size: int = 8192, reset: bool = True) -> Any:
+    def process(
+        self, input_array: np.ndarray, sample_rate: float, buffer_size: int = 8192, reset: bool = True
+    ) -> Result:
         """Processes audio.
 
         As with pedalboard's own plugins, latency is compensated: with `reset=True` the result is as long as the
@@ -78,18 +98,20 @@ class Processor(ABC):
             reset: True for a whole signal, False for the next block of a stream.
 
         Raises:
-            TypeError: where the audio is not of float32 or float64.
+            TypeError: where the audio is not of float32 or float64, or the sample rate is no number.
             AudioError: where its shape is not that of audio, or a whole signal to be separated holds NaN. In a
                 stream, a block that does is silence.
         """
         if buffer_size < 1:
             raise ParameterError(f"buffer_size must be at least 1 sample, not {buffer_size}.")
+        if isinstance(sample_rate, bool) or not isinstance(sample_rate, (int, float, np.integer, np.floating)):
+            raise TypeError(f"The sample rate must be a number in Hz, not {sample_rate!r}.")
         with self._lock:
             audio, restore = self._planes(np.asarray(input_array))
             result = self.render(audio, sample_rate, buffer_size, reset)
             if isinstance(result, dict):
-                return {name: restore(stem) for name, stem in result.items()}
-            return restore(result)
+                return {name: restore(stem) for name, stem in result.items()}  # type: ignore[return-value]
+            return restore(result)  # type: ignore[no-any-return]
 
     @abstractmethod
     def render(self, audio: np.ndarray, sample_rate: float, buffer_size: int, reset: bool) -> Any:
@@ -137,7 +159,7 @@ class Processor(ABC):
         return list(self._values.items())
 
 
-class StemProcessor(Processor):
+class StemProcessor(Processor[Result]):
     """A processor that mixes the stems of what it hears.
 
     A whole signal (`reset=True`) goes through a full-song model, which hears its future as well; a stream
@@ -154,6 +176,7 @@ class StemProcessor(Processor):
 
     sensitivity: float = parameter("sensitivity", LOWEST_SENSITIVITY, HIGHEST_SENSITIVITY)
     through = 0.0  # gain with which the mixture itself passes
+    _not_copied: tuple[str, ...] = ("_lock", "_separator", "_stream")  # a copy starts a stream of its own
 
     def __init__(
         self,
@@ -169,6 +192,10 @@ class StemProcessor(Processor):
         self._separator: Separator | None = None
         self._stream: Stream | None = None
         self._to_skip = 0  # samples that come out before the first that went in
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._separator, self._stream, self._to_skip = None, None, 0
 
     @property
     def latency_samples(self) -> int:
@@ -222,7 +249,7 @@ class StemProcessor(Processor):
         return sorted(super()._shown(), key=lambda shown: shown[0] == "sensitivity")
 
 
-class _OneStem(StemProcessor):
+class _OneStem(StemProcessor[np.ndarray]):
     added = 1.0  # gain with which the stem is added to the mixture that passes
 
     def __init__(
@@ -265,7 +292,7 @@ class Remove(_OneStem):
     through, added = 1.0, -1.0
 
 
-class Remix(StemProcessor):
+class Remix(StemProcessor[np.ndarray]):
     """Changes the levels of the stems.
 
     Args:

@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Generator, Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-from stems.chunks import Heard, Readable, listen, spectra
-from stems.clustered import Clustered
+from stems.cores import Cores
 from stems.errors import Cancelled, OptionError
-from stems.guidance import follow, hinted_cells, hinted_frames, lean, leanings
 from stems.hints import Hint, check_against, gather, own_stems
-from stems.landmarks import landmarks, loudest_cells, middles
 from stems.layout import channels_first
-from stems.masking import apply_masks
+from stems.memory import give_back_memory
 from stems.methods import Start, method_named
 from stems.model import Model
-from stems.spectrum import OVERLAP, Grid, OverlapAdd
+from stems.song.clustered import ClusteredSong
+from stems.song.encoded import EncodedSong, Readable, encode_song
+from stems.song.guidance import follow, hinted_cells, hinted_frames, leanings
+from stems.song.landmarks import landmarks, loudest_cells, middles
+from stems.song.masks import Masks
+from stems.spectrum import Grid
 
-BLOCK_FRAMES = 64  # that are separated at once; the spectra of more of them no longer fit the processor's cache
 LOUDNESS_BLOCK = 2048  # samples
-KNOWN_LOUDNESS = 0.1  # root mean square of the songs in training
 LOWEST_SENSITIVITY, HIGHEST_SENSITIVITY = 0.1, 10.0
 LISTENING = 0.6  # of the work, for progress
 
@@ -37,10 +37,12 @@ class Block:
     Attributes:
         start: number of the first sample.
         stems: (channels, samples) each, by name; all stems together sum to the mixture.
+        mixture: what was separated, float32 (channels, samples).
     """
 
     start: int
     stems: dict[str, np.ndarray]
+    mixture: np.ndarray
 
 
 class Separator:
@@ -112,9 +114,10 @@ class Separator:
             Cancelled: when `cancelled` says so.
         """
         if isinstance(audio, (str, os.PathLike)):
-            from stems.audio import open_song
+            from stems.files.audio import open_song
+            from stems.files.spool import spooled
 
-            with open_song(audio) as song:
+            with open_song(audio) as file, spooled(file) as song:
                 return self._collect(song, song.format.sample_rate, stems, sensitivity, progress, cancelled)
         if sample_rate is None:
             raise OptionError("An array of audio needs its sample rate: separator(audio, sample_rate).")
@@ -131,19 +134,23 @@ class Separator:
         progress: Progress | None,
         cancelled: Callable[[], bool] | None,
     ) -> dict[str, np.ndarray]:
-        blocks = list(self.separate(song, sample_rate, stems, sensitivity, progress, cancelled))
-        return {name: np.concatenate([block.stems[name] for block in blocks], 1) for name in blocks[0].stems}
+        blocks = self.separate(
+            song, sample_rate, stems=stems, sensitivity=sensitivity, progress=progress, cancelled=cancelled
+        )
+        parts = [block.stems for block in blocks]
+        return {name: np.concatenate([part[name] for part in parts], 1) for name in parts[0]}
 
     def separate(
         self,
         song: Readable,
         sample_rate: float,
+        *,
         stems: Collection[str] | None = None,
         sensitivity: float = 1.0,
         progress: Progress | None = None,
         cancelled: Callable[[], bool] | None = None,
-        observe: Callable[[Clustered], None] | None = None,
-    ) -> Iterator[Block]:
+        observe: Callable[[ClusteredSong], None] | None = None,
+    ) -> Generator[Block, None, None]:
         """Separates audio of any length in bounded memory; the arguments are those of a call.
 
         Args:
@@ -173,10 +180,8 @@ class Separator:
         sensitivity: float,
         progress: Progress | None,
         cancelled: Callable[[], bool] | None,
-        observe: Callable[[Clustered], None] | None,
-    ) -> Iterator[Block]:
-        total = grid.frames(song.samples)
-
+        observe: Callable[[ClusteredSong], None] | None,
+    ) -> Generator[Block, None, None]:
         def report(share: float) -> None:
             if cancelled is not None and cancelled():
                 raise Cancelled("The separation was cancelled.")
@@ -184,49 +189,37 @@ class Separator:
                 progress(share)
 
         report(0.0)
-        gain = KNOWN_LOUDNESS / (loudness(song) or KNOWN_LOUDNESS)
-        keep = torch.from_numpy(np.union1d(landmarks(total), hinted_frames(self.hints, grid, total)))
-        heard = listen(song, self.model, grid, gain, keep, lambda share: report(LISTENING * share))
-        try:
-            kappa = float(self.model.sensitivity) * sensitivity
-            found = self.find_clusters(heard, grid, kappa, total)
-            clusters, stems, leaning = found.clusters, found.stems, found.leanings
-            if observe is not None:
-                observe(found)
-            del found  # which is as large as some seconds of song
-            add = OverlapAdd(grid)
-            frame, start = 0, -(OVERLAP - 1) * grid.hop
-            wanted = [index for index, name in enumerate(stems) if names is None or name in names]
-            all_stems = len(wanted) == len(stems)
-            masked = wanted[:-1] if all_stems else wanted
-            for audio, mixture in spectra(song, grid, BLOCK_FRAMES, self.device):
-                context = heard.context(frame, mixture.shape[1])
-                shares = clusters.shares(self.model.network.embed(context))
-                if leaning:
-                    shares = lean(shares, middles(torch.arange(frame, frame + len(context)), grid), leaning)
-                frame += mixture.shape[1]
-                cut = add(apply_masks(mixture, shares[..., masked], self.model.design.bands, grid))
-                if all_stems:  # the last is what the others leave
-                    cut = torch.cat([cut, (audio - cut.sum(0))[None]])
-                first, last = max(0, -start), min(cut.shape[-1], song.samples - start)
-                if first < last:
-                    arrays = cut[..., first:last].cpu().numpy()
-                    yield Block(start + first, {stems[i]: stem for i, stem in zip(wanted, arrays, strict=True)})
-                start += cut.shape[-1]
-                report(LISTENING + (1 - LISTENING) * min(max(0, start) / song.samples, 1.0))
-        finally:
-            heard.close()
+        total, known = grid.frames(song.samples), self.model.design.loudness
+        gain = known / (loudness(song) or known)
+        keep = torch.from_numpy(np.union1d(landmarks(total, self.model), hinted_frames(self.hints, grid, total)))
+        give_back_memory()
+        with Cores(self.device) as cores:
+            encoded = encode_song(song, self.model, grid, gain, keep, cores, lambda share: report(LISTENING * share))
+            try:
+                found = self.find_clusters(encoded, grid, float(self.model.kappa) * sensitivity, total)
+                if observe is not None:
+                    observe(found)
+                masks = Masks(self.model, grid, encoded, found, names)
+                encoded.forget_kept()
+                del found  # which is as large as some seconds of song
+                give_back_memory()
+                for start, stems, mixture in masks.apply(song, cores):
+                    yield Block(start, stems, mixture)
+                    done = start + mixture.shape[1]
+                    report(LISTENING + (1 - LISTENING) * done / song.samples)
+            finally:
+                encoded.close()
 
-    def find_clusters(self, heard: Heard, grid: Grid, kappa: float, total: int) -> Clustered:
+    def find_clusters(self, encoded: EncodedSong, grid: Grid, kappa: float, total: int) -> ClusteredSong:
         """The clusters of a song of `total` frames, from the loudest cells of its landmarks."""
-        frames, settings = landmarks(total), self.model.design.clustering
-        cells = loudest_cells(heard, self.model, grid, frames)
+        frames, settings = landmarks(total, self.model), self.model.design.clustering
+        cells = loudest_cells(encoded, self.model, grid, frames)
         stems = self.model.design.stems + own_stems(self.hints, self.model.design.stems)
-        hinted = hinted_cells(self.hints, heard, self.model, grid, total)
+        hinted = hinted_cells(self.hints, encoded, self.model, grid, total)
         start = Start(self.model.starts(*cells.points, kappa), kappa, None, settings.pull, settings.iterations)
         start = follow(hinted, stems, start, cells.points)
         clusters = self.method(*cells.points, start)
-        return Clustered(
+        return ClusteredSong(
             stems=stems,
             anchors=start.directions,
             clusters=clusters,

@@ -9,21 +9,23 @@ import os
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from stems.clustering import assign, pulled, weighted_sums
 from stems.errors import AudioError, ModelError, OptionError
 from stems.layout import MOST_CHANNELS
-from stems.live_network import LiveNetwork
 from stems.model import Model
-from stems.network import CENTRE_DB
+from stems.network.embedding import CENTRE_DB, NetworkShape
+from stems.network.live import LiveNetwork
 from stems.spectrum import FLOOR_DB, Grid, OverlapAdd, analyse, energy
 
 LOUDNESS_SECONDS = 5.0  # that the running loudness covers, as long as the excerpts of training
-KNOWN_LOUDNESS = 0.1  # root mean square of the excerpts in training, full scale is 1
 FAINTEST = 1e-8  # power; hops below -80 dBFS are pauses, which say nothing about the loudness of the music
 GATE = 1e-4  # of the loudest power; quieter hops do not count, as in the loudness of whole songs
-FOLLOW_SECONDS = 3.0  # time constant with which the centroids follow the music
-CLUSTERED_SHARE = 0.2  # of the bands of a frame: its loudest place the centroids
+FOLLOW_SECONDS = 3.0  # time constant with which the centroids follow the music, once as much has been heard
+PRIOR_SECONDS = 0.1  # of music, as much as which the anchors weigh in the clusters at the start
+ANCHORED_SECONDS = 1.0  # of music, after which the centroids lie half-way between anchors and clusters
+ANCHORED = 0.4  # share of the way from the clusters to the anchors at which the centroids stay
 LARGEST = 1e6  # a block with samples beyond +120 dBFS is no audio
 SMALLEST = 1e-15  # fainter samples become zero, since denormal numbers are slow to compute with
 FRAMES_AT_ONCE = 64  # that are separated at once, which bounds the memory for long blocks
@@ -59,16 +61,7 @@ class Stream:
         if not 1 <= channels <= MOST_CHANNELS:
             raise AudioError(f"A stream has 1 or 2 channels, not {channels}: mix it down to mono or stereo.")
         self.model = on_cpu(model if isinstance(model, Model) else Model.load(model))
-        if self.model.design.network.bidirectional:
-            name = "" if isinstance(model, Model) else f" {str(model)!r}"
-            raise ModelError(
-                f"The model{name} hears the future (it is bidirectional), so it cannot run live: give one trained "
-                "with `bidirectional = false`, such as openband-live."
-            )
-        if self.model.design.network.groups and self.model.design.network.stride > 1:
-            raise ModelError(
-                "The model hears several frames as one, so it cannot run live: train it with `stride = 1`."
-            )
+        check_causal(self.model.design.network, "" if isinstance(model, Model) else f" {str(model)!r}")
         self.sample_rate = sample_rate
         self.channels = channels
         self.grid = grid = self.model.grid(sample_rate)
@@ -77,14 +70,14 @@ class Stream:
             self._band_of_bin = bands.of_bins(grid)
             self._widths = bands.widths(grid).float()
             self._means = bands.sums(torch.eye(grid.bins), grid) / self._widths  # (bins, bands)
-            self._kappa = float(self.model.sensitivity)
+            self._kappa = float(self.model.kappa)
             self._network = LiveNetwork(self.model.network)
         self.reset()
 
     @property
     def latency_samples(self) -> int:
-        """Samples by which the output is late: one short of a window, which the first of its samples waits for."""
-        return self.grid.window - 1
+        """Samples by which the output is late: one short of a synthesis window, whose first sample waits for all."""
+        return self.grid.synthesis_window - 1
 
     @property
     def stems(self) -> tuple[str, ...]:
@@ -97,7 +90,7 @@ class Stream:
         with torch.inference_mode():
             self._network.reset()
             self._centroids = RunningCentroids(self.model, grid, self._widths)
-        self._loudness = RunningLoudness(math.ceil(LOUDNESS_SECONDS / grid.frame_seconds))
+        self._loudness = RunningLoudness(loudness_hops(grid), self.model.design.loudness)
         self._add = OverlapAdd(grid)
         self._heard = np.zeros((self.channels, grid.window - grid.hop), np.float32)  # not yet in all their frames
         self._delayed = np.zeros((self.channels, self.latency_samples), np.float32)  # the mixture on its way out
@@ -179,9 +172,11 @@ class RunningLoudness:
 
     Args:
         hops: that are remembered.
+        known: root mean square to which the hops are brought.
     """
 
-    def __init__(self, hops: int) -> None:
+    def __init__(self, hops: int, known: float) -> None:
+        self._known = known
         self._powers = np.zeros(hops, np.float32)
         self._next = 0
 
@@ -197,48 +192,85 @@ class RunningLoudness:
         loudest = self._powers.max()
         if loudest == 0:
             return 1.0
-        return KNOWN_LOUDNESS**2 / float(self._powers[self._powers >= loudest * GATE].mean())
+        return self._known**2 / float(self._powers[self._powers >= loudest * GATE].mean())
 
 
 class RunningCentroids:
     """Online k-means: the centroids that `stems.clustering.cluster` would find, with the past fading away.
 
-    At first all weight lies on the anchors, as much as music of usual loudness would bring.
+    At first all weight lies on the anchors, as much as `PRIOR_SECONDS` of music of usual loudness would bring. All
+    that sounds counts alike until `FOLLOW_SECONDS` of it were heard; from then on the past fades with that time
+    constant. The centroids are not the clusters' means, but lie between these and the anchors, at first by the
+    anchors: anchors lie farther apart than means of cells that are shared, so that those stems which have sounded
+    first would take cells from the others. Several streams can be followed at once, in training.
     """
 
     def __init__(self, model: Model, grid: Grid, widths: Tensor) -> None:
         self.model = model
-        self.anchors = self.now = model.anchors.detach()
-        self._fade = 1 - math.exp(-grid.frame_seconds / FOLLOW_SECONDS)
-        self._points = round(CLUSTERED_SHARE * len(widths))
+        self.anchors = self.now = model.anchors
+        self._frame_seconds = grid.frame_seconds
+        self._points = round(model.design.clustering.share * len(widths))
         self._weight = model.weigh(2 * 10 ** (CENTRE_DB / 10) * widths).topk(self._points).values.sum()
         self._sums = self.anchors * (self._weight / len(self.anchors))
+        self._heard = torch.zeros_like(self._weight)  # seconds that sounded
 
-    def follow(self, embeddings: Tensor, powers: Tensor, kappa: float) -> Tensor:
+    def follow(self, embeddings: Tensor, powers: Tensor, kappa: float | Tensor, hops: Tensor | None = None) -> Tensor:
         """Shares of the stems in the next frames, each by the centroids that the frames before it left.
 
         Args:
-            embeddings: (frames, bands, dimensions).
-            powers: (frames, bands).
+            embeddings: (..., frames, bands, dimensions).
+            powers: (..., frames, bands).
             kappa: sharpness of the assignment.
+            hops: (..., frames), from the frame before to each, where not all frames are given.
 
         Returns:
-            (frames, stems, bands).
+            (..., frames, stems, bands).
         """
         found = []
         loudest, bands = powers.topk(self._points)
         weights = self.model.weigh(loudest)
-        for frame in range(len(embeddings)):
-            shares = assign(embeddings[frame], self.now, kappa)
-            found.append(shares.T)
-            weight = weights[frame].sum()
-            if weight > 0:  # in digital silence everything rests
-                some = bands[frame]
-                sums = weighted_sums(embeddings[frame, some], weights[frame], shares[some])
-                self._sums = torch.lerp(self._sums, sums, self._fade)
-                self._weight = torch.lerp(self._weight, weight, self._fade)
-                self.now = pulled(self._sums / self._weight, self.anchors, self.model.design.clustering.pull)
-        return torch.stack(found)
+        seconds = (weights.sum(-1) > 0) * self._frame_seconds  # in digital silence everything rests
+        if hops is not None:
+            seconds = seconds * hops
+        for frame in range(embeddings.shape[-3]):
+            shares = assign(embeddings[..., frame, :, :], self.now, kappa)
+            found.append(shares.transpose(-1, -2))
+            some = bands[..., frame, :, None]
+            sums = weighted_sums(
+                embeddings[..., frame, :, :].gather(-2, some.expand(*some.shape[:-1], embeddings.shape[-1])),
+                weights[..., frame, :],
+                shares.gather(-2, some.expand(*some.shape[:-1], shares.shape[-1])),
+            )
+            self._move(sums, weights[..., frame, :].sum(-1), seconds[..., frame])
+        return torch.stack(found, -3)
+
+    def _move(self, sums: Tensor, weight: Tensor, seconds: Tensor) -> None:
+        self._heard = self._heard + seconds
+        fade = 1 - torch.exp(-seconds / (PRIOR_SECONDS + self._heard).clamp(max=FOLLOW_SECONDS))
+        self._sums = torch.lerp(self._sums, sums, fade[..., None, None])
+        self._weight = torch.lerp(self._weight, weight, fade)
+        means = self._sums / self._weight[..., None, None]
+        clusters = pulled(means, self.anchors, self.model.design.clustering.pull)
+        anchored = (ANCHORED_SECONDS / (ANCHORED_SECONDS + self._heard)).clamp(min=ANCHORED)[..., None, None]
+        self.now = functional.normalize(torch.lerp(clusters, self.anchors.expand_as(clusters), anchored), dim=-1)
+
+
+def loudness_hops(grid: Grid) -> int:
+    """Hops that the running loudness covers."""
+    return math.ceil(LOUDNESS_SECONDS / grid.frame_seconds)
+
+
+def check_causal(network: NetworkShape, name: str = "") -> None:
+    """Raises ModelError if a network needs frames that are still to come."""
+    if network.bidirectional:
+        raise ModelError(
+            f"The model{name} hears the future (it is bidirectional), so it cannot run live: give one trained "
+            "with `bidirectional = false`, such as openband-live."
+        )
+    if network.groups and network.stride > 1:
+        raise ModelError(
+            f"The model{name} hears several frames as one, so it cannot run live: train it with `stride = 1`."
+        )
 
 
 def on_cpu(model: Model) -> Model:

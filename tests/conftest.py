@@ -48,7 +48,7 @@ def small_model() -> Model:
     import torch
 
     from stems.model import Design, Model
-    from stems.network import NetworkShape
+    from stems.network.embedding import NetworkShape
     from stems.spectrum import Bands
 
     torch.manual_seed(0)
@@ -67,7 +67,7 @@ def small_weights(small_model: Model, tmp_path_factory: pytest.TempPathFactory) 
 @pytest.fixture(scope="session")
 def music() -> tuple[np.ndarray, int]:
     """The song in `examples/`: float32 (2, samples), and its sample rate."""
-    from stems.audio import open_song
+    from stems.files.audio import open_song
 
     with open_song(EXAMPLE) as song:
         return song.read(0, song.samples), song.format.sample_rate

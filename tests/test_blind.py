@@ -10,16 +10,18 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from made_songs import made_song
 from torch.nn.functional import normalize
 
-from stems.blind import Anonymous, BlindSeparator, count_clusters
+from stems.blind import BlindClusters, BlindSeparator, count_clusters
 from stems.errors import OptionError
 from stems.methods import METHODS
-from stems.model import Clustering, Design, Model
-from stems.network import NetworkShape
+from stems.model import ClusteringSettings, Design, Model
+from stems.network.embedding import NetworkShape
 from stems.separator import _Array
 from stems.spectrum import Bands
 
+EXAMPLE = Path(__file__).parents[1] / "examples" / "song.ogg"
 Run = Callable[..., tuple[int, str, str]]
 NAMES = ("drums", "bass", "vocals", "other")
 
@@ -29,7 +31,7 @@ def voices() -> Model:
     """A model without anchors, of untrained weights."""
     torch.manual_seed(3)
     network = NetworkShape(bands=96, dimensions=6, layers=1, units=16)
-    design = Design(("voice-1", "voice-2"), Bands(count=96), network, Clustering(pull=0.0, anchored=False))
+    design = Design(("voice-1", "voice-2"), Bands(count=96), network, ClusteringSettings(pull=0.0, anchored=False))
     return Model(design, {"name": "voices", "licence": "CC0"}).eval()
 
 
@@ -59,8 +61,21 @@ def test_every_method_clusters_blindly(small_model: Model, method: str) -> None:
     assert len(found) == 3 and np.abs(sum(found.values()) - audio).max() < 10 ** (-120 / 20)
 
 
+@pytest.mark.parametrize("clusters", [3, 5, 6, 8, 12])
+@pytest.mark.parametrize("song", ["real", "made"])
+def test_no_two_clusters_of_a_song_are_alike(song: str, clusters: int) -> None:
+    if song == "real":
+        audio, rate = soundfile.read(EXAMPLE, dtype="float32")
+        audio = audio[: 8 * rate].T
+    else:
+        rate, parts = 44_100, made_song(np.random.default_rng(4), 44_100, 5.0)
+        audio = np.ascontiguousarray(sum(parts.values()).T, np.float32)
+    found = np.stack([stem.ravel() for stem in BlindSeparator(clusters)(audio, rate).values()])
+    assert (np.corrcoef(found) - np.eye(clusters)).max() < 0.9
+
+
 def test_clusters_say_what_they_resemble(small_model: Model) -> None:
-    observed: list[Anonymous] = []
+    observed: list[BlindClusters] = []
     song = _Array(noise(2, 30_000))
     list(BlindSeparator(3, small_model).separate(song, 8_000, observe=observed.append))
     assert tuple(observed[0].resembles) == observed[0].stems == ("cluster-1", "cluster-2", "cluster-3")

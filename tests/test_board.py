@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from typing import Any
 
 import numpy as np
@@ -12,9 +14,11 @@ from pedalboard import (
     Chain,
     Chorus,
     Compressor,
+    Convolution,
     Delay,
     Gain,
     HighpassFilter,
+    LadderFilter,
     Limiter,
     LowpassFilter,
     Pedalboard,
@@ -24,6 +28,7 @@ from pedalboard import (
 from pedalboard import Mix as NativeMix
 from pedalboard_native._internal import AddLatency
 
+import stems
 from stems import Board, Isolate, Mix, Model, Remix, Remove, Split
 from stems.errors import OptionError
 
@@ -84,7 +89,7 @@ def test_a_board_is_a_list() -> None:
     assert not board
 
 
-@pytest.mark.parametrize("wrong", [3, None, Gain, "Gain", [Gain()]])
+@pytest.mark.parametrize("wrong", [3, False, Gain, "Gain", [Gain()]])
 def test_only_plugins_may_stand_on_a_board(wrong: Any) -> None:
     board = Board([Gain()])
     for attempt in (
@@ -261,3 +266,41 @@ def test_the_representation_lists_the_plugins(models: dict[str, Model]) -> None:
     assert shown.startswith("<stems.Board with 2 plugins: [<pedalboard.Gain gain_db=3 at 0x")
     assert "<stems.Isolate stem=vocals sensitivity=1 at 0x" in shown
     assert repr(Mix([Gain(3)])).startswith("<stems.Mix with 1 plugin: [")
+
+
+def test_none_is_passed_over() -> None:
+    assert len(Board([None, Gain(3), None])) == 1
+
+
+def test_chains_and_mixes_hold_boards_and_processors(models: dict[str, Model], audio: np.ndarray) -> None:
+    inner = stems.Chain([Isolate("vocals", **models), Gain(-6), Board([Gain(6)])])
+    both = Mix([inner, stems.Chain([Remove("vocals", **models)]), Mix([])])
+    np.testing.assert_allclose(both(audio, RATE), audio, atol=2e-6)
+    nested = streamed(Mix([inner, Remove("vocals", **models)]), audio)
+    np.testing.assert_allclose(nested, audio[:, : nested.shape[1]], atol=1e-4)
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda board: pickle.loads(pickle.dumps(board))])
+def test_boards_can_be_copied(copied: Any, models: dict[str, Model], audio: np.ndarray) -> None:
+    effects = [HighpassFilter(200), NativeMix([Gain(-6), Chain([Delay(0.1), Gain(-3)])]), Compressor(-20, 4)]
+    boards = [
+        Board([*effects, Isolate("vocals", **models), LadderFilter(LadderFilter.Mode.HPF24, 300)]),
+        Mix([Gain(-6), Remix(vocals_db=-3, **models)]),
+        Split({"vocals": Reverb()}, mix=True, **models),
+    ]
+    for board in boards:
+        streamed(board, audio[:, :3_000])
+        twin = copied(board)
+        board.reset()
+        np.testing.assert_array_equal(streamed(twin, audio), streamed(board, audio))
+        if isinstance(twin, Board):
+            del twin[0]
+            assert len(twin) == len(board) - 1
+            assert not {id(plugin) for plugin in twin} & {id(plugin) for plugin in board}
+
+
+def test_what_is_made_of_a_file_cannot_be_copied(tmp_path: Any) -> None:
+    impulse = np.zeros((1, 64), np.float32)
+    impulse[0, 0] = 1
+    with pytest.raises(TypeError, match="cannot be copied"):
+        copy.deepcopy(Board([Convolution(impulse, 1.0, RATE)]))

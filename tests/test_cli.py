@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from stems.writing import PARTIAL_SUFFIX
+from stems.files.unfinished import PARTIAL_SUFFIX
 
 NAMES = ("drums", "bass", "vocals", "other")
 COMMAND = [sys.executable, "-c", "from stems.cli import main; main()"]
@@ -218,7 +218,7 @@ def test_a_batch_in_plain_lines_and_in_json(here: Path, split: Run) -> None:
     assert "is not audio" in second["error"]
     code, said, _ = split("m/a.wav", "--json", "--overwrite")
     assert (json.loads(said)["status"], json.loads(said)["seconds"]) == ("done", 0.7)
-    assert split("m/a.wav", "--skip-existing")[1].startswith("[1/1] skipped m/a.wav")
+    assert split("m/a.wav")[1].startswith("[1/1] skipped m/a.wav")
 
 
 def test_a_dry_run_says_what_would_be_done_and_does_nothing(here: Path, split: Run) -> None:
@@ -563,3 +563,93 @@ def test_a_package_that_is_missing_is_named_with_its_remedy(
     extra = arguments[0]
     assert (code, said) == (1, "")
     assert f"needs {package}: pip install 'openband-stems[{extra}]'" in complaints and complaints.count("\n") == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")
+def test_a_log_that_is_full_ends_no_batch(here: Path, small_weights: Path) -> None:
+    for name in "ab":
+        song(f"m/{name}.wav")
+    with open("/dev/full", "w") as full:
+        command = [*COMMAND, "split", "m", "--model", str(small_weights), "--jobs", "1"]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1
+    assert done.stderr == "stems: what it had to say could not be written; see whether the disk of the log is full.\n"
+    assert len(written()) == 8
+
+
+def test_names_that_the_output_cannot_hold_end_no_batch(here: Path, small_weights: Path) -> None:
+    for name in ("Песня", "a\x1b[31mb" if sys.platform != "win32" else "b", "plain"):
+        song(f"m/{name}.wav")
+    environment = {**os.environ, "PYTHONIOENCODING": "cp1252"}
+    command = [*COMMAND, "split", "m", "--model", str(small_weights), "--jobs", "1"]
+    done = subprocess.run(command, capture_output=True, env=environment)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"\\u041f" in done.stdout and b"\x1b" not in done.stdout
+    assert len(written()) == 12
+
+
+def test_what_a_folder_holds_and_is_not_taken_is_said(here: Path, stems: Run, small_weights: Path) -> None:
+    song("m/a.wav")
+    Path("m/b.wma").write_bytes(b"")
+    for options in ([], ["--dry-run"]):
+        code, said, _ = stems("split", "m", "--model", small_weights, "--json", *options)
+        lines = {line["song"]: line for line in map(json.loads, said.splitlines())}
+        assert code == 0 and set(lines) == {"m/a.wav", "m/b.wma"}
+        assert lines["m/b.wma"]["status"] == "passed over" and "convert it" in lines["m/b.wma"]["error"]
+        code, said, _ = stems("split", "m", "--model", small_weights, "--overwrite", *options)
+        assert code == 0 and "passed over m/b.wma" in said
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGTERM on Windows")
+@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("number", ["SIGTERM", "SIGHUP"])
+def test_other_signals_stop_as_ctrl_c_does(here: Path, small_weights: Path, jobs: int, number: str) -> None:
+    for name in "ab":
+        song(f"m/{name}.wav", 600)
+    with start(small_weights, "m", "--jobs", str(jobs)) as process:
+        while process.poll() is None and len(list(Path("separated").rglob(f".*{PARTIAL_SUFFIX}"))) < 4 * jobs:
+            time.sleep(0.02)
+        os.killpg(process.pid, getattr(signal, number))
+        _, complaints = process.communicate()
+    assert process.returncode == 128 + getattr(signal, number)
+    assert complaints == "stems: stopped, unfinished files were removed; the same command goes on from here.\n"
+    assert not list(Path("separated").glob("*"))
+
+
+def test_jobs_can_be_shared_out_from_any_thread(here: Path, small_weights: Path) -> None:
+    for name in "abc":
+        song(f"m/{name}.wav")
+    Path("program.py").write_text(
+        "import sys, threading\n"
+        "from stems.batch.plan import Settings, plan\n"
+        "from stems.batch.presets import load_preset\n"
+        "from stems.batch.workers import split_all\n"
+        "def work():\n"
+        "    settings = Settings(load_preset('stems'), model=sys.argv[1])\n"
+        "    print([result.status for result in split_all(plan(['m'], settings), settings, 2)])\n"
+        "if __name__ == '__main__':\n"
+        "    thread = threading.Thread(target=work)\n"
+        "    thread.start()\n"
+        "    thread.join()\n"
+    )
+    done = subprocess.run([sys.executable, "program.py", str(small_weights)], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("['done', 'done', 'done']\n", "")
+
+
+def test_stems_of_any_model_can_be_named(here: Path, stems: Run, small_weights: Path) -> None:
+    song("a.wav")
+    card = json.loads(small_weights.with_suffix(".json").read_text())
+    card["design"]["stems"] = ["lead", "choir", "band", "rest"]
+    Path("own.json").write_text(json.dumps(card))
+    Path("own.safetensors").write_bytes(small_weights.read_bytes())
+    assert stems("split", "a.wav", "--model", "own.safetensors")[0] == 0
+    assert {path.stem for path in Path("separated/a").iterdir()} == set(card["design"]["stems"])
+    assert stems("split", "a.wav", "--model", "own.safetensors", "--stems", "lead", "--out", "o")[0] == 0
+    assert "choose from lead, choir" in stems("split", "a.wav", "--model", "own.safetensors", "--stems", "vocals")[2]
+
+
+def test_a_page_that_cannot_be_written_is_refused_before_the_work(here: Path, stems: Run) -> None:
+    song("a.wav")
+    Path("file").write_text("")
+    code, _, complaint = stems("report", "a.wav", "--out", "file/page.html", "--model", "nosuch")
+    assert code == 1 and "page.html cannot be written" in complaint

@@ -40,7 +40,7 @@ def cosines(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
 def test_separable_points_cluster_as_in_scikit_learn(seed: int, weighted: bool) -> None:
     embeddings, weights, anchors = separable(seed)
     weights = weights if weighted else torch.ones_like(weights)
-    found = cluster(embeddings, weights, anchors, sensitivity=200.0, pull=0.0, iterations=20)
+    found = cluster(embeddings, weights, anchors, kappa=200.0, pull=0.0, iterations=20)
     theirs = KMeans(CLUSTERS, init=anchors.numpy(), n_init=1).fit(embeddings.numpy(), sample_weight=weights.numpy())
     assert cosines(found, normalize(torch.from_numpy(theirs.cluster_centers_))).min() > 1 - 1e-6
     labels = assign(embeddings, found, 200.0).argmax(-1)
@@ -120,9 +120,9 @@ def test_low_sensitivity_shares_evenly_and_high_cuts_hard() -> None:
 
 def test_songs_of_a_batch_do_not_mix() -> None:
     songs = [separable(seed) for seed in (8, 9)]
-    batch = cluster(*(torch.stack(parts) for parts in zip(*songs, strict=True)), sensitivity=8.0)
+    batch = cluster(*(torch.stack(parts) for parts in zip(*songs, strict=True)), kappa=8.0)
     for found, song in zip(batch, songs, strict=True):
-        assert torch.allclose(found, cluster(*song, sensitivity=8.0))
+        assert torch.allclose(found, cluster(*song, kappa=8.0))
 
 
 @pytest.mark.parametrize("seed", range(8))

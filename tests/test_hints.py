@@ -164,3 +164,9 @@ def test_clocks_rise_with_time() -> None:
     ]  # fmt: skip
     seconds = np.linspace(0, 100, 501)
     assert all(Hint.parse(f"a={clock(a)}-{clock(b + 1)}").start == pytest.approx(a) for a, b in pairwise(seconds))
+
+
+@pytest.mark.parametrize("name", ["mixture", "Hints", "a\x1b[31m", 200 * "x"])
+def test_names_that_other_files_have_or_no_file_can_have_are_refused(name: str) -> None:
+    with pytest.raises(OptionError, match="cannot be part of a file's name"):
+        Hint.parse(f"{name}=0:00-0:01")

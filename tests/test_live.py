@@ -10,7 +10,7 @@ import pedalboard.io
 import pytest
 from typer.testing import CliRunner
 
-from stems.cli import app
+from stems.cli.commands import app
 from stems.errors import OptionError
 from stems.model import Model
 

@@ -15,10 +15,11 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from stems.card import FORMAT, find_model, read_card, shipped_models
+from stems.card import find_model, read_card, shipped_models
+from stems.compatibility import FORMAT
 from stems.errors import ModelError
-from stems.model import Clustering, Design, Model, design_from
-from stems.network import NetworkShape
+from stems.model import ClusteringSettings, Design, Model, design_from
+from stems.network.embedding import NetworkShape
 from stems.spectrum import FLOOR_DB, Bands
 
 
@@ -92,7 +93,7 @@ def test_embeddings_and_anchors_have_unit_length(small_model: Model) -> None:
     assert embeddings.shape == (1, 20, 96, 6)
     assert embeddings.norm(dim=-1).numpy() == pytest.approx(1, abs=1e-5)
     assert small_model.anchors.detach().norm(dim=-1).numpy() == pytest.approx(1, abs=1e-6)
-    assert small_model.sensitivity > 0
+    assert small_model.kappa > 0
 
 
 @pytest.mark.parametrize("channels", [0, 4])
@@ -155,6 +156,23 @@ def of_another_size(path: Path) -> None:
     seal(path)
 
 
+def with_a_nan(path: Path) -> None:
+    tensors = load_file(path)
+    next(value for value in tensors.values() if value.ndim).view(-1)[0] = float("nan")
+    save_file(tensors, path)
+    edit_card(path, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e6])  # the last is beyond half precision
+def test_weights_that_are_no_numbers_are_not_saved(saved: Path, value: float) -> None:
+    model, before = Model.load(saved), saved.read_bytes()
+    with torch.no_grad():
+        next(weights for weights in model.parameters() if weights.ndim).view(-1)[0] = value
+    with pytest.raises(ModelError, match="no longer numbers"):
+        model.save(saved)
+    assert saved.read_bytes() == before
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
@@ -167,12 +185,30 @@ def of_another_size(path: Path) -> None:
         (without_a_tensor, "raw_anchors"),
         (with_another_tensor, "extra"),
         (of_another_size, "raw_anchors"),
-        (lambda path: edit_card(path, design=None), "does not fit its card"),
-        (lambda path: edit_card(path, design=[]), "does not fit its card"),
+        (lambda path: edit_card(path, design=None), "describes no model of ours"),
+        (lambda path: edit_card(path, design=[]), "describes no model of ours"),
         (lambda path: edit_card(path, design={"colour": 1}), "colour"),
-        (lambda path: edit_card(path, design={"network": {"bands": "many"}}), "does not fit its card"),
+        (lambda path: edit_card(path, design={"network": {"bands": "many"}}), "describes no model of ours"),
         (lambda path: edit_card(path, design={"network": {"bands": 100}}), "100 bands where there are 192"),
         (lambda path: edit_card(path, design={"bands": {"count": 7}}), "do not fit"),
+        *(
+            (
+                lambda path, part=part, key=key, value=value: edit_card(path, design={part: {key: value}}),
+                f"{part}.{key}",
+            )
+            for part, key in (
+                ("clustering", "iterations"),
+                ("network", "layers"),
+                ("network", "units"),
+                ("bands", "count"),
+            )
+            for value in (10**30, -1, 1e9, float("nan"), "4", None, [], True)
+        ),
+        *(
+            (lambda path, stems=stems: edit_card(path, design={"stems": stems}), "describes no model of ours")
+            for stems in ("drums", [""], ["a/b"], ["a", "a"], [3], ["a\x1b[31m"], 100 * ["a"], None)
+        ),
+        (with_a_nan, "weights that are no numbers"),
         (lambda path: edit_card(path, sha256=None), "is damaged"),
         (lambda path: edit_card(path, format="nussl"), "is not the card of a stems model"),
         (lambda path: path.with_suffix(".json").write_text("[1, 2]"), "is not the card of a stems model"),
@@ -226,7 +262,7 @@ def test_a_design_survives_json() -> None:
 def test_a_model_without_anchors_starts_at_seeds_of_each_song(tmp_path: Path) -> None:
     torch.manual_seed(0)
     network = NetworkShape(bands=96, dimensions=6, layers=1, units=16)
-    design = Design(("voice-1", "voice-2"), Bands(count=96), network, Clustering(pull=0.0, anchored=False))
+    design = Design(("voice-1", "voice-2"), Bands(count=96), network, ClusteringSettings(pull=0.0, anchored=False))
     Model(design, {"name": "voices"}).save(tmp_path / "voices.safetensors")
     model = Model.load(tmp_path / "voices.safetensors")
     assert (

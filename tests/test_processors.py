@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import math
+import pickle
 import threading
 from pathlib import Path
 from typing import Any
@@ -275,3 +277,28 @@ def test_representations_name_every_parameter_as_pedalboard_does(models: dict[st
 
 def test_the_names_are_there_for_everybody() -> None:
     assert {"Board", "Isolate", "Mix", "Remix", "Remove", "Split", "Stream"} <= set(stems.__all__)
+
+
+COPIES = [copy.copy, copy.deepcopy, lambda processor: pickle.loads(pickle.dumps(processor))]
+
+
+@pytest.mark.parametrize("copied", COPIES)
+@pytest.mark.parametrize("make", [lambda **m: Isolate("vocals", 2.0, **m), lambda **m: Remix(bass_db=-6, **m)])
+def test_a_copy_has_the_parameters_and_a_past_of_its_own(make: Any, copied: Any, models: dict[str, Model]) -> None:
+    audio = mixture(seconds=0.3)
+    original = make(**models)
+    expected = streamed(original, audio)
+    original.reset()
+    streamed(original, audio[:, :5_000])
+    twin = copied(original)
+    for one, other in zip(expected, streamed(twin, audio), strict=True):
+        np.testing.assert_array_equal(one, other)
+    twin.sensitivity = 0.5
+    assert original.sensitivity != 0.5
+    assert repr(original).split(" at ")[0] != repr(twin).split(" at ")[0]
+
+
+@pytest.mark.parametrize("rate", ["44100", None, [44100], True, 1j])
+def test_a_sample_rate_that_is_no_number_is_a_type_error(rate: Any, models: dict[str, Model]) -> None:
+    with pytest.raises(TypeError, match="sample rate must be a number"):
+        Isolate("vocals", **models)(mixture(seconds=0.1), rate)

@@ -10,13 +10,15 @@ import numpy as np
 import pytest
 import torch
 
-import stems.chunks
 import stems.separator
-from stems.chunks import Readable, spectra
+import stems.song.encoded
+import stems.song.masks
+from stems.cores import Cores
 from stems.errors import AudioError, Cancelled, ModelError, OptionError
 from stems.model import Model
 from stems.separator import Separator, choose_device, loudness
-from stems.spectrum import Grid
+from stems.song.encoded import Readable, audio_of_frames
+from stems.spectrum import Grid, analyse
 
 RATES = (8_000, 11_025, 22_050, 44_100, 48_000, 96_000, 192_000)
 NAMES = ("drums", "bass", "vocals", "other")
@@ -164,8 +166,8 @@ def test_stems_do_not_depend_on_the_length_of_blocks(
 ) -> None:
     audio = noise(2, 30_000)
     expected = separator(audio, 8_000)
-    monkeypatch.setattr(stems.separator, "BLOCK_FRAMES", frames)
-    monkeypatch.setattr(stems.chunks, "BLOCK_FRAMES", 3 * frames)
+    monkeypatch.setattr(stems.song.masks, "BLOCK_FRAMES", frames)
+    monkeypatch.setattr(stems.song.encoded, "BLOCK_FRAMES", 3 * frames)
     for name, stem in separator(audio, 8_000).items():
         assert np.abs(stem - expected[name]).max() < 1e-5
 
@@ -191,16 +193,25 @@ class _Array:
 
 
 def heard_whole(
-    song: Readable, model: Model, grid: Grid, gain: float, keep: torch.Tensor, report: Callable[[float], None]
+    song: Readable,
+    model: Model,
+    grid: Grid,
+    gain: float,
+    keep: torch.Tensor,
+    cores: Cores,
+    report: Callable[[float], None],
 ) -> SimpleNamespace:
-    """What `listen` gives, found at once and in single precision."""
-    levels = model.design.bands.levels(torch.cat([piece for _, piece in spectra(song, grid, 256)], 1) * gain, grid)
+    """What `encode_song` gives, found at once and in single precision."""
+    audio = audio_of_frames(song, grid, 0, grid.frames(song.samples))
+    levels = model.design.bands.levels(analyse(audio * gain, grid), grid)
     contexts = model.network.context(levels[None])[0]
     return SimpleNamespace(
         context=lambda first, count: contexts[first : first + count],
+        total=levels.shape[1],
         kept=keep,
         kept_contexts=contexts[keep],
         kept_levels=levels[:, keep],
+        forget_kept=lambda: None,
         close=lambda: None,
     )
 
@@ -216,9 +227,10 @@ def test_blocks_agree_with_the_whole_song_no_less_where_they_meet(
         for weights in model.network.recurrent.parameters():
             weights += disturbance * weights.std() * torch.randn_like(weights)
     separator = Separator(model)
-    monkeypatch.setattr(stems.chunks, "BLOCK_FRAMES", block)
+    monkeypatch.setattr(stems.song.encoded, "fastest_precision", lambda device: torch.float32)
+    monkeypatch.setattr(stems.song.encoded, "BLOCK_FRAMES", block)
     in_blocks = separator(audio, rate)
-    monkeypatch.setattr(stems.separator, "listen", heard_whole)
+    monkeypatch.setattr(stems.separator, "encode_song", heard_whole)
     whole = separator(audio, rate)
     grid = model.grid(rate)
     meeting = np.zeros(audio.shape[1], bool)
@@ -231,6 +243,22 @@ def test_blocks_agree_with_the_whole_song_no_less_where_they_meet(
         at_borders, elsewhere = (np.square(error[:, part]).mean() for part in (meeting, ~meeting))
         unheard = 1e-7 * np.square(audio).mean()
         assert at_borders <= max(elsewhere, unheard), name
+
+
+@pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="bfloat16 is never chosen without oneDNN")
+def test_in_bfloat16_stems_stay_within_60_db_of_single_precision(
+    music: tuple[np.ndarray, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    separator, audio = Separator(), music[0][:, : 10 * music[1]]
+    found = {}
+    for precision in (torch.float32, torch.bfloat16):
+        monkeypatch.setattr(stems.song.encoded, "fastest_precision", lambda device, precision=precision: precision)
+        found[precision] = separator(audio, music[1])
+        again = separator(audio, music[1])
+        assert all(np.array_equal(stem, again[name]) for name, stem in found[precision].items())
+    for name in NAMES:
+        error = found[torch.bfloat16][name] - found[torch.float32][name]
+        assert 0 < np.square(error).mean() < 1e-6 * np.square(audio).mean(), name
 
 
 def test_progress_goes_from_0_to_1(separator: Separator) -> None:

@@ -23,7 +23,7 @@ def padded(audio: torch.Tensor, grid: Grid) -> torch.Tensor:
     """Audio between the silences that `analyse` asks for, filled up to whole hops."""
     samples = audio.shape[-1]
     after = (grid.frames(samples) + OVERLAP - 1) * grid.hop - (OVERLAP - 1) * grid.hop - samples
-    return torch.nn.functional.pad(audio, ((OVERLAP - 1) * grid.hop, after))
+    return torch.nn.functional.pad(audio, (grid.window - grid.hop, after))
 
 
 @pytest.mark.parametrize("window", [2048, 4096])
@@ -42,10 +42,11 @@ def test_bins_and_frames_lie_at_the_same_hz_and_seconds_at_every_rate(window: in
         assert grid.bins == grid.window // 2 + 1
 
 
+@pytest.mark.parametrize("windows", [(4096, 0), (4096, 2048), (8192, 2048), (4096, 1024)])
 @pytest.mark.parametrize("rate", RATES)
 @pytest.mark.parametrize("samples", [1, 1000, 30_001])
-def test_frames_in_any_split_add_up_to_the_audio(rate: int, samples: int) -> None:
-    grid, random = Grid(rate), np.random.default_rng(rate)
+def test_frames_in_any_split_add_up_to_the_audio(rate: int, samples: int, windows: tuple[int, int]) -> None:
+    grid, random = Grid(rate, *windows), np.random.default_rng(rate)
     audio = torch.from_numpy(random.uniform(-1, 1, (2, samples)).astype(np.float32))
     spectra = analyse(padded(audio, grid), grid)
     assert spectra.shape == (2, grid.frames(samples), grid.bins)
@@ -62,8 +63,22 @@ def test_frames_in_any_split_add_up_to_the_audio(rate: int, samples: int) -> Non
 
 
 @pytest.mark.parametrize("rate", RATES)
-def test_a_sine_of_full_scale_is_at_0_db_at_every_rate(rate: int) -> None:
-    grid = Grid(rate)
+@pytest.mark.parametrize("synthesis", [1024, 2048, 4096])
+def test_the_synthesis_window_is_the_end_of_the_analysis_window(rate: int, synthesis: int) -> None:
+    grid, short = Grid(rate, 4096, synthesis), Grid(rate, synthesis)
+    assert (grid.hop, grid.synthesis_window) == (short.hop, short.window)
+    assert grid.window == 4096 // synthesis * short.window
+    peak = grid.window - grid.synthesis_window // 2
+    assert grid.taper[peak] == grid.taper.max() == 1
+    torch.testing.assert_close(grid.taper[peak:], short.taper[short.window // 2 :])
+    assert (grid.taper[:peak].diff() > -1e-6).all()
+    assert Grid(rate, 4096).taper.equal(torch.hann_window(Grid(rate, 4096).window))
+
+
+@pytest.mark.parametrize("synthesis", [0, 1024])
+@pytest.mark.parametrize("rate", RATES)
+def test_a_sine_of_full_scale_is_at_0_db_at_every_rate(rate: int, synthesis: int) -> None:
+    grid = Grid(rate, 4096, synthesis)
     number = grid.bins // 3
     sine = torch.sin(2 * torch.pi * number / grid.window * torch.arange(2 * grid.window, dtype=torch.float64))
     magnitude = analyse(sine, grid).abs()
@@ -170,3 +185,9 @@ def test_bands_that_do_not_fit_are_refused() -> None:
     for bands in (Bands(count=60), Bands(count=4000), Bands(single_hz=17_000)):
         with pytest.raises(ValueError, match="do not fit"):
             _ = bands.edges
+
+
+@pytest.mark.parametrize("synthesis", [-2048, 3000, 8192])
+def test_synthesis_windows_that_do_not_divide_the_analysis_window_are_refused(synthesis: int) -> None:
+    with pytest.raises(ValueError, match="does not divide"):
+        _ = Bands(reference_synthesis=synthesis).edges

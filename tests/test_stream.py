@@ -16,15 +16,18 @@ from made_songs import made_song
 from torch.nn import functional
 
 from stems.errors import AudioError, ModelError, OptionError
+from stems.evaluate.tracks import Song
 from stems.model import Model
+from stems.separator import Separator, loudness
 from stems.spectrum import OverlapAdd, analyse
 from stems.stream import (
-    CLUSTERED_SHARE,
+    ANCHORED,
+    ANCHORED_SECONDS,
     FAINTEST,
     FOLLOW_SECONDS,
     GATE,
-    KNOWN_LOUDNESS,
     LOUDNESS_SECONDS,
+    PRIOR_SECONDS,
     RunningCentroids,
     RunningLoudness,
     Stream,
@@ -34,10 +37,10 @@ torch.set_num_threads(1)
 RATES = (22_050, 44_100, 48_000, 96_000)
 
 
-@pytest.fixture(scope="module", params=[0, 8])
+@pytest.fixture(scope="module", params=[(0, 2048), (8, 2048), (8, 8192)])
 def small_live_model(request: pytest.FixtureRequest) -> Model:
-    """One that hears whole frames, and one that hears groups of bands."""
-    return live_model(request.param)
+    """One that hears whole frames, one that hears groups of bands, and one with a long analysis window."""
+    return live_model(*request.param)
 
 
 def mixture(rate: int = 44_100, seconds: float = 1.0, channels: int = 2, seed: int = 0) -> np.ndarray:
@@ -60,9 +63,10 @@ def streamed(stream: Stream, audio: np.ndarray, sizes: list[int], **settings: fl
 @pytest.mark.parametrize("rate", RATES)
 def test_stems_sum_to_the_input_delayed_by_the_latency(small_live_model: Model, rate: int, channels: int) -> None:
     stream, audio = Stream(small_live_model, rate, channels), mixture(rate, 0.5, channels)
-    late = stream.latency_samples
+    late, grid = stream.latency_samples, small_live_model.grid(rate)
     stems = streamed(stream, audio, [512])
-    assert late / rate <= 0.050
+    assert late == grid.synthesis_window - 1
+    assert late / rate == pytest.approx(2047 / 44_100, rel=5e-3)
     assert stems.shape == (4, channels, audio.shape[1])
     np.testing.assert_allclose(stems.sum(0)[:, late:], audio[:, :-late], atol=1e-6)
     np.testing.assert_allclose(stems.sum(0)[:, :late], 0, atol=1e-6)
@@ -107,24 +111,29 @@ def expected_stems(model: Model, audio: np.ndarray, rate: int, sensitivity: floa
         heard = np.array([power for power in powers[: frame + 1] if power > FAINTEST], np.float64)
         heard = heard[-math.ceil(LOUDNESS_SECONDS / grid.frame_seconds) :]
         loud = heard[heard >= heard.max(initial=0) * GATE]
-        gains.append(KNOWN_LOUDNESS / np.sqrt(loud.mean()) if len(loud) else 1.0)
+        gains.append(model.design.loudness / np.sqrt(loud.mean()) if len(loud) else 1.0)
     levels = bands.levels(spectra * torch.tensor(gains, dtype=torch.float32)[:, None], grid)
     embeddings = model.network(levels[None])[0]
 
-    loudest, chosen = bands.powers(levels, grid).topk(round(CLUSTERED_SHARE * bands.count))
+    loudest, chosen = bands.powers(levels, grid).topk(round(model.design.clustering.share * bands.count))
     weights = model.weigh(loudest)
-    kappa = float(model.sensitivity) * sensitivity
-    fade = 1 - math.exp(-grid.frame_seconds / FOLLOW_SECONDS)
+    kappa = float(model.kappa) * sensitivity
     usual = model.weigh(2 * 10**-5.5 * bands.widths(grid)).topk(loudest.shape[1]).values.sum()
-    sums, weight, found = [model.anchors * usual / 4], [usual], []
+    sums, weight, fades, found, heard = [model.anchors * usual / 4], [usual], [1.0], [], 0.0
     for frame in range(frames):
-        ages = (1 - fade) ** torch.arange(len(sums)).flip(0).float() * torch.tensor([1.0] + [fade] * (len(sums) - 1))
+        kept = np.cumprod([1.0] + [1 - fade for fade in fades[:0:-1]])[::-1]
+        ages = torch.tensor(kept * np.array(fades), dtype=torch.float32)
         mean = (torch.stack(sums) * ages[:, None, None]).sum(0) / (torch.stack(weight) * ages).sum()
-        centroids = functional.normalize(mean + clustering.pull / 4 * model.anchors, dim=-1)
+        clusters = functional.normalize(mean + clustering.pull / 4 * model.anchors, dim=-1)
+        anchored = max(ANCHORED, ANCHORED_SECONDS / (ANCHORED_SECONDS + heard))
+        centroids = functional.normalize((1 - anchored) * clusters + anchored * model.anchors, dim=-1)
         found.append(model.shares(embeddings[frame], centroids, kappa))
         some = chosen[frame]
         sums.append((found[-1][some] * weights[frame][:, None]).T @ embeddings[frame, some])
         weight.append(weights[frame].sum())
+        seconds = grid.frame_seconds if weight[-1] > 0 else 0.0
+        heard += seconds
+        fades.append(1 - math.exp(-seconds / min(FOLLOW_SECONDS, PRIOR_SECONDS + heard)))
     masks = bands.spread(torch.stack(found).permute(2, 0, 1).contiguous(), grid)
     stems = OverlapAdd(grid)(masks[:, None] * spectra).numpy()
     late = np.zeros((*stems.shape[:2], grid.hop - 1), np.float32)
@@ -137,6 +146,26 @@ def test_a_stream_gives_what_its_definition_gives(small_live_model: Model, rate:
     audio[:, rate // 3 : rate // 2] *= 1e-5  # a pause, which must not count
     stems = streamed(Stream(small_live_model, rate), audio, [700], sensitivity=sensitivity)
     np.testing.assert_allclose(stems, expected_stems(small_live_model, audio, rate, sensitivity), atol=2e-5)
+
+
+@pytest.mark.parametrize("rate", [22_050, 44_100])
+def test_a_song_at_once_gives_what_a_stream_gives(
+    small_live_model: Model, monkeypatch: pytest.MonkeyPatch, rate: int
+) -> None:
+    audio = mixture(rate, 1.0)
+    model = copy.copy(small_live_model)  # whose centroids stay at the anchors, since those of a stream know no future
+    model.design = dataclasses.replace(
+        model.design, clustering=dataclasses.replace(model.design.clustering, iterations=0)
+    )
+    gain = model.design.loudness / loudness(Song(rate, audio, {}))
+    monkeypatch.setattr(RunningCentroids, "_move", lambda *heard: None)
+    monkeypatch.setattr(RunningLoudness, "_gain", lambda *heard: gain**2)
+    monkeypatch.setattr("stems.song.encoded.fastest_precision", lambda device: torch.float32)
+    stream = Stream(model, rate)
+    late = stream.latency_samples
+    stems = streamed(stream, np.pad(audio, ((0, 0), (0, late))), [512])[..., late:]
+    found = np.stack(list(Separator(model)(audio, rate).values()))
+    assert np.abs(stems - found).max() < 5e-3 * np.abs(audio).max()  # contexts of songs are kept in half precision
 
 
 def test_output_depends_on_nothing_that_is_still_to_come(small_live_model: Model) -> None:
@@ -157,11 +186,11 @@ def test_quiet_music_is_separated_like_loud_music(small_live_model: Model, gain:
 
 
 def test_loudness_follows_within_seconds_and_rests_in_pauses() -> None:
-    loudness, hop = RunningLoudness(100), 64
+    loudness, hop = RunningLoudness(100, 0.1), 64
     assert loudness.gains(torch.zeros(2, hop), hop).item() == 1
     for level in (0.5, 0.002, 0.1):  # root mean squares that are far apart
         gains = loudness.gains(torch.full((2, 100 * hop), level), hop)
-        assert gains[-1].item() == pytest.approx((KNOWN_LOUDNESS / level) ** 2, rel=1e-4)
+        assert gains[-1].item() == pytest.approx((0.1 / level) ** 2, rel=1e-4)
     rested = loudness.gains(torch.full((2, 300 * hop), 1e-5), hop)
     np.testing.assert_allclose(rested, gains[-1].item(), rtol=1e-6)
 
@@ -179,13 +208,29 @@ def test_centroids_follow_their_stems_while_that_of_a_silent_stem_stays_by_its_a
     embeddings = away[sounding].expand(400, -1, -1)
     for _ in range(round(5 * FOLLOW_SECONDS / grid.frame_seconds / 400)):
         running.follow(embeddings, torch.full((400, 64), 1e-4), kappa=30.0)
-    cosines = (running.now * away).sum(-1)
-    assert (cosines[:3] > (anchors * away).sum(-1)[:3]).all()
-    assert (cosines[:3] > 0.99).all()
+    between = functional.normalize((1 - ANCHORED) * away + ANCHORED * anchors, dim=-1)
+    cosines = (running.now * between).sum(-1)
+    assert (cosines[:3] > (anchors * between).sum(-1)[:3]).all()
+    assert (cosines[:3] > 0.998).all()
     assert (running.now[3] @ anchors[3]) > 0.98
     rested = running.now.clone()
     running.follow(embeddings, torch.zeros(400, 64), kappa=30.0)
     assert torch.equal(running.now, rested)
+
+
+@torch.inference_mode()
+def test_centroids_leave_the_anchors_by_and_by(small_live_model: Model) -> None:
+    grid = small_live_model.grid(44_100)
+    running = RunningCentroids(small_live_model, grid, small_live_model.design.bands.widths(grid).float())
+    random = torch.Generator().manual_seed(0)
+    embeddings = functional.normalize(torch.randn(20, 64, 8, generator=random), dim=-1)
+    steps, before = [], running.now
+    for _ in range(8):
+        running.follow(embeddings, torch.full((20, 64), 1e-4), kappa=5.0)
+        steps.append((running.now - before).norm(dim=-1).max().item())
+        before = running.now
+    assert 0 < max(steps[1:]) < 1 / 4  # nobody hears stems swap
+    assert steps[-1] < steps[0]
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e30])
@@ -218,7 +263,7 @@ def test_a_change_of_gain_fades_in(small_live_model: Model) -> None:
     out = np.concatenate([stream.mix(steady, np.full((1, 4), level))[1][0, 0] for level in levels])
     assert out[5000] == pytest.approx(0, abs=1e-6)
     assert out[-1] == pytest.approx(1, abs=1e-5)
-    assert np.abs(np.diff(out)).max() < 3 / stream.grid.window
+    assert np.abs(np.diff(out)).max() < 3 / stream.grid.synthesis_window
 
 
 def test_reset_forgets_everything(small_live_model: Model) -> None:

@@ -11,7 +11,11 @@ struct Bands {
     int count = 192;
     double single_hz = 700;       // up to here every bin is a band of its own
     double top_hz = 16000;        // lower edge of the last band
-    int reference_window = 4096;  // samples at 44.1 kHz
+    int reference_window = 4096;  // of analysis, samples at 44.1 kHz
+    int reference_synthesis = 0;  // likewise; 0 stands for the same
+
+    /// The frames and bins of a sample rate.
+    Grid grid(double sample_rate) const { return Grid(sample_rate, reference_window, reference_synthesis); }
 
     /// First reference bin of each band, and the end of the last: (count + 1,). Throws ModelError if they do not fit.
     std::vector<int> edges() const;

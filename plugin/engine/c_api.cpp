@@ -52,7 +52,7 @@ stems_model* stems_model_parse(const char* content, long long size, const char* 
 void stems_model_free(stems_model* model) { delete model; }
 
 int stems_model_bins(const stems_model* model, double sample_rate, int* band_of_bin) {
-    const stems::Grid grid(sample_rate, model->model.card.bands.reference_window);
+    const stems::Grid grid = model->model.card.bands.grid(sample_rate);
     if (band_of_bin) {
         const std::vector<int> bands = model->model.card.bands.of_bins(grid);
         std::copy(bands.begin(), bands.end(), band_of_bin);

@@ -48,7 +48,9 @@ Bands read_bands(const Json& table) {
     read(table, "single_hz", bands.single_hz, 1, 22050);
     read(table, "top_hz", bands.top_hz, 1, 22050);
     read(table, "reference_window", bands.reference_window, 64, 1 << 16);
-    if (bands.reference_window % OVERLAP) throw ModelError("reference_window is no multiple of 4");
+    read(table, "reference_synthesis", bands.reference_synthesis, 0, 1 << 16);
+    if (const int synthesis = bands.reference_synthesis; synthesis && (synthesis < 64 || bands.reference_window % synthesis))
+        throw ModelError("reference_synthesis does not divide its reference_window");
     bands.edges();
     return bands;
 }
@@ -58,7 +60,7 @@ NetworkShape read_network(const Json& table) {
     read(table, "bands", shape.bands, 1);
     read(table, "dimensions", shape.dimensions, 1, 1024);
     read(table, "layers", shape.layers, 1, 64);
-    for (const char* key : {"units", "hidden_size"}) read(table, key, shape.units, 1, 4096);
+    read(table, "units", shape.units, 1, 4096);
     read(table, "bidirectional", shape.bidirectional);
     read(table, "channels", shape.channels, 0, 1024);
     read(table, "texture", shape.texture, 1, 1024);
@@ -79,32 +81,22 @@ NetworkShape read_network(const Json& table) {
     return shape;
 }
 
-Running read_running(const Json& table) {
-    Running running;
-    read(table, "loudness_seconds", running.loudness_seconds, 0.1, 600);
-    read(table, "known_loudness", running.known_loudness, 1e-6, 1);
-    read(table, "faintest", running.faintest, 0, 1);
-    read(table, "gate", running.gate, 0, 1);
-    read(table, "follow_seconds", running.follow_seconds, 0.01, 3600);
-    read(table, "clustered_share", running.clustered_share, 0.001, 1);
-    return running;
-}
-
 std::string text(const Json& table, const char* key) {
     const auto found = table.find(key);
     return found != table.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
 
 Card read_card(const Json& json) {
-    if (!json.is_object() || text(json, "format") != "stems-model/1")
-        throw ModelError("its format should be 'stems-model/1'");
+    const std::string format = json.is_object() ? text(json, "format") : "";
+    if (format != "stems-model/2" && format != "stems-model/1") throw ModelError("its format should be 'stems-model/2'");
     const Json design = part(json, "design"), clustering = part(design, "clustering");
     Card card{text(json, "name"), text(json, "licence"), text(json, "sha256"), {}, {}, {}, {}};
     card.bands = read_bands(part(design, "bands"));
     card.network = read_network(part(design, "network"));
-    card.running = read_running(part(design, "running"));
     read(clustering, "pull", card.pull, 0, 1e6);
-    read(clustering, "weight_exponent", card.weight_exponent, 0, 8);
+    read(clustering, "weight_exponent", card.weight_exponent, 0, 10);
+    read(clustering, "share", card.share, 0, 1);
+    read(design, "loudness", card.loudness, 1e-6, 10);
     bool anchored = true;
     read(clustering, "anchored", anchored);
     card.stems = design.value("stems", std::vector<std::string>{"drums", "bass", "vocals", "other"});

@@ -8,11 +8,18 @@
 #include "network.hpp"
 
 namespace stems {
+namespace {
+
+constexpr double PRIOR_SECONDS = 0.1;   // of music, as much as which the anchors weigh in the clusters at the start
+constexpr double ANCHORED_SECONDS = 1;  // of music, after which the centroids lie half-way between anchors and clusters
+constexpr double ANCHORED = 0.4;        // share of the way from the clusters to the anchors at which the centroids stay
+
+}  // namespace
 
 RunningCentroids::RunningCentroids(const Model& model, const Grid& grid)
     : stems_(static_cast<int>(model.card.stems.size())), dimensions_(model.card.network.dimensions),
       bands_(model.card.bands.count),
-      points_(std::clamp(static_cast<int>(std::nearbyint(model.card.running.clustered_share * bands_)), 1, bands_)),
+      points_(std::clamp(static_cast<int>(std::nearbyint(model.card.share * bands_)), 1, bands_)),
       frame_seconds_(grid.frame_seconds()), pull_(static_cast<float>(model.card.pull) / stems_),
       exponent_(static_cast<float>(model.card.weight_exponent / 2)), anchors_(model.anchors), centroids_(anchors_),
       sums_(anchors_), found_(anchors_), shares_(static_cast<std::size_t>(stems_) * bands_), order_(bands_) {
@@ -20,19 +27,17 @@ RunningCentroids::RunningCentroids(const Model& model, const Grid& grid)
     for (float& width : usual) width = weigh(2 * std::pow(10.0f, CENTRE_DB / 10) * width);
     std::sort(usual.begin(), usual.end(), std::greater<float>());
     first_weight_ = std::accumulate(usual.begin(), usual.begin() + points_, 0.0f);
-    set_follow_seconds(model.card.running.follow_seconds);
     reset();
 }
 
 void RunningCentroids::reset() {
     centroids_ = anchors_;
     weight_ = first_weight_;
+    heard_ = 0;
     for (std::size_t i = 0; i < sums_.size(); ++i) sums_[i] = anchors_[i] * (weight_ / stems_);
 }
 
-void RunningCentroids::set_follow_seconds(double seconds) {
-    fade_ = seconds > 0 ? static_cast<float>(1 - std::exp(-frame_seconds_ / seconds)) : 0.0f;
-}
+void RunningCentroids::set_follow_seconds(double seconds) { follow_seconds_ = seconds; }
 
 float RunningCentroids::weigh(float power) const { return std::pow(std::max(power, 0.0f), exponent_); }
 
@@ -54,18 +59,27 @@ void RunningCentroids::follow(const float* embeddings, const float* powers, floa
             for (int i = 0; i < dimensions_; ++i) sum[i] += part * embedding[i];
         }
     }
-    if (!(weight > 0) || fade_ == 0) return;  // in digital silence everything rests
-    for (std::size_t i = 0; i < sums_.size(); ++i) sums_[i] += fade_ * (found_[i] - sums_[i]);
-    weight_ += fade_ * (weight - weight_);
+    if (weight > 0 && follow_seconds_ > 0) move(weight);  // in digital silence everything rests
+}
+
+void RunningCentroids::move(float weight) {
+    heard_ += frame_seconds_;
+    const float fade = static_cast<float>(1 - std::exp(-frame_seconds_ / std::min(follow_seconds_, PRIOR_SECONDS + heard_)));
+    const float anchored = static_cast<float>(std::max(ANCHORED, ANCHORED_SECONDS / (ANCHORED_SECONDS + heard_)));
+    for (std::size_t i = 0; i < sums_.size(); ++i) sums_[i] += fade * (found_[i] - sums_[i]);
+    weight_ += fade * (weight - weight_);
+    for (std::size_t i = 0; i < sums_.size(); ++i) centroids_[i] = sums_[i] / weight_ + pull_ * anchors_[i];
+    normalize_centroids();
+    for (std::size_t i = 0; i < sums_.size(); ++i) centroids_[i] += anchored * (anchors_[i] - centroids_[i]);
+    normalize_centroids();
+}
+
+void RunningCentroids::normalize_centroids() {
     for (int stem = 0; stem < stems_; ++stem) {
-        const std::size_t first = static_cast<std::size_t>(stem) * dimensions_;
-        float square = 0;
-        for (std::size_t i = first; i < first + dimensions_; ++i) {
-            centroids_[i] = sums_[i] / weight_ + pull_ * anchors_[i];
-            square += centroids_[i] * centroids_[i];
-        }
+        float* centroid = &centroids_[static_cast<std::size_t>(stem) * dimensions_];
+        const float square = std::inner_product(centroid, centroid + dimensions_, centroid, 0.0f);
         const float factor = 1.0f / std::max(std::sqrt(square), 1e-12f);
-        for (std::size_t i = first; i < first + dimensions_; ++i) centroids_[i] *= factor;
+        for (int i = 0; i < dimensions_; ++i) centroid[i] *= factor;
     }
 }
 

@@ -7,12 +7,14 @@
 namespace stems {
 
 /// Online spherical k-means: centroids that start at the anchors and follow the music.
+///
+/// They lie between the anchors and the clusters' means, at first by the anchors; `stems.stream.RunningCentroids` says why.
 class RunningCentroids {
 public:
     RunningCentroids(const Model& model, const Grid& grid);
 
     void reset();
-    /// Time constant with which the centroids follow the music, in seconds; 0 freezes them.
+    /// Time constant with which the centroids follow the music, in seconds, once as much has been heard; 0 freezes them.
     void set_follow_seconds(double seconds);
     /// Shares of the stems in a frame, by the centroids that the frames before it left.
     ///
@@ -28,10 +30,12 @@ public:
 private:
     void assign(const float* embeddings, float kappa);
     float weigh(float power) const;
+    void move(float weight);
+    void normalize_centroids();
 
     int stems_, dimensions_, bands_, points_;
-    double frame_seconds_;
-    float pull_, exponent_, fade_ = 0, first_weight_, weight_ = 0;
+    double frame_seconds_, follow_seconds_ = 3, heard_ = 0;  // heard_: seconds that sounded
+    float pull_, exponent_, first_weight_, weight_ = 0;
     std::vector<float> anchors_, centroids_, sums_, found_, shares_;
     std::vector<int> order_;
 };

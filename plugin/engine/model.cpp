@@ -12,11 +12,14 @@
 namespace stems {
 namespace {
 
-// What parts of names are called today, in the order in which they are replaced.
+// What names of format 1 begin with, and what they begin with now.
 constexpr std::pair<const char*, const char*> RENAMED[] = {
     {"network.hints.", "network.queries."},
-    {"network.recurrent.entrance.", "network.recurrent.project_in."},
-    {"network.recurrent.exit.", "network.recurrent.project_out."},
+    {"network.recurrent.entrance.", "network.recurrent.input_projection."},
+    {"network.recurrent.exit.", "network.recurrent.output_projection."},
+    {"network.recurrent.weight_", "network.recurrent.lstm.weight_"},
+    {"network.recurrent.bias_", "network.recurrent.lstm.bias_"},
+    {"log_sensitivity", "log_kappa"},
 };
 
 std::string name_today(const std::string& name) {
@@ -78,7 +81,7 @@ Model Model::parse(const std::string& path, const std::string& content, const st
             const double length = std::max(std::sqrt(square), 1e-12);
             for (int i = 0; i < dimensions; ++i) anchor[i] = static_cast<float>(anchor[i] / length);
         }
-        model.sensitivity = std::exp(model.weights.get("log_sensitivity", {})[0]);
+        model.kappa = std::exp(model.weights.get("log_kappa", {})[0]);
         return model;
     } catch (const ModelError& error) {
         throw ModelError(path + " cannot be used: " + error.what() + ".");

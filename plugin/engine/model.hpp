@@ -26,12 +26,12 @@ private:
     std::map<std::string, Tensor> tensors_;
 };
 
-/// A separation model as its files have it: card, weights, anchors and sensitivity.
+/// A separation model as its files have it: card, weights, anchors and sharpness.
 struct Model {
     Card card;
     Weights weights;
     std::vector<float> anchors;  // (stems, dimensions), of unit length
-    float sensitivity;           // the learned sharpness of the assignments
+    float kappa;                 // the learned sharpness of the assignments
 
     /// Reads a `.safetensors` file and the card beside it.
     ///

@@ -25,7 +25,7 @@ class Stack : public Recurrent {
 public:
     Stack(const Weights& weights, const NetworkShape& shape, int features) {
         for (int layer = 0; layer < shape.layers; ++layer)
-            layers_.emplace_back(weights, "network.recurrent", "l" + std::to_string(layer), layer ? shape.units : features,
+            layers_.emplace_back(weights, "network.recurrent.lstm", "l" + std::to_string(layer), layer ? shape.units : features,
                                  shape.units, 1);
     }
 
@@ -107,8 +107,8 @@ public:
     DualPath(const Weights& weights, const NetworkShape& shape, int features, int queries)
         : groups_(shape.groups), width_(shape.width), units_(shape.units), group_bands_(shape.bands / shape.groups),
           kinds_(features / shape.bands), said_(queries * group_bands_),
-          project_in_(grouped(weights, "network.recurrent.project_in", groups_, kinds_ * group_bands_, width_)),
-          project_out_(grouped(weights, "network.recurrent.project_out", groups_, width_, said_)),
+          project_in_(grouped(weights, "network.recurrent.input_projection", groups_, kinds_ * group_bands_, width_)),
+          project_out_(grouped(weights, "network.recurrent.output_projection", groups_, width_, said_)),
           norm_(weights, "network.recurrent.norm", width_), line_(std::max(kinds_ * group_bands_, 2 * units_)),
           frame_(static_cast<std::size_t>(groups_) * width_), normed_(frame_),
           both_(static_cast<std::size_t>(groups_) * 2 * units_), said_out_(project_out_[0].padded()),

@@ -13,10 +13,10 @@ constexpr float LARGEST = 1e6f;    // a block with samples beyond +120 dBFS is n
 constexpr float SMALLEST = 1e-15f;  // fainter samples become zero
 constexpr double BUTTERFLY_COST = 40;  // of a sample in a transform, in multiplications
 
-Grid checked_grid(double sample_rate, int reference_window) {
+Grid checked_grid(double sample_rate, const Bands& bands) {
     if (!(sample_rate >= 8000 && sample_rate <= 192000))
         throw ModelError("The sample rate must be from 8000 to 192000 Hz.");
-    return Grid(sample_rate, reference_window);
+    return bands.grid(sample_rate);
 }
 
 bool is_audio(const float* const* input, int channels, int samples) {
@@ -29,11 +29,11 @@ bool is_audio(const float* const* input, int channels, int samples) {
 }  // namespace
 
 Stream::Stream(const Model& model, double sample_rate, int channels, int mixes, int spread)
-    : grid_(checked_grid(sample_rate, model.card.bands.reference_window)), windows_(make_windows(grid_)),
+    : grid_(checked_grid(sample_rate, model.card.bands)), windows_(make_windows(grid_)),
       channels_(channels), mixes_(mixes), stems_(static_cast<int>(model.card.stems.size())), bands_(model.card.bands.count),
-      spread_(spread == WHOLE_HOP ? grid_.hop : std::clamp(spread, 0, grid_.hop)), kappa_(model.sensitivity),
+      spread_(spread == WHOLE_HOP ? grid_.hop : std::clamp(spread, 0, grid_.hop)), kappa_(model.kappa),
       band_of_bin_(model.card.bands.of_bins(grid_)), widths_(model.card.bands.widths(grid_)),
-      gains_(static_cast<std::size_t>(mixes) * stems_), network_(model), loudness_(model.card.running, grid_),
+      gains_(static_cast<std::size_t>(mixes) * stems_), network_(model), loudness_(model.card.loudness, grid_),
       centroids_(model, grid_), fourier_(grid_.window),
       overlaps_(static_cast<std::size_t>(mixes) * channels, OverlapAdd(windows_.synthesis, grid_.hop)),
       history_(channels, std::vector<float>(grid_.window)), delayed_(channels, std::vector<float>(latency() + grid_.hop)),

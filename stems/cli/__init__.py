@@ -2,57 +2,81 @@
 
 from __future__ import annotations
 
+import signal
 import sys
-from typing import Annotated
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
 
-import typer
-
-from stems import __version__
-from stems.cli.cluster import cluster
-from stems.cli.evaluate import evaluate
-from stems.cli.export import export
-from stems.cli.info import info, models, presets
-from stems.cli.live import live
-from stems.cli.plugin import app as plugin
-from stems.cli.report import report
-from stems.cli.split import split
-from stems.cli.train import train
-from stems.cli.watch import watch
 from stems.errors import StemsError
-
-app = typer.Typer(
-    name="stems",
-    help="Split songs into drums, bass, vocals and other.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
-
-def _version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"stems {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def _root(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
-    ] = False,
-) -> None: ...
-
-
-for command in (split, cluster, watch, live, export, presets, models, info, report, train, evaluate):
-    app.command()(command)
-app.add_typer(plugin, name="plugin")
 
 
 def main() -> None:
-    """Runs the command line; an error of ours is one sentence and exit code 1."""
+    """Runs the command line.
+
+    An error of ours is one sentence and exit code 1. SIGTERM, and SIGHUP of a closed terminal, stop as Ctrl-C does; the
+    exit code is 128 and the number of the signal.
+    """
+    try:
+        with _stopped_by_signals():
+            _run()
+    except KeyboardInterrupt as stop:
+        sys.exit(128 + getattr(stop, "number", signal.SIGINT))
+
+
+def _run() -> None:
+    from stems.cli.commands import app
+    from stems.cli.output import accept_any_name, complain, could_be_written
+
+    accept_any_name()
+    code: Any = 0
     try:
         app()
+    except SystemExit as end:
+        code = end.code
     except StemsError as error:
-        typer.secho(f"stems: {error}", fg="red", err=True)
-        sys.exit(1)
+        complain(f"stems: {error}")
+        code = 1
+    if not could_be_written():
+        complain("stems: what it had to say could not be written; see whether the disk of the log is full.")
+        code = code or 1
+    sys.exit(code)
+
+
+class _Stop(KeyboardInterrupt):
+    """A signal that ends the program as Ctrl-C does."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+
+@contextmanager
+def _stopped_by_signals() -> Iterator[None]:
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    if threading.current_thread() is not threading.main_thread():
+        numbers = []
+    before = {number: signal.getsignal(number) for number in numbers}
+    stopped: list[int] = []
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        for each in numbers:
+            signal.signal(each, signal.SIG_IGN)  # unfinished files are being removed
+        stopped.append(number)
+        raise _Stop(number)
+
+    try:
+        for number in numbers:
+            if before[number] != signal.SIG_IGN:  # as nohup has it
+                signal.signal(number, stop)
+        yield
+    except SystemExit:
+        if stopped:  # whoever caught it on the way knew only of Ctrl-C
+            raise _Stop(stopped[0]) from None
+        raise
+    finally:
+        for number, handler in before.items():
+            if handler is not None:
+                signal.signal(number, handler)

@@ -57,10 +57,11 @@ def cluster(
     json_lines: JsonOutput = False,
 ) -> None:
     """Split songs into clusters without names, and say which stems each resembles."""
+    from stems.batch.clusters import clusters as preset_of
+    from stems.batch.plan import Settings, check_settings, plan
+    from stems.batch.split import Result
     from stems.card import find_model, read_card
     from stems.cli.progress import stoppable, watch_over
-    from stems.clusters import clusters as preset_of
-    from stems.plan import Settings, check_settings, plan
 
     number = _number(clusters)
     settings = Settings(
@@ -73,19 +74,22 @@ def cluster(
         overwrite=overwrite,
     )
     check_settings(settings)
-    tasks = plan(songs, settings)
+    passed_over: list[Result] = []
+    tasks = plan(songs, settings, lambda path, why: passed_over.append(Result(path, "passed over", error=why)))
     read_card(find_model(model))
 
+    from stems.batch.clusters import cluster_song
     from stems.blind import BlindSeparator
-    from stems.clusters import cluster_song
 
     separator = BlindSeparator(number, model, device.value, method.value)
     results = []
     with stoppable(), watch_over(tasks, json_lines) as watcher:
+        for result in passed_over:
+            watcher.on_passed_over(result)
         for index, task in enumerate(tasks):
             results.append(cluster_song(task, settings, separator, partial(watcher.on_progress, index)))
             watcher.on_result(index, results[-1])
-    watcher.summary(results)
+    watcher.summary(results + passed_over)
     if any(result.status == "failed" for result in results):
         raise typer.Exit(1)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stems.cli.extras import require
+from stems.cli.output import say
 from stems.errors import OptionError, StemsError
 
 if TYPE_CHECKING:
@@ -50,8 +51,15 @@ def evaluate(
     ] = EngineName.stems,
     quick: Annotated[bool, typer.Option("--quick", help="Only SDR and SI-SDR, within seconds.")] = False,
     model: Annotated[
-        str, typer.Option(help="See `stems models`, a .safetensors file, or 'none' for baselines alone.")
-    ] = "openband",
+        str | None,
+        typer.Option(
+            help="See `stems models`, a .safetensors file, or 'none' for baselines alone; openband, or openband-live "
+            "with --live, when left out."
+        ),
+    ] = None,
+    live: Annotated[
+        bool, typer.Option("--live", help="Stream each song with a real-time model, as the first that it hears.")
+    ] = False,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Tracks at a time.")] = 1,
     out: Annotated[
         Path, typer.Option("--out", "-o", help="Folder for the results; tracks that it holds are not scored again.")
@@ -64,15 +72,28 @@ def evaluate(
     require("Scoring", "evaluate", *packages)
 
     from stems.evaluate.report import write_report
-    from stems.evaluate.scoring import baseline_estimator, given_estimator, model_estimator
+    from stems.evaluate.scoring import (
+        baseline_estimator,
+        given_estimator,
+        model_estimator,
+        stream_estimator,
+    )
 
+    model = model or ("openband-live" if live else "openband")
+    if live and (estimates is not None or model == "none"):
+        raise OptionError("--live streams a model: leave out --estimates, and give a --model other than 'none'.")
     tracks = _tracks(musdb, subset.value, songs, reference, estimates)
     shared = {name: baseline_estimator(name) for name in dict.fromkeys(baseline.replace(",", " ").split())}
     if estimates is None and model != "none":
         from stems.card import find_model
 
         find_model(model)  # before any work: it may not be there
-        shared[Path(model).stem] = model_estimator(model)
+        if live:
+            from stems.model import Model
+            from stems.stream import check_causal
+
+            check_causal(Model.load(model).design.network, f" {model!r}")
+        shared[Path(model).stem + (" live" if live else "")] = (stream_estimator if live else model_estimator)(model)
     work = []
     for track in tracks:
         given = {} if estimates is None else {estimates.resolve().name: given_estimator(track)}
@@ -83,11 +104,11 @@ def evaluate(
     failed = 0
     for number, (track, outcome) in enumerate(_score(work, out, "quick" if quick else engine.value, jobs), 1):
         failed += isinstance(outcome, str)
-        typer.echo(f"[{number}/{len(work)}] {track.name}: {outcome if isinstance(outcome, str) else _said(outcome)}")
+        say(f"[{number}/{len(work)}] {track.name}: {outcome if isinstance(outcome, str) else _said(outcome)}")
     if failed < len(work):
         title = f"MUSDB18, {subset.value}" if musdb else str((songs or estimates or out).resolve().name)
-        typer.echo("\n" + write_report(out, musdb is not None, title, {(track.subset, track.name) for track in tracks}))
-        typer.echo(f"Pictures: open {out / 'scores.html'} in a browser.")
+        say("\n" + write_report(out, musdb is not None, title, {(track.subset, track.name) for track in tracks}))
+        say(f"Pictures: open {out / 'scores.html'} in a browser.")
     if failed:
         raise typer.Exit(1)
 

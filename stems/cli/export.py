@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from stems.cli.output import say
 from stems.daw import FORMATS
 from stems.errors import OptionError
 
@@ -42,7 +43,7 @@ def export(
     for stems in folders:
         session = session_in(stems, song, bpm, time_signature)
         for written in export_session(session, out or stems, formats, overwrite):
-            typer.echo(f"Wrote {written}")
+            say(f"Wrote {written}")
 
 
 def _time_signature(meter: str) -> tuple[int, int]:

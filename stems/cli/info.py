@@ -9,15 +9,17 @@ from typing import Annotated, Any
 
 import typer
 
+from stems.cli.output import say
+
 
 def presets() -> None:
     """List the presets."""
-    from stems.presets import load_preset, shipped_presets
+    from stems.batch.presets import load_preset, shipped_presets
 
     for name in shipped_presets():
         preset = load_preset(name)
-        typer.echo(f"{name:10} {preset.about}")
-        typer.echo(f"{'':10} writes {', '.join(preset.outputs)}")
+        say(f"{name:10} {preset.about}")
+        say(f"{'':10} writes {', '.join(preset.outputs)}")
 
 
 def models() -> None:
@@ -26,8 +28,8 @@ def models() -> None:
 
     for name, path in shipped_models().items():
         card = read_card(path)
-        typer.echo(f"{name:14} {card.get('about', '')}")
-        typer.echo(f"{'':14} {card['parameters'] / 1e6:.1f} M parameters, licence {card.get('licence', 'not stated')}")
+        say(f"{name:14} {card.get('about', '')}")
+        say(f"{'':14} {card['parameters'] / 1e6:.1f} M parameters, licence {card.get('licence', 'not stated')}")
 
 
 def info(
@@ -41,21 +43,21 @@ def info(
     from stems.separator import choose_device
 
     path = find_model(model)
-    typer.echo(f"stems {stems.__version__}, Python {platform.python_version()}, torch {torch.__version__}")
-    typer.echo(f"device: {choose_device('auto')}, {torch.get_num_threads()} threads")
-    typer.echo(f"ffmpeg: {shutil.which('ffmpeg') or 'not found (needed only for MUSDB18 and .stem.mp4 files)'}")
+    say(f"stems {stems.__version__}, Python {platform.python_version()}, torch {torch.__version__}")
+    say(f"device: {choose_device('auto')}, {torch.get_num_threads()} threads")
+    say(f"ffmpeg: {shutil.which('ffmpeg') or 'not found (needed only for MUSDB18 and .stem.mp4 files)'}")
     for package, use in (("musdb", "train and score on MUSDB18"), ("museval", "compare scores with museval")):
         there = importlib.util.find_spec(package) is not None
-        typer.echo(f"{package}: {'found' if there else f'not found (needed to {use})'}")
-    typer.echo(f"\nmodel {model}: {path}")
+        say(f"{package}: {'found' if there else f'not found (needed to {use})'}")
+    say(f"\nmodel {model}: {path}")
     _show(read_card(path), "  ")
 
 
 def _show(table: dict[str, Any], indent: str) -> None:
     for key, value in table.items():
         if isinstance(value, dict):
-            typer.echo(f"{indent}{key}:")
+            say(f"{indent}{key}:")
             _show(value, indent + "  ")
         else:
             shown = ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else value
-            typer.echo(f"{indent}{key}: {shown}")
+            say(f"{indent}{key}: {shown}")

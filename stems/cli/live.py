@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from stems.cli.options import ModelName
+from stems.cli.output import say
 from stems.errors import OptionError
 
 
@@ -55,14 +56,14 @@ def live(
                     f"{source_name} runs at {source.sample_rate:g} Hz and {sink_name} at {sink.sample_rate:g} Hz: "
                     "set both to the same sample rate."
                 )
-            typer.echo(f"{source_name} -> {sink_name}, {1000 * latency / 44100:.0f} ms late; stop with Ctrl-C.")
+            say(f"{source_name} -> {sink_name}, {1000 * latency / 44100:.0f} ms late; stop with Ctrl-C.")
             source.ignore_dropped_input = True  # a gap is better than an end
             while True:
                 block = remix.process(source.read(block_size), source.sample_rate, reset=False)
                 if block.shape[1]:
                     sink.write(block, source.sample_rate)
     except KeyboardInterrupt:
-        typer.echo("Stopped.")
+        say("Stopped.")
 
 
 def _device(name: str | None, direction: str, there: list[str], usual: str | None) -> str:
@@ -76,6 +77,6 @@ def _device(name: str | None, direction: str, there: list[str], usual: str | Non
 
 
 def _show(title: str, names: list[str], usual: Any) -> None:
-    typer.echo(f"{title}:")
+    say(f"{title}:")
     for name in names or ["(none)"]:
-        typer.echo(f"  {name}{' (used when left out)' if name == usual else ''}")
+        say(f"  {name}{' (used when left out)' if name == usual else ''}")

@@ -37,21 +37,27 @@ class Device(str, Enum):
     mps = "mps"
 
 
-Songs = Annotated[list[str], typer.Argument(help="Songs, folders of songs, or patterns such as '*.flac'.")]
-OutFolder = Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")]
-NamePattern = Annotated[str, typer.Option(help="Where each file goes below it.")]
+Songs = Annotated[
+    list[str], typer.Argument(metavar="SONGS", help="Songs, folders of songs, or patterns such as '*.flac'.")
+]
+OutFolder = Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="Folder for the results.")]
+NamePattern = Annotated[str, typer.Option(metavar="PATTERN", help="Where each file goes below it.")]
 Format = Annotated[
-    Container | None, typer.Option("--format", help="Format of the files; the song's own when left out.")
+    Container | None,
+    typer.Option("--format", metavar="FORMAT", help="wav, flac, aiff, ogg or mp3; the song's own when left out."),
 ]
 BitDepth = Annotated[
-    Depth | None, typer.Option("--bit-depth", help="Depth of the files; the song's own when left out.")
+    Depth | None, typer.Option("--bit-depth", metavar="BITS", help="16, 24, 32 or float; the song's own when left out.")
 ]
 Sensitivity = Annotated[
-    float, typer.Option(min=0.1, max=10.0, help="Low lets stems bleed softly, high cuts them hard.")
+    float,
+    typer.Option(
+        min=0.1, max=10.0, metavar="FACTOR", help="0.1 to 10: low lets stems bleed softly, high cuts them hard."
+    ),
 ]
-ModelName = Annotated[str, typer.Option(help="See `stems models`, or a .safetensors file of your own.")]
-DeviceName = Annotated[Device, typer.Option(help="What the network runs on.")]
-Overwrite = Annotated[
-    bool, typer.Option("--overwrite/--skip-existing", help="Split songs again whose files are there already.")
+ModelName = Annotated[
+    str, typer.Option(metavar="MODEL", help="See `stems models`, or a .safetensors file of your own.")
 ]
+DeviceName = Annotated[Device, typer.Option(metavar="DEVICE", help="What the network runs on: auto, cpu, cuda or mps.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Split songs again whose files are there already.")]
 JsonOutput = Annotated[bool, typer.Option("--json", help="One line of JSON for each song, and no more.")]

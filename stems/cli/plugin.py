@@ -10,8 +10,9 @@ from typing import Annotated
 
 import typer
 
-SCRIPT_NAME = "Split into stems.lua"
+from stems.cli.output import say
 
+SCRIPT_NAME = "Split into stems.lua"
 
 Formats = Annotated[str, typer.Option("--format", help="Formats, such as vst3,clap,lv2; all of them by default.")]
 Dpf = Annotated[
@@ -34,7 +35,7 @@ def build_plugin(
 
     built = build(out or cache_folder(), _formats(formats), dpf)
     for plugin in sorted(path for path in built.iterdir() if path.is_dir()):
-        typer.echo(f"Built {plugin}")
+        say(f"Built {plugin}")
 
 
 @app.command("install")
@@ -50,7 +51,7 @@ def install_plugin(
 
     chosen = _formats(formats)
     for plugin in install(build(cache_folder(), chosen, dpf), chosen, to):
-        typer.echo(f"Installed {plugin}")
+        say(f"Installed {plugin}")
 
 
 @app.command("reaper")
@@ -60,14 +61,14 @@ def reaper(
     ] = None,
 ) -> None:
     """Write a script that splits the selected items from inside REAPER and puts the stems under them."""
-    from stems.daw.destination import whole
     from stems.daw.reaper import script
+    from stems.files.destination import whole
 
     destination = (out or _scripts_of_reaper()) / SCRIPT_NAME
     with whole(destination) as unfinished:
         unfinished.write_text(script(_command()), encoding="utf-8")
-    typer.echo(f"Wrote {destination}")
-    typer.echo("In REAPER: Actions > Show action list > New action > Load ReaScript, and choose it.")
+    say(f"Wrote {destination}")
+    say("In REAPER: Actions > Show action list > New action > Load ReaScript, and choose it.")
 
 
 def _formats(text: str) -> list[str]:

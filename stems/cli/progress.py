@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -11,11 +11,12 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.table import Column, Table
 
-from stems.batch import Result, summarise
+from stems.batch.plan import Task
+from stems.batch.split import Result, summarise
+from stems.cli.output import complain, say, say_data, shown
 from stems.clock import clock
-from stems.plan import Task
 
 
 class Watcher(Protocol):
@@ -27,6 +28,9 @@ class Watcher(Protocol):
     def on_result(self, number: int, result: Result) -> None:
         """Task `number` is over."""
 
+    def on_passed_over(self, result: Result) -> None:
+        """Something in a folder is not taken."""
+
     def summary(self, results: Sequence[Result]) -> None:
         """The batch is over."""
 
@@ -37,7 +41,7 @@ def stoppable() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        typer.echo("stems: stopped, unfinished files were removed; the same command goes on from here.", err=True)
+        complain("stems: stopped, unfinished files were removed; the same command goes on from here.")
         raise typer.Exit(130) from None
 
 
@@ -66,10 +70,13 @@ class Lines:
 
     def on_result(self, number: int, result: Result) -> None:
         self.done += 1
-        print(f"[{self.done}/{self.count}] {describe(result)}", flush=True)
+        say(f"[{self.done}/{self.count}] {describe(result)}")
+
+    def on_passed_over(self, result: Result) -> None:
+        say(describe(result))
 
     def summary(self, results: Sequence[Result]) -> None:
-        print(f"{in_words(results)}.", flush=True)
+        say(f"{in_words(results)}.")
 
 
 class JsonLines:
@@ -79,7 +86,10 @@ class JsonLines:
         pass
 
     def on_result(self, number: int, result: Result) -> None:
-        print(json.dumps(result.as_json()), flush=True)
+        say_data(json.dumps(result.as_json()))
+
+    def on_passed_over(self, result: Result) -> None:
+        say_data(json.dumps(result.as_json()))
 
     def summary(self, results: Sequence[Result]) -> None:
         pass
@@ -90,14 +100,7 @@ class Bars:
 
     def __init__(self, tasks: Sequence[Task], console: Console) -> None:
         self.tasks, self.console = tasks, console
-        self.progress = Progress(
-            TextColumn("{task.description}", markup=False),  # songs may be called "Anthem [live]"
-            BarColumn(),
-            TextColumn("{task.percentage:>3.0f} %"),
-            TextColumn("{task.fields[rate]}"),
-            TimeRemainingColumn(),
-            console=console,
-        )
+        self.progress = progress_on(console)
         self.whole = self.progress.add_task(f"{len(tasks)} songs", total=len(tasks), rate="", visible=len(tasks) > 1)
         self.bars: dict[int, TaskID] = {}
         self.shares = [0.0] * len(tasks)
@@ -112,7 +115,7 @@ class Bars:
 
     def on_progress(self, number: int, share: float, seconds: float) -> None:
         if number not in self.bars:
-            self.bars[number] = self.progress.add_task(self.tasks[number].track, total=1.0, rate="")
+            self.bars[number] = self.progress.add_task(shown(self.tasks[number].track), total=1.0, rate="")
         self.seconds[number] = seconds
         self._show(self.bars[number], share, share * seconds)
         self._advance(number, share)
@@ -120,9 +123,15 @@ class Bars:
     def on_result(self, number: int, result: Result) -> None:
         if number in self.bars:
             self.progress.remove_task(self.bars.pop(number))
-        style = "red" if result.error else None
-        self.progress.console.print(describe(result), style=style, highlight=False, markup=False)
+        self._print(result)
         self._advance(number, 1.0)
+
+    def on_passed_over(self, result: Result) -> None:
+        self._print(result)
+
+    def _print(self, result: Result) -> None:
+        style = "red" if result.error else None
+        self.console.print(shown(describe(result)), style=style, highlight=False, markup=False)
 
     def _advance(self, number: int, share: float) -> None:
         self.shares[number] = share
@@ -139,13 +148,41 @@ class Bars:
             table = Table("song", "result", "length", "speed")
             for result in results:
                 done = (clock(int(result.seconds)), speed(result)) if result.status == "done" else ("", "")
-                table.add_row(escape(str(result.song)), result.status, *done)
+                table.add_row(escape(shown(str(result.song))), result.status, *done)
             self.console.print(table)
             self.console.print(f"{in_words(results)}.", highlight=False)
 
 
+@contextmanager
+def bar(label: str) -> Iterator[Callable[[float], None]]:
+    """A bar for one piece of work; it is given the share that is done. There is none where nobody looks on."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda share: None
+        return
+    with progress_on(console) as progress:
+        work = progress.add_task(shown(label), total=1.0, rate="")
+        yield lambda share: progress.update(work, completed=share)
+
+
+def progress_on(console: Console) -> Progress:
+    """The bars of all commands; names give way to them where there is little room."""
+    name = Column(ratio=1, no_wrap=True, overflow="ellipsis", min_width=8)
+    return Progress(
+        TextColumn("{task.description}", markup=False, table_column=name),  # songs may be called "Anthem [live]"
+        BarColumn(bar_width=max(8, min(40, console.width // 4))),
+        TextColumn("{task.percentage:>3.0f} %", table_column=Column(no_wrap=True)),
+        TextColumn("{task.fields[rate]}", table_column=Column(no_wrap=True)),
+        TimeRemainingColumn(table_column=Column(no_wrap=True)),
+        console=console,
+        expand=True,
+    )
+
+
 def describe(result: Result) -> str:
     """One line about a song, and one about each cluster of it that resembles stems."""
+    if result.status == "passed over":
+        return f"passed over {result.song}: {result.error}"
     if result.status == "failed":
         return f"failed: {result.error}"
     if result.status == "skipped":

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from stems.cli.options import Device, DeviceName, ModelName, Sensitivity
+from stems.cli.output import say
 from stems.errors import OptionError
 
 
@@ -38,15 +39,21 @@ def report(
     if page.exists() and not overwrite:
         raise OptionError(f"{page} is there already: --overwrite replaces it, --out names another.")
 
+    from stems.files.destination import check_can_be_written
     from stems.report.source import open_source
 
+    check_can_be_written(page, OptionError)
     with open_source(song_or_folder, song) as source:  # before torch is loaded: it may not be a song
+        from stems.cli.progress import bar
+        from stems.imports import importing_torch
         from stems.report.page import write_page
-        from stems.report.song import song_report
-        from stems.separator import Separator
+
+        with importing_torch():
+            from stems.report.song import song_report
+            from stems.separator import Separator
 
         separator = Separator(model, device.value, hints=hint or ())
-        with typer.progressbar(length=100, label=f"Looking into {source.name}") as bar:
-            text = song_report(source, separator, sensitivity, lambda done: bar.update(int(100 * done) - bar.pos))
+        with bar(f"Looking into {source.name}") as advance:
+            text = song_report(source, separator, sensitivity, advance)
     write_page(page, text)
-    typer.echo(f"Wrote {page} ({page.stat().st_size / 1e6:.1f} MB): open it in a browser.")
+    say(f"Wrote {page} ({page.stat().st_size / 1e6:.1f} MB): open it in a browser.")

@@ -21,12 +21,13 @@ from stems.cli.options import (
     Sensitivity,
     Songs,
 )
+from stems.cli.output import say, say_data
 from stems.errors import OptionError
 
 if TYPE_CHECKING:
-    from stems.batch import Result
-    from stems.plan import Settings, Task
-    from stems.presets import Preset
+    from stems.batch.plan import Settings, Task
+    from stems.batch.presets import Preset
+    from stems.batch.split import Result
 
 
 def split(
@@ -34,42 +35,51 @@ def split(
     out: OutFolder = Path("separated"),
     name: NamePattern = "{track}/{stem}.{ext}",
     stems: Annotated[
-        str | None, typer.Option(help="Write only these, separated by commas: drums, bass, vocals, other.")
+        str | None,
+        typer.Option(metavar="STEMS", help="Write only these, separated by commas: drums, bass, vocals, other."),
     ] = None,
     two_stems: Annotated[
-        str | None, typer.Option("--two-stems", help="Write this stem and the sum of all others.")
+        str | None, typer.Option("--two-stems", metavar="STEM", help="Write this stem and the sum of all others.")
     ] = None,
     preset: Annotated[
-        str | None, typer.Option(help="What to make of the stems: see `stems presets`, or a .toml file of your own.")
+        str | None,
+        typer.Option(
+            metavar="PRESET", help="What to make of the stems: see `stems presets`, or a .toml file of your own."
+        ),
     ] = None,
     container: Format = None,
     bit_depth: BitDepth = None,
     hint: Annotated[
         list[str] | None,
         typer.Option(
+            metavar="HINT",
             help="What you know of the song: vocals=0:31-0:35.5, bass=1:10-1:12@40-250Hz, or a .toml file of that. "
-            "May be repeated, and may name a stem of your own."
+            "May be repeated, and may name a stem of your own.",
         ),
     ] = None,
     sensitivity: Sensitivity = 1.0,
     model: ModelName = "openband",
     device: DeviceName = Device.auto,
     jobs: Annotated[
-        int | None, typer.Option("--jobs", "-j", min=1, help="Songs at a time; one for each core when left out.")
+        int | None,
+        typer.Option("--jobs", "-j", min=1, metavar="NUMBER", help="Songs at a time; one for each core when left out."),
     ] = None,
     overwrite: Overwrite = False,
     daw: Annotated[
-        str | None, typer.Option(help="Also write projects for DAWs, separated by commas: see `stems export --help`.")
+        str | None,
+        typer.Option(
+            metavar="FORMATS", help="Also write projects for DAWs, separated by commas: see `stems export --help`."
+        ),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be written.")] = False,
     json_lines: JsonOutput = False,
 ) -> None:
     """Split songs into stems that line up with them to the sample and add up to them."""
-    from stems.batch import cores
+    from stems.batch.plan import Settings, check_settings, plan
+    from stems.batch.split import Result, cores
     from stems.card import find_model, read_card
     from stems.daw import formats_named
     from stems.hints import gather, own_stems
-    from stems.plan import Settings, check_settings, plan
 
     design = read_card(find_model(model))["design"]
     if not design["clustering"].get("anchored", True):
@@ -79,7 +89,7 @@ def split(
     known = tuple(design["stems"])
     hints = gather(hint or (), known)
     settings = Settings(
-        preset=_preset(preset, stems, two_stems, own_stems(hints, known)),
+        preset=_preset(preset, stems, two_stems, known, own_stems(hints, known)),
         out=out,
         name=name,
         container=container.value if container else None,
@@ -92,48 +102,57 @@ def split(
         hints=hints,
     )
     check_settings(settings)
-    tasks = plan(songs, settings)
+    passed_over: list[Result] = []
+    tasks = plan(songs, settings, lambda path, why: passed_over.append(Result(path, "passed over", error=why)))
     if dry_run:
-        results = _say_plan(tasks, settings, json_lines)
+        results = _say_plan(tasks, settings, passed_over, json_lines)
     else:
-        results = _split(tasks, settings, jobs or cores(), json_lines)
+        results = _split(tasks, settings, passed_over, jobs or cores(), json_lines)
     if any(result.status == "failed" for result in results):
         raise typer.Exit(1)
 
 
-def _split(tasks: list[Task], settings: Settings, jobs: int, json_lines: bool) -> list[Result]:
+def _split(
+    tasks: list[Task], settings: Settings, passed_over: list[Result], jobs: int, json_lines: bool
+) -> list[Result]:
+    from stems.batch.workers import split_all
     from stems.cli.progress import stoppable, watch_over
-    from stems.workers import split_all
 
     with stoppable(), watch_over(tasks, json_lines) as watcher:
+        for result in passed_over:
+            watcher.on_passed_over(result)
         results = split_all(tasks, settings, jobs, watcher.on_progress, watcher.on_result)
-    watcher.summary(results)
+    watcher.summary(results + passed_over)
     return results
 
 
-def _say_plan(tasks: list[Task], settings: Settings, json_lines: bool) -> list[Result]:
-    from stems.batch import preview
+def _say_plan(tasks: list[Task], settings: Settings, passed_over: list[Result], json_lines: bool) -> list[Result]:
+    from stems.batch.split import preview
+    from stems.cli.progress import describe
 
-    results = [preview(task, settings) for task in tasks]
+    results = passed_over + [preview(task, settings) for task in tasks]
     for result in results:
         if json_lines:
-            typer.echo(json.dumps(result.as_json()))
+            say_data(json.dumps(result.as_json()))
+        elif result.status == "passed over":
+            say(describe(result))
         elif result.error:
-            typer.echo(f"would fail: {result.error}")
+            say(f"would fail: {result.error}")
         else:
-            typer.echo("\n    ".join([f"{result.status} {result.song}", *map(str, result.outputs.values())]))
+            say("\n    ".join([f"{result.status} {result.song}", *map(str, result.outputs.values())]))
     return results
 
 
-def _preset(preset: str | None, stems: str | None, two_stems: str | None, own: tuple[str, ...]) -> Preset:
-    from stems.card import STEMS
-    from stems.presets import load_preset, only
-    from stems.presets import two_stems as stem_and_rest
+def _preset(
+    preset: str | None, stems: str | None, two_stems: str | None, known: tuple[str, ...], own: tuple[str, ...]
+) -> Preset:
+    from stems.batch.presets import load_preset, only
+    from stems.batch.presets import two_stems as stem_and_rest
 
     if sum(option is not None for option in (preset, stems, two_stems)) > 1:
         raise OptionError("--preset, --stems and --two-stems each say what to write: give one of them.")
     if stems is not None:
-        return only(tuple(dict.fromkeys(part.strip() for part in stems.split(",") if part.strip())), STEMS + own)
+        return only(tuple(dict.fromkeys(part.strip() for part in stems.split(",") if part.strip())), known + own)
     if two_stems is not None:
-        return stem_and_rest(two_stems, STEMS + own)
-    return load_preset(preset or "stems", own)
+        return stem_and_rest(two_stems, known + own)
+    return load_preset(preset or "stems", own, known)

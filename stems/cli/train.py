@@ -9,6 +9,7 @@ import typer
 
 from stems.cli.extras import require
 from stems.cli.options import Device, DeviceName
+from stems.cli.output import say
 
 
 def train(
@@ -38,7 +39,7 @@ def train(
         torch.set_num_threads(threads)
     places = Places(run or Path("runs") / recipe.stem, data, cache, musdb)
     path = train_recipe(recipe, places, device.value, workers, minutes, start, _report)
-    typer.echo(f"The model is {path}.")
+    say(f"The model is {path}.")
 
 
 def _report(entry: dict[str, Any]) -> None:
@@ -46,7 +47,7 @@ def _report(entry: dict[str, Any]) -> None:
         f"{folder} " + " ".join(f"{stem} {value:.2f}" for stem, value in stems.items())
         for folder, stems in entry["sdr"].items()
     )
-    typer.echo(
+    say(
         f"step {entry['step']}, {entry['minutes']:.0f} min: affinity {entry['affinity']:.4f}, "
         f"stems {entry['stems']:.4f}, {entry['audio_seconds_per_second']:.0f} s of audio per second, "
         f"{entry['remaining_minutes']:.0f} min left; SDR in dB: {scores}"

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from stems.cli.options import ModelName
+from stems.cli.output import complain, say
 from stems.daw import Format
 from stems.errors import StemsError
 
 if TYPE_CHECKING:
-    from stems.plan import Settings
+    from stems.batch.plan import Settings
 
 Split = Callable[[Path], Mapping[str, Path]]
 """Splits a song and returns the stems' files by the stems' names; raises a StemsError where it cannot."""
@@ -34,22 +35,24 @@ def watch(
     ] = 2.0,
 ) -> None:
     """Split every song dropped into a folder, until stopped with Ctrl-C."""
+    from stems.batch.plan import Settings
+    from stems.batch.presets import load_preset
+    from stems.card import find_model, read_card
     from stems.daw import formats_named
-    from stems.plan import Settings
-    from stems.presets import load_preset
 
     formats = formats_named(daw) if daw else []
     # A song that comes again is another take, whose stems replace the first one's.
-    settings = Settings(load_preset(preset), out or folder / "separated", model=model, overwrite=True)
+    known = tuple(read_card(find_model(model))["design"]["stems"])
+    settings = Settings(load_preset(preset, known=known), out or folder / "separated", model=model, overwrite=True)
     follow(folder, _splitter(folder, settings), formats, settle)
 
 
 def follow(folder: Path, split: Split, formats: Sequence[Format] = (), settle: float = 2.0) -> None:
     """Split songs dropped into a folder and export their stems, saying so, until Ctrl-C or SIGTERM."""
-    from stems.watch import watch_folder
+    from stems.batch.watch import watch_folder
 
     def action(song: Path) -> None:
-        typer.echo(f"Splitting {song.name}")
+        say(f"Splitting {song.name}")
         stems = split(song)
         if formats:
             from stems.daw import export
@@ -57,28 +60,29 @@ def follow(folder: Path, split: Split, formats: Sequence[Format] = (), settle: f
 
             first = next(iter(stems.values()))
             export(session_of(stems, song.stem, song), first.parent, formats, overwrite=True)
-        typer.echo(f"Wrote {', '.join(map(str, stems.values()))}")
+        say(f"Wrote {', '.join(map(str, stems.values()))}")
 
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:
-        typer.echo(f"Watching {folder}; stop with Ctrl-C.")
+        say(f"Watching {folder}; stop with Ctrl-C.")
         watch_folder(folder, action, _report, Event(), settle)
     except KeyboardInterrupt:
-        typer.echo("Stopped. Songs that are not done will be when you start again.")
+        say("Stopped. Songs that are not done will be when you start again.")
     finally:
         signal.signal(signal.SIGTERM, before)
 
 
 def _splitter(folder: Path, settings: Settings) -> Split:
-    from stems.audio import READABLE_SUFFIXES
-    from stems.batch import load_separator, split_song
-    from stems.plan import plan
+    from stems.batch.plan import plan
+    from stems.batch.split import load_separator, split_song
+    from stems.files.audio import READABLE_SUFFIXES
 
     separator = load_separator(settings)
 
     def split(song: Path) -> Mapping[str, Path]:
         # Planned with its neighbours: songs that differ only in their suffix must not share a folder.
         beside = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in READABLE_SUFFIXES]
+        beside += [song] * (song not in beside)  # it may be gone by now, and fails by itself then
         task = next(task for task in plan(beside, settings) if task.song == song)
         result = split_song(task, settings, separator)
         if result.status != "done":
@@ -89,7 +93,7 @@ def _splitter(folder: Path, settings: Settings) -> Split:
 
 
 def _report(song: Path, error: StemsError) -> None:
-    typer.echo(f"{song.name}: {error}", err=True)
+    complain(f"{song.name}: {error}")
 
 
 def _interrupt(*_: object) -> NoReturn:

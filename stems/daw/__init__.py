@@ -77,6 +77,6 @@ def export(session: Session, folder: Path, formats: Sequence[Format], overwrite:
 
 def destinations(name: str, folder: Path, formats: Sequence[Format]) -> dict[Format, Path]:
     """Return where the files of a session of this name go."""
-    from stems.daw.destination import file_name
+    from stems.files.destination import file_name
 
     return {format: folder / file_name(name, format.suffix) for format in formats}

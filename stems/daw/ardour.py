@@ -13,8 +13,8 @@ from pathlib import Path
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
-from stems.daw.destination import file_name, whole
 from stems.daw.session import Session, Track
+from stems.files.destination import file_name, whole
 
 _SUPERCLOCKS = 282_240_000  # per second
 _FORMAT = "7002"
@@ -39,7 +39,7 @@ def write(session: Session, destination: Path) -> None:
     }
     root = _session(session, destination.name, sounds)
     ElementTree.indent(root)
-    with whole(destination) as unfinished:
+    with whole(destination, is_folder=True) as unfinished:
         audio = unfinished / "interchange" / destination.name / "audiofiles"
         audio.mkdir(parents=True)
         for track, sound in sounds.items():

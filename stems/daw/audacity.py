@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stems.daw.destination import whole
 from stems.daw.session import Session
+from stems.files.destination import whole
 
 
 def write(session: Session, destination: Path) -> None:

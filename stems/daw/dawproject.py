@@ -12,8 +12,8 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
 import stems
-from stems.daw.destination import file_name, whole
 from stems.daw.session import Session, Track
+from stems.files.destination import file_name, whole
 
 _METADATA = {
     "Title": "title",

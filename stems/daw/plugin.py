@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stems.card import SHIPPED
-from stems.daw.destination import whole
 from stems.errors import ExportError
+from stems.files.destination import whole
 
 FORMATS = ("vst3", "clap", "lv2")
 WEIGHTS = "openband-live.safetensors"

@@ -9,9 +9,9 @@ from importlib.resources import files
 from pathlib import Path
 
 from stems.daw.colours import PALETTE
-from stems.daw.destination import printable, whole
 from stems.daw.session import Session, Track
 from stems.errors import ExportError
+from stems.files.destination import printable, whole
 
 _SOURCES = {".flac": "FLAC", ".mp3": "MP3", ".ogg": "VORBIS"}
 _FOLDER_STARTS, _FOLDER_ENDS, _IN_FOLDER = "1 1", "2 -1", "0 0"

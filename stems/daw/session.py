@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from stems.daw.broadcast_wav import Marker
 from stems.daw.colours import MIXTURE, PALETTE, colour_of
-from stems.daw.destination import printable
 from stems.errors import ExportError
+from stems.files.broadcast_wav import Marker
+from stems.files.destination import printable
 
 AUDIO_SUFFIXES = (".wav", ".flac", ".aiff", ".aif", ".ogg", ".mp3")
 
@@ -86,7 +86,7 @@ def session_of(
     Raises:
         ExportError: no stems, stems that do not fit together, or a file that cannot be read.
     """
-    from stems.daw.tags import song_notes
+    from stems.files.tags import song_notes
 
     if not stems:
         raise ExportError(f"{name} has no stems to hand to a DAW.")

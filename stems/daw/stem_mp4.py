@@ -13,12 +13,11 @@ import subprocess
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import BinaryIO
 
-from stems.daw.destination import whole
 from stems.daw.session import Session
 from stems.errors import ExportError
+from stems.files.destination import scratch, whole
 
 STEMS = 4
 _HIGHEST_RATE = 48_000  # Hz, what DJ decks play
@@ -62,8 +61,8 @@ def write(session: Session, destination: Path, codec: str = "aac") -> None:
         raise ExportError(f"A .stem.mp4 holds four stems and {session.name} has {len(session.tracks)}: {names}.")
     if any(track.channels > 2 for track in session.all_tracks):
         raise ExportError(f"A .stem.mp4 holds stereo and {session.name} has more channels; use another format.")
-    with whole(destination) as unfinished, TemporaryDirectory(prefix=".stems-", dir=destination.parent) as work:
-        encoded = Path(work, "encoded.mp4")
+    with whole(destination) as unfinished, scratch(destination.parent) as work:
+        encoded = work / "encoded.mp4"
         command = [ffmpeg, "-nostdin", "-v", "error", *_arguments(session, codec), f"file:{encoded}"]
         run = subprocess.run(command, capture_output=True, text=True, errors="replace")
         if "movie_timescale" in run.stderr:

@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from stems.errors import StemsError
 from stems.evaluate.published import Published
 from stems.evaluate.results import TrackScores, track_medians
+from stems.files.destination import whole
 
 Results = Mapping[str, Mapping[str, TrackScores]]
 """Method -> track -> scores."""
@@ -27,13 +29,8 @@ def save_box_plot(
     subset: what was scored, for the title.
     """
     figure = box_plot(results, published, metric, subset)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        figure.savefig(temporary, format="png", dpi=150)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole(path, StemsError) as unfinished:
+        figure.savefig(unfinished, format="png", dpi=150)
 
 
 def box_plot(results: Results, published: Sequence[Published] = (), metric: str = "SDR", subset: str = "") -> Any:

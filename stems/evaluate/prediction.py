@@ -22,7 +22,7 @@ class Prediction:
     """One measure of confidence beside the SDR, over the tracks of a method that have both.
 
     stem: `ALL_STEMS` where the stems of all tracks count alike.
-    measure: one of `MEASURES`, see `stems.confidence.Confidence`.
+    measure: one of `MEASURES`, see `stems.song.confidence.Confidence`.
     figures: the measure, (tracks,).
     sdr: median over frames, (tracks,), dB.
     """

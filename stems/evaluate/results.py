@@ -7,7 +7,6 @@ Each is written when its track is done and never half, so that a run can be resu
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +17,10 @@ import numpy as np
 from stems.errors import StemsError
 from stems.evaluate.engine import Array
 from stems.evaluate.published import Published
+from stems.files.destination import whole
 
 if TYPE_CHECKING:
-    from stems.confidence import Confidence
+    from stems.song.confidence import Confidence
 
 METRICS = ("SDR", "ISR", "SIR", "SAR", "SI-SDR")
 MUSEVAL_METRICS = ("SDR", "ISR", "SIR", "SAR")
@@ -72,13 +72,8 @@ def save_track(
     ]
     content: dict[str, Any] = {"targets": targets, "museval_version": MUSEVAL_VERSION, "engine": engine}
     content |= confidence.as_json() if confidence else {}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        temporary.write_text(json.dumps(content, indent=2), encoding="utf-8")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole(path, StemsError) as unfinished:
+        unfinished.write_text(json.dumps(content, indent=2), encoding="utf-8")
 
 
 def is_finished(path: Path, engine: str) -> bool:

@@ -18,9 +18,10 @@ from stems.evaluate.results import is_finished, result_path, save_track
 from stems.evaluate.tracks import Song, Track
 
 if TYPE_CHECKING:
-    from stems.clustered import Clustered
-    from stems.confidence import Confidence
+    from stems.model import Model
     from stems.separator import Separator
+    from stems.song.clustered import ClusteredSong
+    from stems.song.confidence import Confidence
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,16 @@ def model_estimator(model: str) -> Estimator:
     model: as for `stems.Separator`.
     """
     return partial(_separate, model)
+
+
+def stream_estimator(model: str) -> Estimator:
+    """An estimator that streams each song with this real-time model, as the first thing that the stream hears.
+
+    The latency is taken out. It can be handed to another process.
+
+    model: as for `stems.Stream`.
+    """
+    return partial(_stream, model)
 
 
 def given_estimator(track: Track) -> Estimator:
@@ -98,13 +109,29 @@ def score_track(
 
 
 def _separate(model: str, song: Song) -> Estimates:
-    from stems.confidence import confidence
+    from stems.song.confidence import confidence
 
-    found: list[Clustered] = []
+    found: list[ClusteredSong] = []
     separator = _separator(model)
     blocks = list(separator.separate(song, song.sample_rate, observe=found.append))
     stems = {name: np.concatenate([block.stems[name] for block in blocks], axis=1) for name in separator.stems}
     return Estimates(stems, confidence(found[0]))
+
+
+def _stream(model: str, song: Song) -> Estimates:
+    from stems.stream import Stream
+
+    stream = Stream(_model(model), song.sample_rate, song.mixture.shape[0])
+    late = stream.latency_samples
+    stems = stream(np.pad(song.mixture, ((0, 0), (0, late))))
+    return Estimates({name: stem[:, late:] for name, stem in stems.items()})
+
+
+@cache
+def _model(model: str) -> Model:
+    from stems.model import Model
+
+    return Model.load(model)
 
 
 @cache

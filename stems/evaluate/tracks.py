@@ -7,7 +7,7 @@ of BSS Eval are not determined there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,14 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stems.errors import AudioError, OptionError
-from stems.musdb_package import load_musdb
+from stems.files.musdb_package import load_musdb
 
 Audio = NDArray[np.float32]
 
 STEMS = ("drums", "bass", "other", "vocals")
 SUFFIXES = (".wav", ".flac", ".ogg")
 SUBSETS = ("test", "train", "valid")
-NOT_STEMS = ("mixture", "mix", "linear_mixture", "accompaniment")
+MIXTURES = ("mixture", "mix", "linear_mixture")
+ACCOMPANIMENTS = ("accompaniment", "no_vocals", "no-vocals", "instrumental")
+"""What separators into two stems call all but the vocals, ours the last."""
 LOSSY = ("VORBIS", "OPUS", "MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III")
 
 
@@ -31,7 +33,7 @@ LOSSY = ("VORBIS", "OPUS", "MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III")
 class Song:
     """The audio of a track, all arrays of one shape `(channels, samples)`, float32.
 
-    Its mixture is read in blocks as a `stems.audio.Song` is.
+    Its mixture is read in blocks as a `stems.files.audio.Song` is.
 
     sample_rate: Hz.
     stems: the true stems by name; one that the track lacks is silence.
@@ -91,7 +93,7 @@ def song_tracks(folder: Path) -> list[Track]:
 
     Raises OptionError if there is none.
     """
-    songs = sorted({path.parent for stem in STEMS for path in _audio_files(folder, f"**/{stem}")})
+    songs = [song for song in _folders(folder) if set(_audio_files(song)) & set(STEMS)]
     if not songs:
         raise OptionError(f"{folder} holds no song: no folder with {', '.join(STEMS)} as wav, flac or ogg.")
     return [Track(_name(song, folder), "test", partial(_load_folder, song, STEMS)) for song in songs]
@@ -103,13 +105,25 @@ def estimate_tracks(reference: Path, estimates: Path) -> list[Track]:
     Either folder holds the stems of one song, or both hold folders of songs with the same relative paths. Stems may
     have any names; the estimates are the files of the same names, and a stem without one is scored as silence.
 
+    Estimates of `vocals` and `accompaniment` alone (or what else that is called, see `ACCOMPANIMENTS`) are scored as
+    these two, the true accompaniment being all stems but the vocals where there is no file of it, as museval does.
+
     Raises OptionError if no song has both.
     """
     tracks = []
-    for song in sorted({path.parent for path in _audio_files(reference, "**/*") if path.stem not in NOT_STEMS}):
+    for song in _folders(reference):
         beside = estimates / song.relative_to(reference)
-        names = tuple(sorted({path.stem for path in _audio_files(song, "*")} - set(NOT_STEMS)))
-        if {path.stem for path in _audio_files(beside, "*")} & set(names):
+        there, guessed = set(_audio_files(song)) - set(MIXTURES), set(_audio_files(beside)) - set(MIXTURES)
+        names = tuple(sorted(there - set(ACCOMPANIMENTS)))
+        if (
+            "vocals" in there
+            and len(there) > 1
+            and guessed & set(ACCOMPANIMENTS)
+            and not guessed & set(names) - {"vocals"}
+        ):
+            names = ("accompaniment", "vocals")
+            guessed = {"accompaniment" if name in ACCOMPANIMENTS else name for name in guessed}
+        if guessed & set(names):
             load_estimates = partial(_load_estimates, beside)
             tracks.append(Track(_name(song, reference), "test", partial(_load_folder, song, names), load_estimates))
     if not tracks:
@@ -117,8 +131,18 @@ def estimate_tracks(reference: Path, estimates: Path) -> list[Track]:
     return tracks
 
 
-def _audio_files(folder: Path, pattern: str) -> Iterator[Path]:
-    return (path for suffix in SUFFIXES for path in folder.glob(pattern + suffix) if not path.name.startswith("."))
+def _folders(folder: Path) -> list[Path]:
+    """This folder and all below that hold audio files."""
+    below = (path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and not path.name.startswith("."))
+    return sorted({path.parent for path in below})
+
+
+def _audio_files(folder: Path) -> dict[str, Path]:
+    """The audio files of a folder by their names without suffix, which are never taken for patterns."""
+    if not folder.is_dir():
+        return {}
+    paths = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
+    return {path.stem: path for suffix in reversed(SUFFIXES) for path in paths if path.suffix.lower() == suffix}
 
 
 def _name(song: Path, folder: Path) -> str:
@@ -135,7 +159,11 @@ def _load_musdb(track: object) -> Song:
 
 
 def _load_folder(folder: Path, names: tuple[str, ...]) -> Song:
-    found = _read(folder, (*names, "mixture"))
+    files = _audio_files(folder)
+    sought = names
+    if "accompaniment" in names and not set(files) & set(ACCOMPANIMENTS):
+        sought = tuple(name for name in files if name not in MIXTURES)
+    found = _read(folder, (*sought, "mixture"))
     rates = {rate for rate, _ in found.values()}
     if len(rates) != 1:
         raise AudioError(f"The stems in {folder} have several sample rates, {sorted(rates)} Hz; resample them to one.")
@@ -143,6 +171,9 @@ def _load_folder(folder: Path, names: tuple[str, ...]) -> Song:
     samples = max(audio.shape[1] for _, audio in found.values())
     fitted = {name: _fitted(audio, channels, samples, folder) for name, (_, audio) in found.items()}
     silence = np.zeros((channels, samples), dtype=np.float32)
+    if sought != names:
+        parts = [audio for name, audio in fitted.items() if name not in ("vocals", "mixture")]
+        fitted["accompaniment"] = np.sum(parts, axis=0)
     stems = {name: fitted.get(name, silence) for name in names}
     mixture = fitted["mixture"] if "mixture" in fitted else np.sum(list(stems.values()), axis=0)
     return Song(rates.pop(), mixture, stems)
@@ -165,18 +196,20 @@ def _read(folder: Path, names: tuple[str, ...]) -> dict[str, tuple[int, Audio]]:
     """Sample rate in Hz and audio `(channels, samples)` of each file of these names that the folder holds."""
     import soundfile
 
-    found = {}
+    files, found = _audio_files(folder), {}
     for name in names:
-        for path in _audio_files(folder, name):
-            try:
-                audio, rate = soundfile.read(path, dtype="float32", always_2d=True)
-                lossy = soundfile.info(path).subtype in LOSSY
-            except soundfile.SoundFileError as error:
-                raise AudioError(f"{path} cannot be read: {error} Replace it or leave out this song.") from error
-            if not len(audio):
-                raise AudioError(f"{path} is empty; replace it or leave out this song.")
-            found[name] = rate, np.ascontiguousarray(np.round(audio.T * 32768) / 32768 if lossy else audio.T)
-            break
+        spelled = ACCOMPANIMENTS if name == "accompaniment" else (name,)
+        path = next((files[spelling] for spelling in spelled if spelling in files), None)
+        if path is None:
+            continue
+        try:
+            audio, rate = soundfile.read(path, dtype="float32", always_2d=True)
+            lossy = soundfile.info(path).subtype in LOSSY
+        except soundfile.SoundFileError as error:
+            raise AudioError(f"{path} cannot be read: {error} Replace it or leave out this song.") from error
+        if not len(audio):
+            raise AudioError(f"{path} is empty; replace it or leave out this song.")
+        found[name] = rate, np.ascontiguousarray(np.round(audio.T * 32768) / 32768 if lossy else audio.T)
     return found
 
 

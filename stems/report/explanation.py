@@ -11,14 +11,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from stems.clustered import Clustered
-from stems.confidence import confidence, confidence_over_time
 from stems.daw.colours import colour_of
-from stems.guidance import lean
 from stems.hints import Hint
 from stems.model import Model
 from stems.report import figures
 from stems.report.page import embedded, section
+from stems.song.clustered import ClusteredSong
+from stems.song.confidence import confidence, confidence_over_time
+from stems.song.guidance import lean
 from stems.spectrum import REFERENCE_RATE
 
 WIDEST = 1400  # columns of a picture
@@ -32,7 +32,7 @@ Array = NDArray[np.floating]
 
 
 def cells(
-    found: Clustered, model: Model, sample_rate: float, duration: float, hints: Sequence[Hint] = ()
+    found: ClusteredSong, model: Model, sample_rate: float, duration: float, hints: Sequence[Hint] = ()
 ) -> Iterator[str]:
     """The song's spectrogram, coloured by stem and with hints outlined, then the masks; Hz, seconds."""
     grid = model.grid(sample_rate)
@@ -69,12 +69,12 @@ def cells(
 
 
 @torch.inference_mode()
-def _shares(found: Clustered, model: Model) -> Array:
+def _shares(found: ClusteredSong, model: Model) -> Array:
     """Of each stem in all cells of the landmarks, (landmarks, bands, stems)."""
     parts = max(1, len(found.contexts) // FRAMES_AT_ONCE)
     return np.concatenate(
         [
-            lean(found.clusters.shares(model.network.embed(some)), seconds, found.leanings).cpu().numpy()
+            lean(found.clusters.shares(model.network.embed(some.float())), seconds, found.leanings).cpu().numpy()
             for some, seconds in zip(found.contexts.chunk(parts), found.seconds.chunk(parts), strict=True)
         ]
     )
@@ -118,7 +118,7 @@ def _frequencies(model: Model) -> str:
     return f'<div class="axis">{"".join(ticks)}</div>'
 
 
-def over_time(found: Clustered, duration: float) -> str:
+def over_time(found: ClusteredSong, duration: float) -> str:
     """The confidence of each stem over the seconds of a song."""
     steps = confidence_over_time(found)
     seconds = np.minimum(np.arange(len(steps)) + 0.5, duration)
@@ -137,7 +137,7 @@ def over_time(found: Clustered, duration: float) -> str:
     )
 
 
-def map_of(found: Clustered, unhinted: Tensor | None = None) -> str:
+def map_of(found: ClusteredSong, unhinted: Tensor | None = None) -> str:
     """The embeddings in a plane, with anchors and centroids, beside the confidence of the whole song.
 
     Args:
@@ -174,7 +174,7 @@ def map_of(found: Clustered, unhinted: Tensor | None = None) -> str:
     )
 
 
-def _plot(found: Clustered, centroids: Tensor) -> str:
+def _plot(found: ClusteredSong, centroids: Tensor) -> str:
     """Loud cells in the colours of the nearest of some centroids, in the plane in which they are spread most."""
     embeddings = found.embeddings.flatten(0, 1).cpu().numpy()
     ends, anchors = centroids.cpu().numpy(), found.anchors.detach().cpu().numpy()[: len(centroids)]

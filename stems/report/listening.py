@@ -36,7 +36,10 @@ class Listening:
         """Adds a block, (channels, samples)."""
         count = audio.shape[1]
         columns = (self._done + np.arange(count)) * len(self.peaks) // self._samples
-        np.maximum.at(self.peaks, columns, np.abs(audio).max(0))
+        starts = np.flatnonzero(np.diff(columns, prepend=-1))  # of the columns that the block touches
+        touched = columns[starts]
+        loudest = np.maximum.reduceat(np.abs(audio).max(0), starts)
+        self.peaks[touched] = np.maximum(self.peaks[touched], loudest)
         self._done += count
         audio = np.clip(audio, -1, 1, dtype=np.float32)
         self._file.write(audio if self._resampler is None else self._resampler.process(audio))

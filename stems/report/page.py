@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 from html import escape
 from importlib.resources import files
 from pathlib import Path
@@ -11,6 +10,7 @@ from string import Template
 
 from stems import __version__
 from stems.errors import StemsError
+from stems.files.destination import whole
 
 
 def page(title: str, facts: str, body: str, scripts: str = "") -> str:
@@ -55,12 +55,5 @@ def write_page(path: Path, text: str) -> None:
     Raises:
         StemsError: if it cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-    except OSError as error:
-        raise StemsError(f"{path} cannot be written ({error.strerror}): choose another place by --out.") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole(path, StemsError) as unfinished:
+        unfinished.write_text(text, encoding="utf-8")

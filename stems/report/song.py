@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from html import escape
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from stems.clock import clock
-from stems.clustered import Clustered
 from stems.daw.colours import colour_of
 from stems.errors import OptionError
+from stems.files.audio import Song
 from stems.model import Model
 from stems.report import explanation, figures
 from stems.report.listening import Listening, bit_rate_for
 from stems.report.page import embedded, page, part
 from stems.report.source import Source
+from stems.song.clustered import ClusteredSong
 
 if TYPE_CHECKING:
     from stems.separator import Separator
@@ -50,17 +53,16 @@ def song_report(
     names = tuple(source.stems or separator.stems)
     bit_rate = bit_rate_for(song.seconds, len(names))
     stems = {name: Listening(form.sample_rate, form.channels, song.samples, bit_rate) for name in names}
-    observed: list[Clustered] = []
-    blocks = separator.separate(song, form.sample_rate, None, sensitivity, progress, None, observed.append)
+    observed: list[ClusteredSong] = []
+    blocks = separator.separate(
+        song, form.sample_rate, sensitivity=sensitivity, progress=progress, observe=observed.append
+    )
     if source.stems is None:
-        for block in blocks:
-            for name, audio in block.stems.items():
-                stems[name].write(audio)
+        _write(stems, (block.stems for block in blocks))
     else:
         next(blocks)  # before which the song is clustered
-        for name, stem in source.stems.items():
-            for start in range(0, stem.samples, SAMPLES_AT_ONCE):
-                stems[name].write(stem.read(start, min(SAMPLES_AT_ONCE, stem.samples - start)))
+        blocks.close()
+        _write(stems, _read(source.stems))
     about = separator.model.card.get("name", "a model of your own")
     facts = (
         f"{clock(int(song.seconds))} · {form.sample_rate / 1000:g} kHz · {'mono' if form.channels == 1 else 'stereo'}"
@@ -70,9 +72,23 @@ def song_report(
     return page(source.name, facts, "\n".join(sections), _scripts(stems))
 
 
+def _write(listenings: Mapping[str, Listening], blocks: Iterable[Mapping[str, np.ndarray]]) -> None:
+    """Encodes stems, each in a thread of its own, since this takes longer than to separate them."""
+    with ThreadPoolExecutor(len(listenings)) as pool:
+        for stems in blocks:
+            for _ in pool.map(lambda name, audio: listenings[name].write(audio), stems, stems.values()):
+                pass
+
+
+def _read(stems: Mapping[str, Song]) -> Iterator[dict[str, np.ndarray]]:
+    samples = next(iter(stems.values())).samples
+    for start in range(0, samples, SAMPLES_AT_ONCE):
+        yield {name: stem.read(start, min(SAMPLES_AT_ONCE, samples - start)) for name, stem in stems.items()}
+
+
 def _sections(
     stems: Mapping[str, Listening],
-    found: Clustered,
+    found: ClusteredSong,
     separator: Separator,
     sensitivity: float,
     sample_rate: int,
@@ -89,10 +105,10 @@ def _sections(
 
 
 @torch.inference_mode()
-def _unhinted(found: Clustered, model: Model, sensitivity: float) -> Tensor:
+def _unhinted(found: ClusteredSong, model: Model, sensitivity: float) -> Tensor:
     """Where the model's own clusters would have come to rest without hints, (stems, dimensions)."""
     weights = model.weigh(found.powers.gather(1, found.loudest)).flatten()
-    return model.centroids(found.embeddings.flatten(0, 1), weights, float(model.sensitivity) * sensitivity)
+    return model.centroids(found.embeddings.flatten(0, 1), weights, float(model.kappa) * sensitivity)
 
 
 def _scripts(stems: Mapping[str, Listening]) -> str:

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import numpy as np
 
-from stems.audio import Song, open_song
 from stems.daw.colours import PALETTE
 from stems.daw.session import audio_in
 from stems.errors import AudioError, OptionError
-from stems.formats import AudioFormat
+from stems.files.audio import Song, open_song
+from stems.files.formats import AudioFormat
 
 
 class Sum:
-    """Stems as the song that they add up to, read as a `stems.audio.Song` is."""
+    """Stems as the song that they add up to, read as a `stems.files.audio.Song` is."""
 
     def __init__(self, stems: Mapping[str, Song]) -> None:
         self._stems = tuple(stems.values())

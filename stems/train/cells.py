@@ -8,8 +8,10 @@ import numpy as np
 import torch
 from scipy.ndimage import uniform_filter1d
 from torch import Tensor
+from torch.nn import functional
 
 from stems.spectrum import FLOOR_DB, Bands, Grid, analyse
+from stems.stream import RunningLoudness, loudness_hops
 from stems.train.mixes import Mix
 
 MATCHED_BANDS = 13  # over which a matching equalizer is smooth
@@ -76,26 +78,43 @@ class Cells:
         return cls(**{part.name: torch.cat([getattr(c, part.name) for c in cells]) for part in fields(cls)})
 
 
-def cells_of(mix: Mix, bands: Bands, grid: Grid) -> Cells:
-    """The cells of a mix, as a batch of one; all frames count."""
-    mixture = analyse(torch.from_numpy(np.ascontiguousarray(mix.mixture)), grid)
+def cells_of(mix: Mix, bands: Bands, grid: Grid, known: float | None = None) -> Cells:
+    """The cells of a mix, as a batch of one; all frames count.
+
+    Args:
+        known: the levels are those that a stream shows its network when the mix is the first that it hears: with
+            silence before it, and brought to this root mean square as it goes, see `stems.stream.RunningLoudness`.
+            None takes the mix for an excerpt of something whose loudness is known.
+    """
     top = grid.bins if mix.top_hz is None else round(mix.top_hz * grid.window / grid.sample_rate)
-    mixture[..., top:] = 0
-    levels = bands.levels(mixture, grid)
+
+    def spectra(audio: np.ndarray) -> Tensor:
+        heard = torch.from_numpy(np.ascontiguousarray(audio))
+        if known is not None:
+            heard = functional.pad(heard, (grid.window - grid.hop, 0))
+        found = analyse(heard, grid)
+        found[..., top:] = 0
+        return found
+
+    mixture = spectra(mix.mixture)
+    gain = torch.ones(1, 1)
+    if known is not None:
+        audio = torch.from_numpy(mix.mixture[:, : mixture.shape[1] * grid.hop])
+        gain = RunningLoudness(loudness_hops(grid), known).gains(audio, grid.hop).sqrt()
+    levels = bands.levels(mixture * gain, grid)
     cross = levels.new_zeros(len(mix.parts), levels.shape[1], bands.count)
     energy, alone = torch.zeros_like(cross), torch.full_like(levels, FLOOR_DB)
     for index, audio in enumerate(mix.parts):
         if audio.any():
-            part = analyse(torch.from_numpy(np.ascontiguousarray(audio)), grid)
-            part[..., top:] = 0
+            part = spectra(audio)
             cross[index] = bands.sums(_product(mixture, part), grid)
             energy[index] = bands.sums(_product(part, part), grid)
             if index == 0 and mix.groups[0].sum() > 1:
-                alone = bands.levels(part, grid)
+                alone = bands.levels(part * gain, grid)
     cells = Cells(
         levels=levels[None],
         frames=torch.arange(levels.shape[1])[None],
-        power=bands.powers(levels, grid)[None],
+        power=bands.sums(_product(mixture, mixture), grid)[None],
         cross=cross[None],
         energy=energy[None],
         groups=torch.from_numpy(mix.groups)[None],
@@ -103,7 +122,7 @@ def cells_of(mix: Mix, bands: Bands, grid: Grid) -> Cells:
     )
     if mix.reference is None:
         return cells
-    reference = analyse(torch.from_numpy(np.ascontiguousarray(mix.reference)), grid)
+    reference = spectra(mix.reference)
     wanted = bands.sums(_product(reference, reference), grid).mean(0)
     return cells.equalized(_matching_db(wanted.numpy(), cells.power[0].mean(0).numpy(), mix.match))
 

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from stems.errors import ModelError
+from stems.files.destination import whole
 from stems.model import Model
 from stems.train.recipe import Recipe
 
@@ -41,9 +42,9 @@ def write_checkpoint(
     if _on_gpu(model):
         tensors["random_on_gpu"] = torch.cuda.get_rng_state()
     metadata = {"progress": json.dumps(asdict(progress)), "recipe": json.dumps(asdict(recipe))}
-    temporary = run / ".checkpoint.safetensors"
-    save_file({name: value.detach().cpu().contiguous() for name, value in tensors.items()}, temporary, metadata)
-    temporary.replace(run / "checkpoint.safetensors")
+    with whole(run / "checkpoint.safetensors", ModelError) as unfinished:
+        content = save({name: value.detach().cpu().contiguous() for name, value in tensors.items()}, metadata)
+        unfinished.write_bytes(content)
 
 
 def read_checkpoint(

@@ -21,7 +21,6 @@ from torch.utils.data import DataLoader, Dataset
 from stems.errors import OptionError
 from stems.model import Model
 from stems.separator import choose_device
-from stems.spectrum import Grid
 from stems.train.cells import Cells, cells_of
 from stems.train.checkpoint import Progress, read_checkpoint, write_checkpoint
 from stems.train.mixes import Mixer
@@ -61,7 +60,7 @@ class NumberedMixes(Dataset[Cells]):
         self.mixer = mixer
         self.data = mixer.recipe.data
         self.bands = mixer.recipe.bands
-        self.grid = Grid(44100, self.bands.reference_window)
+        self.grid = self.bands.grid(44100)
         self._made: dict[int, Cells] = {}
 
     def __getitem__(self, number: int) -> Cells:
@@ -79,7 +78,7 @@ class NumberedMixes(Dataset[Cells]):
         if mix not in self._made:
             for old in [old for old in self._made if old // SHUFFLED != mix // SHUFFLED]:
                 del self._made[old]
-            self._made[mix] = cells_of(self.mixer(mix), self.bands, self.grid)
+            self._made[mix] = cells_of(self.mixer(mix), self.bands, self.grid, self.mixer.recipe.cold_loudness)
         return self._made[mix]
 
 
@@ -251,7 +250,7 @@ def _any(here: bool, ranks: int, device: torch.device) -> bool:
 
 
 def _entry(recipe: Recipe, progress: Progress, means: Tensor, steps: int, seconds: float) -> dict[str, Any]:
-    grid = Grid(44100, recipe.bands.reference_window)
+    grid = recipe.bands.grid(44100)
     audio = steps * recipe.schedule.batch * recipe.data.frames * grid.frame_seconds
     pace = progress.minutes / progress.step
     return {
@@ -290,7 +289,7 @@ def _keep(
     average.save(run / "model.safetensors")
     if mean_score(entry) >= max((mean_score(earlier) for earlier in _log(run)), default=-math.inf):
         average.save(run / "best.safetensors")
-    entry["sensitivity"] = round(float(average.sensitivity.detach()), 3)
+    entry["kappa"] = round(float(average.kappa.detach()), 3)
     with open(run / "log.jsonl", "a") as log:
         log.write(json.dumps(entry) + "\n")
     write_checkpoint(run, recipe, progress, model, average, optimiser)

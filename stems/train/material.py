@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,7 +14,8 @@ import numpy as np
 
 from stems.card import STEMS
 from stems.errors import RecipeError
-from stems.musdb_package import load_musdb
+from stems.files.destination import whole
+from stems.files.musdb_package import load_musdb
 from stems.spectrum import REFERENCE_RATE
 
 ACCOMPANIMENT = "accompaniment"
@@ -94,11 +94,9 @@ def decode(source: Path, cache: Path) -> None:
 
 
 def save_recording(audio: np.ndarray, cache: Path) -> None:
-    """Keeps float (samples, channels) as int16; a temporary name keeps half a file from being taken for a whole."""
-    cache.parent.mkdir(parents=True, exist_ok=True)
-    temporary = cache.with_name(f".{cache.stem}.{os.getpid()}.npy")
-    np.save(temporary, np.round(np.clip(audio, -1, 1) * 32767).astype(np.int16))
-    temporary.replace(cache)
+    """Keeps float (samples, channels) as int16."""
+    with whole(cache, RecipeError) as unfinished, open(unfinished, "wb") as file:
+        np.save(file, np.round(np.clip(audio, -1, 1) * 32767).astype(np.int16))
 
 
 def recording(path: Path, cache: Path) -> Recording:

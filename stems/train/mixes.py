@@ -10,7 +10,6 @@ import numpy as np
 
 from stems.card import STEMS
 from stems.errors import RecipeError
-from stems.spectrum import Grid
 from stems.train import augment
 from stems.train.material import ALL_BUT_VOCALS, Recording, Track, draw, find_recordings, find_tracks, musdb_tracks
 from stems.train.recipe import Recipe
@@ -65,8 +64,8 @@ class Mixer:
             raise RecipeError(f"The recipe {recipe.name!r} tones voices but names no records: fill [data.records].")
         if data.matched and not self.instrumentals:
             raise RecipeError(f"The recipe {recipe.name!r} matches spectra of no music: fill [data.instrumentals].")
-        grid = Grid(44100, recipe.bands.reference_window)
-        self.samples = (data.frames + 3) * grid.hop
+        grid = recipe.bands.grid(44100)
+        self.samples = recipe.samples(grid)
         self.having = {
             stem: [
                 (weight, found)
@@ -132,11 +131,16 @@ class Mixer:
             parts[index] = augment.instrument(rng, self._excerpt(rng, track.stems[name]))
             if index == OTHER:
                 merged = track.merged
+            if not merged and happens(rng, self.recipe.data.layered):
+                other = draw(rng, self.having[name])
+                if not other.merged:
+                    second = augment.instrument(rng, self._excerpt(rng, other.stems[name]))
+                    parts[index] += augment.at_level(second, rng.uniform(-9, 0))
         if rng.random() < 0.5:  # equal loudness, since songs of different makers are of different level
             for part in parts:
                 level = augment.loudness(part)
                 if level > 1e-3:
-                    part *= np.float32(0.1 / level * 10 ** (rng.uniform(-5, 5) / 20))
+                    part *= np.float32(self.recipe.data.loudness / level * 10 ** (rng.uniform(-5, 5) / 20))
         return parts, merged
 
     def _vary(self, rng: np.random.Generator, parts: np.ndarray) -> None:
@@ -159,7 +163,7 @@ class Mixer:
             audio = self._excerpt(rng, draw(rng, self.voices), data.voices_changed)
             level = augment.loudness(audio)
             if level > 1e-4:
-                audio = audio * np.float32(0.1 / level * 10 ** (-rng.uniform(0, 8) * number / 20))
+                audio = audio * np.float32(data.loudness / level * 10 ** (-rng.uniform(0, 8) * number / 20))
                 if happens(rng, data.choirs):
                     audio = augment.choir(rng, audio)
             out += audio
@@ -189,7 +193,7 @@ class Mixer:
     def _finish(self, rng: np.random.Generator, parts: np.ndarray, groups: np.ndarray) -> Mix:
         level = augment.loudness(parts.sum(0))
         if level > 1e-4:
-            parts = parts * np.float32(0.1 / level * 10 ** (rng.normal(0, 3) / 20))
+            parts = parts * np.float32(self.recipe.data.loudness / level * 10 ** (rng.normal(0, 3) / 20))
         parts = augment.glued(rng, augment.narrower(rng, parts))
         top_hz = float(rng.uniform(9000, 17000)) if rng.random() < 0.2 else None
         reference, match = None, 0.0

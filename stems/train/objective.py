@@ -12,6 +12,8 @@ from torch import Tensor
 
 from stems.clustering import update
 from stems.model import Model
+from stems.spectrum import REFERENCE_RATE
+from stems.stream import RunningCentroids
 from stems.train.cells import Cells
 from stems.train.recipe import Objective
 
@@ -51,6 +53,8 @@ def losses(model: Model, cells: Cells, objective: Objective) -> Losses:
     if not model.design.clustering.anchored:
         centroids = model.centroids(embeddings, weights, iterations=objective.iterations)
         unrolled = [in_best_order(model.shares(embeddings, centroids), cells)]
+    elif objective.online:
+        unrolled = [model.shares(embeddings, model.anchors), followed(model, embeddings, cells)]
     else:
         unrolled = list(iterated(model, embeddings, weights, objective.iterations))
     errors = [squared_error(shares, cells) for shares in unrolled]
@@ -98,6 +102,22 @@ def iterated(model: Model, embeddings: Tensor, weights: Tensor, iterations: int)
         yield shares
         if iteration < iterations:
             centroids = update(embeddings, weights, shares, model.anchors, model.design.clustering.pull)
+
+
+def followed(model: Model, embeddings: Tensor, cells: Cells) -> Tensor:
+    """Shares by the centroids that a stream has at each frame, if it heard those before that count: see `iterated`.
+
+    Args:
+        embeddings: (batch, frames * bands, dimensions), of the frames that count.
+    """
+    bands, grid = model.design.bands, model.grid(REFERENCE_RATE)
+    frames = cells.frames[:, None, :, None].expand(-1, 2, -1, bands.count)
+    powers = bands.powers(cells.levels.gather(2, frames).transpose(0, 1), grid)
+    hops = cells.frames.diff(dim=1, prepend=cells.frames.new_full((len(cells.frames), 1), -1))
+    running = RunningCentroids(model, grid, bands.widths(grid).to(powers))
+    with torch.autocast(powers.device.type, enabled=False):  # thousands of sums, each of the one before
+        shares = running.follow(embeddings.reshape(*powers.shape, -1), powers, model.kappa, hops)
+    return shares.transpose(-1, -2).flatten(1, 2)
 
 
 def embed(model: Model, cells: Cells) -> Tensor:

@@ -8,11 +8,11 @@ from typing import Any, get_type_hints
 
 from stems.card import STEMS
 from stems.errors import RecipeError
-from stems.model import Clustering, Design
-from stems.network import NetworkShape
-from stems.spectrum import Bands
-from stems.texture import SPREADS
-from stems.toml import read_toml
+from stems.files.toml import read_toml
+from stems.model import ClusteringSettings, Design
+from stems.network.embedding import NetworkShape
+from stems.network.texture import SPREADS
+from stems.spectrum import Bands, Grid
 
 VOICES = ("voice-1", "voice-2")
 
@@ -31,6 +31,9 @@ class Data:
             mixes two voices instead of a band.
         musdb: draw from MUSDB18's training set (`--musdb`), with this weight.
         validation: folders of songs, never trained on.
+        loudness: root mean square of the mixtures, full scale being 1; the model's card tells it.
+        cold: each excerpt is the first that a stream hears: after silence, and at the levels that its running loudness
+            gives; see `stems.train.cells.cells_of`.
         frames: length of an excerpt.
         scored_frames: frames of an excerpt, drawn at random, that the losses look at. Neighbours are alike, and
             most of the time goes into embeddings, so a quarter of them teaches as much in half the time.
@@ -38,6 +41,7 @@ class Data:
         equalizer_db: spread of the gains of a random equalizer over a whole mix.
         coherent: share of mixes whose drums, bass and other come from one song. Incoherent mixes alone
             beat coherent ones (Manilow et al. 2019); both together are best.
+        layered: share of the parts of incoherent mixes that are played by two songs at once.
         instrumental: share of mixes made of an instrumental and a voice.
         sung: share of mixes in which somebody sings, beside voices that have their own accompaniment and stay with it.
         driven: share of basses and of others that are played through an amplifier driven hard.
@@ -56,11 +60,14 @@ class Data:
     singers: dict[str, float] = field(default_factory=dict)
     musdb: float = 0.0
     validation: tuple[str, ...] = ()
+    loudness: float = 0.1
+    cold: bool = False
     frames: int = 256
     scored_frames: int = 64
     uses: int = 1
     equalizer_db: float = 0.0
     coherent: float = 0.5
+    layered: float = 0.0
     instrumental: float = 0.0
     sung: float = 0.9
     driven: float = 0.0
@@ -87,6 +94,8 @@ class Objective:
         untaught_steps: at the beginning of a run, in which there is no teacher yet: random weights would teach that
             nothing can be told apart. 0 suits a run that starts from trained weights.
         naming: of the cross entropy of the names that the anchors give to cells, so that no stem is left without any.
+        online: the clusters are those of a stream, which follow what was heard so far, see
+            `stems.stream.RunningCentroids`, in place of those of all of the excerpt.
     """
 
     affinity: float = 0.5
@@ -96,6 +105,7 @@ class Objective:
     teacher: bool = False
     untaught_steps: int = 0
     iterations: int = 1
+    online: bool = False
 
 
 @dataclass(frozen=True)
@@ -135,14 +145,25 @@ class Recipe:
     data: Data = field(default_factory=Data)
     bands: Bands = field(default_factory=Bands)
     network: NetworkShape = field(default_factory=NetworkShape)
-    clustering: Clustering = field(default_factory=Clustering)
+    clustering: ClusteringSettings = field(default_factory=ClusteringSettings)
     objective: Objective = field(default_factory=Objective)
     schedule: Schedule = field(default_factory=Schedule)
 
     @property
     def design(self) -> Design:
         """The model that this recipe trains."""
-        return Design(VOICES if self.data.singers else STEMS, self.bands, self.network, self.clustering)
+        stems = VOICES if self.data.singers else STEMS
+        return Design(stems, self.bands, self.network, self.clustering, self.data.loudness)
+
+    @property
+    def cold_loudness(self) -> float | None:
+        """Root mean square to which a cold stream would bring the excerpts; None where they are not for one."""
+        return self.data.loudness if self.data.cold else None
+
+    def samples(self, grid: Grid) -> int:
+        """Samples of an excerpt of so many frames; a cold one has silence before it."""
+        before = 0 if self.data.cold else grid.window - grid.hop
+        return self.data.frames * grid.hop + before
 
 
 def read_recipe(path: str | Path) -> Recipe:
@@ -169,6 +190,18 @@ def read_recipe(path: str | Path) -> Recipe:
         raise RecipeError(f"{path}: objective.untaught_steps come before a teacher; set objective.teacher as well.")
     if recipe.data.singers and recipe.clustering.anchored:
         raise RecipeError(f"{path}: two voices have no names to be anchored by; set clustering.anchored to false.")
+    if recipe.network.bidirectional and (recipe.data.cold or recipe.objective.online):
+        raise RecipeError(
+            f"{path}: data.cold and objective.online are for streams; set network.bidirectional to false."
+        )
+    if recipe.objective.online and not recipe.clustering.anchored:
+        raise RecipeError(f"{path}: objective.online follows clusters from anchors; set clustering.anchored to true.")
+    bands = recipe.bands
+    if bands.reference_synthesis and bands.reference_window % bands.reference_synthesis:
+        raise RecipeError(
+            f"{path}: bands.reference_synthesis is {bands.reference_synthesis}, and must divide "
+            f"bands.reference_window, which is {bands.reference_window}."
+        )
     if recipe.schedule.precision not in ("float32", "bfloat16"):
         raise RecipeError(f"{path}: schedule.precision is 'float32' or 'bfloat16', not {recipe.schedule.precision!r}.")
     return recipe

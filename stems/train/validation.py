@@ -10,12 +10,11 @@ from torch import Tensor
 
 from stems.errors import RecipeError
 from stems.model import Model
-from stems.spectrum import Grid
 from stems.train.augment import loudness
 from stems.train.cells import Cells, cells_of
 from stems.train.material import Track, find_tracks, musdb_tracks
 from stems.train.mixes import Mix
-from stems.train.objective import audible, embed, framewise_sdr, in_best_order, points
+from stems.train.objective import audible, embed, followed, framewise_sdr, in_best_order, points
 from stems.train.recipe import Recipe
 
 SECONDS = 20.0  # of an excerpt
@@ -32,8 +31,9 @@ class Validation:
     """
 
     def __init__(self, recipe: Recipe, folder: Path, cache: Path, musdb_root: Path | None = None) -> None:
-        self.grid = Grid(44100, recipe.bands.reference_window)
+        self.grid = recipe.bands.grid(44100)
         self.stems = recipe.design.stems
+        self.online = recipe.objective.online
         self.songs: dict[str, list[list[Cells]]] = {}
         found = {name: find_tracks(folder / name, cache, self.stems) for name in recipe.data.validation}
         if recipe.data.musdb and musdb_root is not None and (tracks := musdb_tracks(musdb_root, "valid", cache)):
@@ -48,8 +48,8 @@ class Validation:
             tracks = tracks[:EXCERPTS]
             self.songs[name] = [
                 [
-                    cells_of(mix, recipe.bands, self.grid)
-                    for mix in _excerpts(track, self.stems, max(1, EXCERPTS // len(tracks)))
+                    cells_of(mix, recipe.bands, self.grid, recipe.cold_loudness)
+                    for mix in _excerpts(track, self.stems, max(1, EXCERPTS // len(tracks)), recipe.data.loudness)
                 ]
                 for track in tracks
             ]
@@ -70,6 +70,8 @@ class Validation:
 
     def _ratios(self, model: Model, cells: Cells, iterations: int | None) -> Tensor:
         embeddings = embed(model, cells)
+        if self.online and iterations is None:
+            return framewise_sdr(followed(model, embeddings, cells), cells, 1 / self.grid.frame_seconds)[0]
         power = points(cells.power)
         weights = model.weigh(power) * audible(power)
         shares = model.shares(embeddings, model.centroids(embeddings, weights, iterations=iterations))
@@ -78,8 +80,8 @@ class Validation:
         return framewise_sdr(shares, cells, 1 / self.grid.frame_seconds)[0]
 
 
-def _excerpts(track: Track, stems: tuple[str, ...], most: int) -> list[Mix]:
-    """Evenly spread excerpts of a track."""
+def _excerpts(track: Track, stems: tuple[str, ...], most: int, known: float) -> list[Mix]:
+    """Evenly spread excerpts of a track, all brought to the root mean square `known`."""
     count = min(int(SECONDS * 44100), len(track))
     number = min(most, max(1, len(track) // count))
     mixes = []
@@ -91,6 +93,6 @@ def _excerpts(track: Track, stems: tuple[str, ...], most: int) -> list[Mix]:
                 parts[index] = track.stems[stem].excerpt(start, count)
         level = loudness(parts.sum(0))
         if level > 1e-4:
-            parts *= np.float32(0.1 / level)
+            parts *= np.float32(known / level)
             mixes.append(Mix(parts.sum(0), parts, np.eye(len(stems), dtype=np.float32)))
     return mixes

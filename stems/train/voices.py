@@ -7,13 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from stems.errors import RecipeError
-from stems.spectrum import Grid
 from stems.train import augment
 from stems.train.material import Recording, draw, find_recordings
 from stems.train.mixes import CHANGED, Mix
 from stems.train.recipe import VOICES, Recipe
 
-LOUDNESS = 0.1  # root mean square of a mixture, as in the mixes of songs
 LARGEST_DIFFERENCE_DB = 5.0  # between the levels of the voices
 LOOKS = 3  # at a recording, for an excerpt in which the voice sounds
 BLOCK = 2205  # samples
@@ -29,7 +27,8 @@ class Duets:
         self.singers = [(weight, find_singers(folder / name, cache)) for name, weight in recipe.data.singers.items()]
         if len({name for _, singers in self.singers for name, _ in singers}) < len(VOICES):
             raise RecipeError(f"The recipe {recipe.name!r} has a single singer: [data.singers] needs folders of two.")
-        self.samples = (recipe.data.frames + 3) * Grid(44100, recipe.bands.reference_window).hop
+        grid = recipe.bands.grid(44100)
+        self.samples = recipe.samples(grid)
 
     def __call__(self, number: int) -> Mix:
         """Mix number `number` of the recipe's seed."""
@@ -43,7 +42,7 @@ class Duets:
         parts = np.repeat(lines[:, None], 2, 1)
         level = augment.loudness(parts.sum(0))
         if level > 1e-4:
-            parts *= np.float32(LOUDNESS / level * 10 ** (rng.normal(0, 3) / 20))
+            parts *= np.float32(self.recipe.data.loudness / level * 10 ** (rng.normal(0, 3) / 20))
         return Mix(parts.sum(0), parts, np.eye(len(VOICES), dtype=np.float32))
 
     def _line(self, rng: np.random.Generator, recordings: list[Recording]) -> np.ndarray:
@@ -54,7 +53,7 @@ class Duets:
         starts = rng.integers(max(1, len(recording) - count), size=LOOKS)
         audio = max((recording.excerpt(int(start), count) for start in starts), key=activity).mean(0, keepdims=True)
         audio = augment.change_speed(audio, speed)[:, : self.samples]
-        even: np.ndarray = audio[0] * np.float32(LOUDNESS / max(augment.loudness(audio), 1e-4))
+        even: np.ndarray = audio[0] * np.float32(self.recipe.data.loudness / max(augment.loudness(audio), 1e-4))
         return even
 
 

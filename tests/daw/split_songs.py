@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
-from stems.audio import open_song
-from stems.daw.broadcast_wav import Notes, chunks_for
-from stems.wav import WavFile
+from stems.files.audio import open_song
+from stems.files.broadcast_wav import Notes, chunks_for
+from stems.files.wav import WavFile
 
 ODD_NAMES = [
     "two words",

@@ -16,10 +16,10 @@ from stems.cli.export import export as export_command
 from stems.cli.plugin import reaper as reaper_command
 from stems.cli.watch import watch as watch_command
 from stems.daw import FORMATS, export, formats_named
-from stems.daw.broadcast_wav import Notes
-from stems.daw.destination import LONGEST_NAME, file_name, whole
 from stems.daw.session import session_in
 from stems.errors import ExportError, OptionError, StemsError
+from stems.files.broadcast_wav import Notes
+from stems.files.destination import LONGEST_NAME, file_name, whole
 
 WITHOUT_FFMPEG = [name for name in FORMATS if name != "stem-mp4"]
 
@@ -103,6 +103,10 @@ def test_file_names_are_safe(name: str) -> None:
     assert found.split(".")[0].upper() not in ("", "CON", "NUL")
 
 
+def test_suffixes_are_names_too() -> None:
+    assert file_name("song", ".\1\x1b/w") == "song.___w"
+
+
 def test_ordinary_names_stay() -> None:
     for name in ("Song", "It's “ours” & yours", "50% - été 🎵", "a.b.c", "Kick", "kick"):
         assert file_name(name, ".rpp") == name + ".rpp"
@@ -120,7 +124,7 @@ def test_a_block_that_raises_leaves_what_was_there(tmp_path: Path) -> None:
 def test_places_that_cannot_be_written_are_named(make_split: Callable, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     for format in formats_named(WITHOUT_FFMPEG):
-        with pytest.raises(ExportError, match="Cannot write"):
+        with pytest.raises(ExportError, match="cannot be written"):
             export(session_in(make_split(song=format.name).folder), tmp_path / "file" / "folder", [format])
 
 
@@ -177,9 +181,9 @@ class TestPluginCommand:
 def test_watching_splits_and_exports(
     make_split: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    import stems.batch
-    import stems.plan
     import stems.separator
+    from stems.batch import split as split_module
+    from stems.batch.plan import Settings, Task
 
     split = make_split()
     add_notes(split.song, Notes(tempo_bpm=98.5))
@@ -190,20 +194,20 @@ def test_watching_splits_and_exports(
     os.utime(watched / "song.flac", (2e9, 2e9))
     tasks = []
 
-    def split_song(task: stems.plan.Task, settings: stems.plan.Settings, separator: object) -> stems.batch.Result:
+    def split_song(task: Task, settings: Settings, separator: object) -> split_module.Result:
         tasks.append((task.song, task.track, settings.out))
         if len(tasks) == 2:
-            return stems.batch.Result(task.song, "failed", error="no audio in it")
+            return split_module.Result(task.song, "failed", error="no audio in it")
         if len(tasks) == 3:
             raise KeyboardInterrupt  # as Ctrl-C does
         (watched / "third.mp3").write_bytes(b"more")
         os.utime(watched / "third.mp3", (3e9, 3e9))
-        return stems.batch.Result(task.song, outputs={name: split.folder / f"{name}.wav" for name in split.stems})
+        return split_module.Result(task.song, outputs={name: split.folder / f"{name}.wav" for name in split.stems})
 
     monkeypatch.setattr(stems.separator, "Separator", lambda *_, **__: None)
-    import stems.workers  # which imports what is replaced here, and would keep it
+    import stems.batch.workers  # which imports what is replaced here, and would keep it
 
-    monkeypatch.setattr(stems.batch, "split_song", split_song)
+    monkeypatch.setattr(split_module, "split_song", split_song)
     watch_command(watched, daw="reaper", settle=0)
     assert tasks == [
         (song, "song.wav", watched / "separated"),

@@ -10,11 +10,11 @@ import pytest
 import soundfile
 from split_songs import add_notes
 
-from stems.daw.broadcast_wav import Marker, Notes
 from stems.daw.colours import PALETTE, colour_of
 from stems.daw.session import session_in
-from stems.daw.tags import song_notes
 from stems.errors import ExportError
+from stems.files.broadcast_wav import Marker, Notes
+from stems.files.tags import song_notes
 
 NOTES = Notes(start=48_000, markers=(Marker("A", 5),), tempo_bpm=101.5, time_signature=(3, 4), tags={"title": "T"})
 

@@ -5,11 +5,11 @@ import pytest
 import soundfile
 from split_songs import add_notes
 
-from stems.batch import split_song
-from stems.daw.broadcast_wav import Notes, read_notes
+from stems.batch.plan import Settings, plan
+from stems.batch.presets import load_preset
+from stems.batch.split import split_song
 from stems.daw.session import Marker
-from stems.plan import Settings, plan
-from stems.presets import load_preset
+from stems.files.broadcast_wav import Notes, read_notes
 from stems.separator import Separator
 
 
@@ -60,7 +60,7 @@ def test_nothing_is_left_where_the_notes_cannot_be_added(song, tmp_path, small_m
     def refuse(*_: object, **__: object) -> None:
         raise ExportError("no room for notes")
 
-    monkeypatch.setattr("stems.daw.broadcast_wav.chunks_for", refuse)
+    monkeypatch.setattr("stems.files.broadcast_wav.chunks_for", refuse)
     result = split(song, tmp_path, small_model)
     assert result.status == "failed" and result.error == "no room for notes"
     assert not (tmp_path / "out").exists()

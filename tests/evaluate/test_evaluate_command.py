@@ -15,14 +15,16 @@ pytest.importorskip("matplotlib")
 pytest.importorskip("soundfile")
 
 import soundfile
+from made_models import live_model
 
 from stems.cli.evaluate import evaluate
-from stems.confidence import confidence
 from stems.errors import ModelError, OptionError
 from stems.evaluate import tracks
 from stems.evaluate.report import collect_rows
 from stems.evaluate.results import save_track
 from stems.separator import Separator
+from stems.song.confidence import confidence
+from stems.stream import Stream
 
 RATE = 8000
 STEMS = ("drums", "bass", "other", "vocals")
@@ -122,6 +124,32 @@ def test_anybodys_stems_are_scored(songs, tmp_path):
     assert float(scored(tmp_path / "out")["two", "drums"]["SDR"]) == pytest.approx(17.5, abs=0.3)  # tone over noises
 
 
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_real_time_model_is_scored_as_a_stream_that_hears_each_song_first(songs, tmp_path, jobs):
+    live_model().save(tmp_path / "small-live.safetensors")
+    command = ("--songs", songs, "--model", tmp_path / "small-live.safetensors", "--live", "--quick", "--jobs", jobs)
+    result = run(*command, "--out", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    ratios = []
+    for song in ("one", "two"):
+        true = {stem: soundfile.read(songs / song / f"{stem}.wav", dtype="float32")[0] for stem in STEMS}
+        stream = Stream(tmp_path / "small-live.safetensors", RATE, 1)
+        late = stream.latency_samples
+        stems = stream(np.pad(sum(true.values()), (0, late))[None])
+        errors = stems["bass"][0, late:] - true["bass"]
+        by_second = [(np.square(each).reshape(2, RATE).sum(1)) for each in (true["bass"], errors)]
+        ratios.append(np.median(10 * np.log10(by_second[0] / by_second[1])))
+    assert float(scored(tmp_path / "out")["small-live live", "bass"]["SDR"]) == pytest.approx(
+        np.median(ratios), abs=0.02
+    )
+
+
+def test_a_model_that_hears_the_future_is_not_streamed(songs, tmp_path, small_weights):
+    error = run("--songs", songs, "--model", small_weights, "--live", "--out", tmp_path / "out").exception
+    assert isinstance(error, ModelError) and "hears the future" in str(error)
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_broken_song_does_not_stop_the_others(songs, tmp_path):
     (songs / "one" / "bass.wav").write_bytes(b"not audio")
     result = run("--songs", songs, "--baseline", "mixture", "--model", "none", "--quick", "--out", tmp_path / "out")
@@ -137,6 +165,7 @@ def test_a_broken_song_does_not_stop_the_others(songs, tmp_path):
         (("--songs", "here", "--musdb", "there"), "Give one of"),
         (("--reference", "here"), "together with --estimates"),
         (("--songs", "nowhere"), "nowhere is not a folder"),
+        (("--songs", ".", "--live", "--model", "none"), "--live streams a model"),
     ],
 )
 def test_what_cannot_be_done_is_refused(arguments, message):

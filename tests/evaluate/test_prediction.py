@@ -9,11 +9,11 @@ import pytest
 pytest.importorskip("scipy")
 pytest.importorskip("matplotlib")
 
-from stems.confidence import Confidence
 from stems.evaluate.page import scores_page
 from stems.evaluate.prediction import Prediction, predictions
 from stems.evaluate.results import load_method, result_path, save_track, summarise
 from stems.evaluate.tables import as_markdown, as_text, predictions_as_csv
+from stems.song.confidence import Confidence
 
 STEMS = ("drums", "bass")
 SDR = ((1.0, 2.0, 4.0, 3.0), (5.0, 6.0, 7.0, np.nan))  # of each stem, by track

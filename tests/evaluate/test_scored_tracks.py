@@ -172,6 +172,41 @@ def test_estimates_are_matched_to_references(tmp_path, depth):
         pairs[0].load_estimates(song)
 
 
+@pytest.mark.parametrize("name", ["vox [lead]", "a**b", "what?", "[!x]", "*"])
+def test_names_are_never_patterns(tmp_path, name):
+    write_song(tmp_path / "truth [1]*", (name, "drums"))
+    write_song(tmp_path / "guess", (name, "drums", "vox l", "ab", "whats"))
+    (track,) = estimate_tracks(tmp_path / "truth [1]*", tmp_path / "guess")
+    song = track.load()
+    assert tuple(song.stems) == tuple(sorted((name, "drums")))
+    for stem, audio in track.load_estimates(song).items():
+        np.testing.assert_array_equal(audio, soundfile.read(tmp_path / "guess" / f"{stem}.wav", dtype="float32")[0].T)
+        assert audio.any()
+
+
+@pytest.mark.parametrize("called", ["accompaniment", "no_vocals", "no-vocals", "instrumental"])
+@pytest.mark.parametrize("truth", [("vocals", "accompaniment"), STEMS, (*STEMS, "accompaniment", "mixture")])
+def test_two_stems_are_scored_as_two(tmp_path, called, truth):
+    write_song(tmp_path / "truth", truth)
+    write_song(tmp_path / "guess", ("vocals", called))
+    (track,) = estimate_tracks(tmp_path / "truth", tmp_path / "guess")
+    song = track.load()
+    assert tuple(song.stems) == ("accompaniment", "vocals")
+    files = {path.stem: soundfile.read(path, dtype="float32")[0].T for path in (tmp_path / "truth").iterdir()}
+    parts = [files[name] for name in truth if name not in ("vocals", "accompaniment", "mixture")]
+    whole = files["accompaniment"] if "accompaniment" in truth else sum(parts)
+    np.testing.assert_allclose(song.stems["accompaniment"], whole, atol=1e-6)
+    estimates = track.load_estimates(song)
+    assert tuple(estimates) == ("accompaniment", "vocals") and estimates["accompaniment"].any()
+
+
+def test_four_stems_beside_an_accompaniment_are_four(tmp_path):
+    write_song(tmp_path / "truth", (*STEMS, "accompaniment"))
+    write_song(tmp_path / "guess", (*STEMS, "accompaniment"))
+    (track,) = estimate_tracks(tmp_path / "truth", tmp_path / "guess")
+    assert set(track.load().stems) == set(STEMS)
+
+
 def test_runs_resume(tmp_path):
     (track,) = song_tracks(write_song(tmp_path / "song", rate=8000))
     baselines = {name: baseline_estimator(name) for name in ("mixture", "ibm")}

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from engine import WHOLE_HOP, Engine, EngineModel, EngineStream
+from engine import WHOLE_HOP, Engine, EngineError, EngineModel, EngineStream
 from made_models import live_model
+from safetensors.numpy import load_file, save_file
 
 from stems import Model, Stream
+from stems.compatibility import EARLIER
+from stems.model import ClusteringSettings
 
 torch.set_num_threads(1)
 RATES = (44_100, 48_000, 88_200, 96_000, 192_000)
@@ -26,20 +31,30 @@ def decibels(error: np.ndarray, signal: np.ndarray) -> float:
 def small_designs() -> dict[str, Model]:
     """Small random models of every kind that a stream may have."""
     models = {"groups": live_model(8), "whole frames": live_model()}
+    models["long analysis window"] = live_model(8, reference_window=4096)
+    models["three windows"] = live_model(reference_window=6144)
     changes = {
         "no texture": {"channels": 0},
         "deep": {"channels": 18, "depth": 4, "reach": 1, "overtones": (0.5, 2.0, 3.0), "groups": 4, "width": 20},
         "no reach": {"reach": 0, "depth": 1},
     }
+    settings = dataclasses.replace(models["groups"].design, loudness=0.03)
+    settings = dataclasses.replace(settings, clustering=ClusteringSettings(pull=0.3, weight_exponent=1.0, share=0.5))
+    models["other settings"] = doubled(Model(settings, {"name": "other settings"}))
     for name, change in changes.items():
         design = models["whole frames"].design
         torch.manual_seed(2)
         changed = dataclasses.replace(design, network=dataclasses.replace(design.network, **change))
-        models[name] = Model(changed, {"name": name}).eval()
-        with torch.no_grad():
-            for weights in models[name].network.parameters():
-                weights.copy_((2 * weights).half())
+        models[name] = doubled(Model(changed, {"name": name}))
     return models
+
+
+@torch.no_grad()
+def doubled(model: Model) -> Model:
+    """The model with larger weights, so that its embeddings differ more, as files hold them."""
+    for weights in model.network.parameters():
+        weights.copy_((2 * weights).half())
+    return model.eval()
 
 
 MODELS = small_designs()
@@ -196,18 +211,33 @@ def test_silence_and_denormals(shipped: EngineModel, song: tuple[np.ndarray, int
     assert decibels(stems - expected, expected) < -80
 
 
-def test_a_frozen_stream_separates_by_the_clusters_that_it_has(
-    shipped: EngineModel, song: tuple[np.ndarray, int]
+@pytest.mark.parametrize("seconds", [0.5, 30.0])
+def test_centroids_follow_as_fast_as_they_are_told(
+    shipped: EngineModel, song: tuple[np.ndarray, int], monkeypatch: pytest.MonkeyPatch, seconds: float
 ) -> None:
     audio, rate = song[0][:, :200_000], song[1]
-    frozen, slow, usual = (EngineStream(shipped, rate, 2) for _ in range(3))
-    frozen.set(STEMS, follow_seconds=0)
-    slow.set(STEMS, follow_seconds=1e6)
-    usual.set(STEMS)
-    expected = usual.run(audio)[1]
-    stems = frozen.run(audio)[1]
-    assert decibels(stems - slow.run(audio)[1], stems) < -60  # the anchors, and hardly anything else
-    assert decibels(stems - expected, expected) > -40
+    same, usual = (EngineStream(shipped, rate, 2) for _ in range(2))
+    same.set(STEMS, follow_seconds=seconds)
+    monkeypatch.setattr("stems.stream.FOLLOW_SECONDS", seconds)
+    expected, stems = Stream("openband-live", rate).mix(audio, STEMS)[1], same.run(audio)[1]
+    assert decibels(stems - expected, expected) < -80
+    assert decibels(usual.run(audio)[1] - expected, expected) > -60
+
+
+def test_a_frozen_stream_separates_by_the_clusters_that_it_has(
+    shipped: EngineModel, song: tuple[np.ndarray, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    audio, rate = song[0][:, :150_000], song[1]
+    usual, same, python = EngineStream(shipped, rate, 2), EngineStream(shipped, rate, 2), Stream("openband-live", rate)
+    heard, new = np.split(audio, [75_000], 1)
+    python.mix(heard, STEMS)
+    for each in (usual, same):
+        each.run(heard)
+    monkeypatch.setattr("stems.stream.RunningCentroids._move", lambda *_: None)
+    same.set(STEMS, follow_seconds=0)
+    expected, stems = python.mix(new, STEMS)[1], same.run(new)[1]
+    assert decibels(stems - expected, expected) < -80
+    assert decibels(usual.run(new)[1] - expected, expected) > -60
 
 
 def test_a_stream_that_was_reset_is_as_new(shipped: EngineModel, song: tuple[np.ndarray, int]) -> None:
@@ -219,34 +249,39 @@ def test_a_stream_that_was_reset_is_as_new(shipped: EngineModel, song: tuple[np.
     np.testing.assert_array_equal(stream.run_all(audio, [700])[1], expected)
 
 
-def test_names_of_today_and_of_before_are_read(
-    engine: Engine, twins: dict[str, tuple[Model, EngineModel]], tmp_path: Path
+@pytest.mark.parametrize("name", ["groups", "whole frames"])
+def test_files_of_the_earlier_format_are_read(
+    engine: Engine, twins: dict[str, tuple[Model, EngineModel]], tmp_path: Path, name: str
 ) -> None:
-    import hashlib
-    import json
-
-    from safetensors.numpy import load_file, save_file
-
-    before = {"network.hints.": "network.queries.", "recurrent.entrance.": "recurrent.project_in."}
-    before["recurrent.exit."] = "recurrent.project_out."
+    before = {
+        "log_kappa": "log_sensitivity",
+        "network.queries.": "network.hints.",
+        "recurrent.input_projection.": "recurrent.entrance.",
+        "recurrent.output_projection.": "recurrent.exit.",
+        "recurrent.lstm.": "recurrent.",
+    }
+    MODELS[name].save(tmp_path / "model.safetensors")
+    card = json.loads((tmp_path / "model.json").read_text())
+    tensors = {}
+    for key, tensor in load_file(tmp_path / "model.safetensors").items():
+        for now, then in before.items():
+            key = key.replace(now, then)
+        tensors[key] = tensor
+    save_file(tensors, tmp_path / "model.safetensors")
+    content = (tmp_path / "model.safetensors").read_bytes()
+    card |= {"format": EARLIER[0], "sha256": hashlib.sha256(content).hexdigest()}
+    card["design"]["network"]["hints"] = card["design"]["network"].pop("queries")
     levels = np.random.default_rng(0).uniform(-90, 0, (2, 5, 64)).astype(np.float32)
-    for name in ("groups", "whole frames"):
-        MODELS[name].save(tmp_path / "model.safetensors")
-        tensors = load_file(tmp_path / "model.safetensors")
-        card = json.loads((tmp_path / "model.json").read_text())
-        found = []
-        for turn in (before, {now: old for old, now in before.items()}):
-            renamed = {}
-            for key, tensor in tensors.items():
-                for one, other in turn.items():
-                    key = key.replace(one, other)
-                renamed[key] = tensor
-            save_file(renamed, tmp_path / "renamed.safetensors")
-            content = (tmp_path / "renamed.safetensors").read_bytes()
-            network = card["design"]["network"]
-            values = network.pop("hints", network.pop("queries", 8))
-            network["queries" if turn is before else "hints"] = values
-            card["sha256"] = hashlib.sha256(content).hexdigest()
-            found.append(engine.parse(content, json.dumps(card).encode()).embed(levels, 8))
-        np.testing.assert_array_equal(found[0], twins[name][1].embed(levels, 8))
-        np.testing.assert_array_equal(found[1], found[0])
+    found = engine.parse(content, json.dumps(card).encode()).embed(levels, 8)
+    np.testing.assert_array_equal(found, twins[name][1].embed(levels, 8))
+
+
+@pytest.mark.parametrize("synthesis", [1, 32, 1000, 4096, -64])
+def test_synthesis_windows_that_do_not_divide_the_analysis_window_are_refused(
+    engine: Engine, tmp_path: Path, synthesis: int
+) -> None:
+    MODELS["groups"].save(tmp_path / "model.safetensors")
+    card = json.loads((tmp_path / "model.json").read_text())
+    card["design"]["bands"]["reference_synthesis"] = synthesis
+    with pytest.raises(EngineError, match="reference_synthesis"):
+        engine.parse((tmp_path / "model.safetensors").read_bytes(), json.dumps(card).encode())

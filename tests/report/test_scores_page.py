@@ -8,9 +8,9 @@ import pytest
 pytest.importorskip("selenium")
 pytest.importorskip("matplotlib")
 
-from stems.confidence import Confidence
 from stems.evaluate.report import write_report
 from stems.evaluate.results import result_path, save_track
+from stems.song.confidence import Confidence
 
 STEMS = ("drums", "bass", "vocals", "other")
 

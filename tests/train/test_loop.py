@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 from stems.errors import ModelError, OptionError, RecipeError
 from stems.model import Design, Model
-from stems.network import NetworkShape
+from stems.network.embedding import NetworkShape
 from stems.train import checkpoint, loop
 from stems.train.loop import Places, mean_score, rate_at, take_over, train
 from stems.train.recipe import Schedule, read_recipe
@@ -93,7 +93,7 @@ def test_weights_that_fit_are_taken_over_from_a_model_of_another_design():
     take_over(live, full)
     for name in ("raw_anchors", "network.texture.first.weight", "network.embedding.weight"):
         assert torch.equal(live.state_dict()[name], full.state_dict()[name])
-    assert torch.equal(live.network.recurrent.weight_ih_l0, before["network.recurrent.weight_ih_l0"])
+    assert torch.equal(live.network.recurrent.lstm.weight_ih_l0, before["network.recurrent.lstm.weight_ih_l0"])
 
 
 def test_a_run_goes_on_with_a_checkpoint_of_before_a_key(material, tmp_path, monkeypatch):

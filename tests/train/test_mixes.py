@@ -186,6 +186,18 @@ def test_recipes_tone_as_many_voices_as_they_say_at_least_half_of_the_way(materi
     assert none == 0 and 0.25 * all_of_them < half < 0.75 * all_of_them
 
 
+def test_recipes_let_two_songs_play_a_part_at_once(material, tmp_path, monkeypatch):
+    played, instrument = [], augment.instrument
+    monkeypatch.setattr(augment, "instrument", lambda rng, audio: played.append(audio) or instrument(rng, audio))
+    counts = {}
+    for share in (0.0, 1.0):
+        mixer = Mixer(with_data(songs={"songs": 1.0}, coherent=0.0, layered=share), material, tmp_path)
+        played.clear()
+        assert all(np.isfinite(mixer(number).mixture).all() for number in range(6))
+        counts[share] = len(played)
+    assert counts[1.0] >= 1.8 * counts[0.0] > 0
+
+
 def test_the_speed_of_as_many_voices_changes_as_the_recipe_says(material, tmp_path, monkeypatch):
     asked = []
     pick = augment.pick_speed

@@ -4,15 +4,18 @@ import math
 import numpy as np
 import pytest
 import torch
+from made_models import live_model
 
-from stems.masking import apply_masks
 from stems.model import Design, Model
-from stems.network import NetworkShape
-from stems.spectrum import Bands, Grid, analyse
+from stems.network.embedding import NetworkShape
+from stems.spectrum import Bands, Grid, analyse, apply_masks
+from stems.stream import Stream
 from stems.train.cells import Cells, cells_of
 from stems.train.mixes import Mix, merge
 from stems.train.objective import (
     affinity_loss,
+    embed,
+    followed,
     framewise_sdr,
     in_best_order,
     iterated,
@@ -28,6 +31,7 @@ from stems.train.recipe import Objective
 
 BANDS = Bands(72, 300, 12000)
 GRID = Grid(44100)
+ONLINE = Objective(ratio=0.5, naming=0.1, online=True)
 
 
 @pytest.fixture
@@ -212,6 +216,69 @@ def test_error_falls_from_even_masks_to_ideal_ones(mix):
         squared_error(ideal, cells), cells
     )
     torch.testing.assert_close(in_best_order(ideal[..., [1, 0, 3, 2]], cells), ideal)
+
+
+def streamed_mix(model, mix):
+    """The levels that a stream shows its network of a mix, and the shares that it finds."""
+    stream, levels, shares = Stream(model), [], []
+    network, follow = stream._network, stream._centroids.follow
+    stream._network = lambda shown: levels.append(shown) or network(shown)
+    stream._centroids.follow = lambda *heard: shares.append(follow(*heard)) or shares[-1]
+    stream(mix.mixture)
+    return torch.cat(levels, 1), torch.cat(shares)
+
+
+@pytest.mark.parametrize(("groups", "window"), [(0, 2048), (8, 2048), (8, 4096)])
+def test_a_cold_mix_is_what_a_stream_hears_first(mix, groups, window):
+    model = live_model(groups, window)
+    levels, shares = streamed_mix(model, mix)
+    cells = cells_of(mix, model.design.bands, model.grid(44100), model.design.loudness)
+    assert cells.levels.shape[2] == mix.mixture.shape[1] // model.grid(44100).hop
+    torch.testing.assert_close(cells.levels[0], levels, rtol=0, atol=1e-3)
+    with torch.no_grad():
+        found = followed(model, embed(model, cells), cells)
+    torch.testing.assert_close(found[0], shares.transpose(1, 2).flatten(0, 1), rtol=0, atol=2e-2)
+    mixture = analyse(torch.from_numpy(mix.mixture), model.grid(44100))
+    power = model.design.bands.sums(mixture.abs().square().sum(0), model.grid(44100))
+    torch.testing.assert_close(cells.power[0, -len(power) :], power, rtol=1e-3, atol=1e-9)  # as loud as it is
+
+
+def test_frames_that_are_left_out_move_a_streams_clusters_on(mix):
+    model = live_model(8)
+    cells = cells_of(mix, model.design.bands, model.grid(44100), model.design.loudness)
+    even = np.arange(1, cells.levels.shape[2], 2)
+    with torch.no_grad():
+        whole, half = (followed(model, embed(model, each), each) for each in (cells, cells.at(even)))
+    whole, half = (each.reshape(1, -1, 64, 4) for each in (whole, half))
+    assert (whole[:, even] - half).abs().mean() < 0.02 < (whole[:, even] - 0.25).abs().mean()
+
+
+def test_the_loss_by_a_streams_clusters_falls_in_training(mix):
+    model = live_model(8).train()
+    cells = cells_of(mix, model.design.bands, model.grid(44100), model.design.loudness).at(np.arange(0, 120, 4))
+    optimiser, totals = torch.optim.Adam(model.parameters(), 3e-3), []
+    for _ in range(12):
+        total = losses(model, cells, Objective(ratio=0.5, naming=0.1, online=True)).total(
+            Objective(ratio=0.5, naming=0.1)
+        )
+        optimiser.zero_grad()
+        total.backward()
+        assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
+        optimiser.step()
+        totals.append(total.item())
+    assert totals[-1] < totals[0] - 0.05
+
+
+@pytest.mark.parametrize("silent", [1.0, 0.5])
+def test_silence_at_the_start_of_a_cold_mix_leaves_everything_finite(mix, silent):
+    samples = round(silent * mix.mixture.shape[1])
+    mix.mixture[:, :samples] = 0
+    mix.parts[..., :samples] = 0
+    model = live_model(8)
+    cells = cells_of(mix, model.design.bands, model.grid(44100), model.design.loudness)
+    total = losses(model, cells, ONLINE).total(ONLINE)
+    total.backward()
+    assert total.isfinite() and all(p.grad.isfinite().all() for p in model.parameters() if p.grad is not None)
 
 
 @pytest.mark.parametrize("channels", [0, 4])

@@ -25,6 +25,13 @@ def test_every_recipe_of_ours_can_be_read(path):
         ("[schedule]\nsteps = 1.5", "steps must be of type int"),
         ("bands = 3", "bands must be a table"),
         ("[bands]\ncount = 100", "network.bands is 192 but bands.count is 100"),
+        ("[data]\ncold = true", "set network.bidirectional to false"),
+        ("[objective]\nonline = true", "set network.bidirectional to false"),
+        (
+            "[objective]\nonline = true\n[network]\nbidirectional = false\n[clustering]\nanchored = false",
+            "set clustering.anchored to true",
+        ),
+        ("[bands]\nreference_synthesis = 3000", "must divide bands.reference_window, which is 4096"),
         ("[schedule]\nprecision = 'int8'", "'float32' or 'bfloat16'"),
         ("[network]\nchannels = 4\ndepth = 9", "network.depth is 9, and at most 4"),
         ("[network]\novertones = [2.0]", "set network.channels as well"),

@@ -12,8 +12,8 @@ import soundfile
 import torch
 
 from stems.errors import RecipeError
-from stems.model import Clustering, Design, Model
-from stems.network import NetworkShape
+from stems.model import ClusteringSettings, Design, Model
+from stems.network.embedding import NetworkShape
 from stems.spectrum import REFERENCE_RATE, Bands, Grid
 from stems.train.augment import loudness
 from stems.train.cells import Cells, cells_of
@@ -118,7 +118,9 @@ def test_every_mix_of_a_batch_has_an_order_of_its_own() -> None:
 
 def test_the_affinity_alone_is_learned_without_clustering(duets: Duets) -> None:
     cells = cells_of(duets(0), Bands(72, 300, 12000), Grid(44100))
-    model = Model(Design(VOICES, Bands(72, 300, 12000), NetworkShape(72, 8, 1, 16), Clustering(0, 0.0, anchored=False)))
+    model = Model(
+        Design(VOICES, Bands(72, 300, 12000), NetworkShape(72, 8, 1, 16), ClusteringSettings(0, 0.0, anchored=False))
+    )
     both, alone = (losses(model, cells, Objective(0.7, weight)) for weight in (0.3, 0.0))
     assert alone.affinity == both.affinity and alone.total(Objective(0.7, 0.0)) == 0.7 * both.affinity
     assert both.total(Objective(0.7, 0.3)) > 0.7 * both.affinity
@@ -129,7 +131,7 @@ def test_the_affinity_alone_is_learned_without_clustering(duets: Duets) -> None:
 def test_gradients_pass_through_seeds_and_clusters(duets: Duets) -> None:
     cells = cells_of(duets(1), Bands(72, 300, 12000), Grid(44100))
     model = Model(
-        Design(VOICES, Bands(72, 300, 12000), NetworkShape(72, 8, 1, 16), Clustering(pull=0.0, anchored=False))
+        Design(VOICES, Bands(72, 300, 12000), NetworkShape(72, 8, 1, 16), ClusteringSettings(pull=0.0, anchored=False))
     )
     losses(model, cells, Objective(0.0, 1.0)).stems.backward()
     for name, parameter in model.named_parameters():
@@ -150,7 +152,9 @@ def test_training_tells_voices_apart(folder: Path, tmp_path: Path) -> None:
 
 def test_a_model_is_scored_on_duets_by_one_command(folder: Path, tmp_path: Path) -> None:
     torch.manual_seed(0)
-    design = Design(VOICES, Bands(72, 300, 12000), NetworkShape(72, 8, 1, 16), Clustering(pull=0.0, anchored=False))
+    design = Design(
+        VOICES, Bands(72, 300, 12000), NetworkShape(72, 8, 1, 16), ClusteringSettings(pull=0.0, anchored=False)
+    )
     Model(design, {"name": "duets"}).save(tmp_path / "duets.safetensors")
     (tmp_path / "duets").mkdir()
     for duet in (folder / "duets").iterdir():

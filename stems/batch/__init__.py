@@ -1,0 +1,1 @@
+"""Many songs: plan, presets, workers, resume, watching a folder."""

@@ -1,0 +1,61 @@
+"""What becomes of one song: what is written, in which form, from what; made once, before any work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from stems.batch.plan import Settings, Task, hints_path, output_paths
+from stems.errors import OptionError
+from stems.files.audio import Song
+from stems.files.formats import AudioFormat, output_format
+from stems.hints import as_toml, check_against
+
+HINTS_NOTE = "# The hints that this song was split with.\n"
+
+
+@dataclass(frozen=True)
+class SongPlan:
+    """What becomes of one song.
+
+    Attributes:
+        task: the song, and what its files are called by.
+        settings: how it is split.
+        format: of the files.
+        outputs: where each goes, by name.
+        is_finished: whether an earlier run has written all of them, with the same hints.
+    """
+
+    task: Task
+    settings: Settings
+    format: AudioFormat
+    outputs: dict[str, Path]
+    is_finished: bool
+
+    @property
+    def is_skipped(self) -> bool:
+        """Whether nothing is to be split."""
+        return self.is_finished and not self.settings.overwrite
+
+
+def plan_song(song: Song, task: Task, settings: Settings) -> SongPlan:
+    """The plan of a song, which can be carried out as far as its header tells.
+
+    Raises:
+        OptionError: where it cannot: a stem would replace the song, or a hint lies outside of it.
+    """
+    form = output_format(song.format, settings.container, settings.bit_depth)
+    outputs = output_paths(task, settings, form.container)
+    there = [path for path in outputs.values() if path.exists()]
+    for path in there:
+        if path.samefile(song.path):
+            raise OptionError(f"{path} is the song itself, which its stems must not replace: choose another --out.")
+    check_against(settings.hints, song, song.format.sample_rate)
+    same_hints = kept_hints(hints_path(task, settings)) == as_toml(settings.hints)
+    return SongPlan(task, settings, form, outputs, len(there) == len(outputs) and same_hints)
+
+
+def kept_hints(path: Path) -> str:
+    """What an earlier run has kept there; nothing where the file is not ours."""
+    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    return text.removeprefix(HINTS_NOTE) if text.startswith(HINTS_NOTE) else ""

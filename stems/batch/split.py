@@ -1,0 +1,263 @@
+"""Splitting the songs of a batch, each into files that are complete or not there."""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from stems.batch.plan import Settings, Task, hints_path
+from stems.batch.song_plan import HINTS_NOTE, SongPlan, kept_hints, plan_song
+from stems.errors import Cancelled, StemsError
+from stems.files.audio import Song, open_song
+from stems.files.destination import whole
+from stems.files.formats import AudioFormat
+from stems.files.spool import SpooledSong, spooled
+from stems.files.unfinished import remove_abandoned
+from stems.files.writing import StemFiles
+from stems.hints import as_toml
+from stems.imports import importing_torch
+
+if TYPE_CHECKING:
+    from stems.separator import Block, Separator
+    from stems.song.clustered import ClusteredSong
+    from stems.song.confidence import Confidence
+
+HIDDEN_REST = "\0rest"  # completes the sum where a preset leaves stems out; never written
+
+
+@dataclass
+class Result:
+    """What became of a song."""
+
+    song: Path
+    status: str = "done"
+    """Or "skipped", "failed", "cancelled"; of a preview "would split", "would skip", "failed"; of what a folder holds
+    and is not taken "passed over"."""
+    outputs: dict[str, Path] = field(default_factory=dict)
+    exports: list[Path] = field(default_factory=list)
+    seconds: float = 0.0  # of audio
+    elapsed: float = 0.0  # seconds of work
+    error: str = ""
+    confidence: Confidence | None = None
+    resembles: dict[str, dict[str, float]] = field(default_factory=dict)  # see `stems.blind.BlindClusters`
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return {
+            "song": str(self.song),
+            "status": self.status,
+            "outputs": {name: str(path) for name, path in self.outputs.items()},
+            **({"exports": [str(path) for path in self.exports]} if self.exports else {}),
+            "seconds": round(self.seconds, 3),
+            "elapsed": round(self.elapsed, 3),
+            **(self.confidence.as_json() if self.confidence else {}),
+            **({"resembles": self.resembles} if self.resembles else {}),
+            **({"error": self.error} if self.error else {}),
+        }
+
+
+def preview(task: Task, settings: Settings) -> Result:
+    """What `split_song` would make of a song, as far as its header tells."""
+    result = Result(task.song)
+    with failures_in(result), open_song(task.song) as song:
+        plan = plan_song(song, task, settings)
+        result.status, result.outputs = "would skip" if plan.is_skipped else "would split", plan.outputs
+    return result
+
+
+def split_song(
+    task: Task,
+    settings: Settings,
+    separator: Any,
+    progress: Callable[[float, float], None] = lambda share, seconds: None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Result:
+    """Splits one song into files; a song that cannot be split gives a result that says why.
+
+    Args:
+        separator: a `Separator`.
+        progress: called with the share of the song that is done, and the song's seconds.
+        cancelled: asked between blocks; where it returns True, the song's files are removed.
+    """
+    result = Result(task.song)
+    begun = perf_counter()
+    with failures_in(result), open_song(task.song) as song:
+        plan = plan_song(song, task, settings)
+        result.outputs = plan.outputs
+        for folder in {path.parent for path in plan.outputs.values()}:
+            remove_abandoned(folder)
+        if plan.is_skipped:
+            result.status = "skipped"
+        else:
+            result.seconds = song.seconds
+            with spooled(song) as readable:
+                result.confidence = _write(
+                    plan, readable, separator, lambda share: progress(share, song.seconds), cancelled
+                )
+            _keep_hints(plan)
+        _export(plan, result)
+    result.elapsed = perf_counter() - begun
+    return result
+
+
+@contextmanager
+def failures_in(result: Result) -> Iterator[None]:
+    """Turns whatever goes wrong with a song into a result, so that the rest of the batch is done."""
+    try:
+        yield
+    except Cancelled as error:
+        result.status, result.error, result.outputs = "cancelled", str(error), {}
+    except StemsError as error:
+        result.status, result.error, result.outputs = "failed", str(error), {}
+    except Exception as error:  # a full disk or memory, mostly
+        reason = _in_words(error)
+        result.status, result.error, result.outputs = "failed", f"{result.song} could not be split: {reason}", {}
+
+
+def _in_words(error: Exception) -> str:
+    if isinstance(error, UnicodeError):
+        return "its name or that of a folder is no text of this system. Rename it."
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+        return "its stems would get too long a path. Shorten --name, or choose an --out nearer by."
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        folder = tempfile.gettempdir()
+        return f"the disk of temporary files ({folder}) is full. Free some space, or set TMPDIR to another folder."
+    reason = " ".join(str(error).split())
+    if isinstance(error, (OSError, RuntimeError)) and reason:
+        return reason
+    return f"{type(error).__name__} {reason}".rstrip()
+
+
+def _write(
+    plan: SongPlan,
+    song: Song | SpooledSong,
+    separator: Any,
+    progress: Callable[[float], None],
+    cancelled: Callable[[], bool],
+) -> Confidence:
+    from stems.song.confidence import confidence
+
+    preset = plan.settings.preset
+    found: list[ClusteredSong] = []
+    blocks = separator.separate(
+        song,
+        song.format.sample_rate,
+        stems=preset.stems,
+        sensitivity=plan.settings.sensitivity,
+        progress=progress,
+        cancelled=cancelled,
+        observe=found.append,
+    )
+    if preset.divides:
+        _write_parts(plan, song, blocks, is_whole=set(preset.stems) == set(separator.stems))
+    else:
+        _write_apart(plan, song, blocks)
+    return confidence(found[0])
+
+
+def _write_parts(plan: SongPlan, song: Song | SpooledSong, blocks: Iterable[Block], is_whole: bool) -> None:
+    """Writes outputs that add up to the song, or would with the stems that are left out."""
+    from stems.batch.chains import summed
+
+    notes = notes_for_stems(song, plan.task, plan.format)
+    with StemFiles(plan.outputs, plan.format, song.samples, notes) as files:
+        for block in with_exact_mixture(blocks, song):
+            parts = summed(block.stems, plan.settings.preset)
+            if not is_whole:
+                parts[HIDDEN_REST] = block.mixture - np.sum(list(parts.values()), 0)
+            files.write(block.mixture, parts)
+
+
+def _write_apart(plan: SongPlan, song: Song | SpooledSong, blocks: Iterable[Block]) -> None:
+    """Writes outputs that share stems or run through effects, so that there is nothing to add up to."""
+    from stems.batch.chains import outputs
+
+    notes = notes_for_stems(song, plan.task, plan.format)
+    with ExitStack() as stack:
+        files = {
+            name: stack.enter_context(StemFiles({name: path}, plan.format, song.samples, notes))
+            for name, path in plan.outputs.items()
+        }
+        for named in outputs(blocks, plan.settings.preset, song.format.sample_rate, song.samples):
+            for name, audio in named.items():
+                files[name].write(audio, {name: audio})
+
+
+def with_exact_mixture(blocks: Iterable[Block], song: Song | SpooledSong) -> Iterator[Block]:
+    """The same blocks with their mixture in double precision, as the song's file holds it."""
+    fits = song.format.encoding not in ("int32", "float64")  # all other formats fit into single precision
+    for block in blocks:
+        count = block.mixture.shape[1]
+        yield replace(block, mixture=block.mixture.astype(float) if fits else song.read_exact(block.start, count))
+
+
+def _keep_hints(plan: SongPlan) -> None:
+    """Notes with which hints a song was split, so that other hints split it again."""
+    path, hints = hints_path(plan.task, plan.settings), plan.settings.hints
+    if hints:
+        with whole(path) as unfinished:
+            unfinished.write_text(HINTS_NOTE + as_toml(hints), encoding="utf-8")
+    elif kept_hints(path):
+        path.unlink()
+
+
+def _export(plan: SongPlan, result: Result) -> None:
+    """Hands the outputs to DAWs; what an earlier run has exported is left alone with its stems."""
+    if not plan.settings.daw:
+        return
+    from stems.daw import destinations, export, formats_named
+    from stems.daw.session import session_of
+
+    track, folder = plan.task.track, next(iter(plan.outputs.values())).parent
+    formats = formats_named(plan.settings.daw)
+    if plan.is_skipped:
+        formats = [form for form, path in destinations(track, folder, formats).items() if not path.exists()]
+    if formats:
+        session = session_of(plan.outputs, track, plan.task.song)
+        result.exports = export(session, folder, formats, overwrite=True)
+
+
+def notes_for_stems(song: Song | SpooledSong, task: Task, form: AudioFormat) -> Callable[[str], dict[bytes, bytes]]:
+    """What the wav of each stem tells beside its audio, by the stem's name; see `StemFiles`."""
+    from stems.files.broadcast_wav import chunks_for
+    from stems.files.tags import song_notes
+
+    notes = song_notes(song.path)
+    return lambda stem: chunks_for(notes, form, song.samples, f"{stem} of {task.track}")
+
+
+def load_separator(settings: Settings) -> Separator:
+    """What splits the songs of a batch.
+
+    Raises:
+        StemsError: if the model or the device cannot be had.
+    """
+    # Read once, when torch is loaded: threads that spin while they wait for each other make a song take many times as
+    # long where another program, such as a DAW, keeps a core busy.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    with importing_torch():
+        from stems.separator import Separator
+
+    return Separator(settings.model, settings.device, hints=settings.hints)
+
+
+def cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def summarise(results: Iterable[Result]) -> dict[str, int]:
+    """How many songs came to each end."""
+    counts: dict[str, int] = {}
+    for result in results:
+        counts[result.status] = counts.get(result.status, 0) + 1
+    return counts

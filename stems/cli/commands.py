@@ -1,0 +1,46 @@
+"""All commands, as one app."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from stems import __version__
+from stems.cli.cluster import cluster
+from stems.cli.evaluate import evaluate
+from stems.cli.export import export
+from stems.cli.info import info, models, presets
+from stems.cli.live import live
+from stems.cli.plugin import app as plugin
+from stems.cli.report import report
+from stems.cli.split import split
+from stems.cli.train import train
+from stems.cli.watch import watch
+
+app = typer.Typer(
+    name="stems",
+    help="Split songs into drums, bass, vocals and other.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"stems {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None: ...
+
+
+for command in (split, cluster, watch, live, export, presets, models, info, report, train, evaluate):
+    app.command()(command)
+app.add_typer(plugin, name="plugin")

@@ -1,0 +1,78 @@
+"""Threads that compute on one processor core each."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from typing import TypeVar
+
+import torch
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+AHEAD = 1  # results for each core that are waited for at once, so that no core rests and few of them fill the memory
+
+
+class Cores:
+    """As many threads as torch may use, each of which computes on one core.
+
+    Sharing a small operation among cores takes longer than computing it, but each core can have a piece of a song of
+    its own. So that no operation is shared out once more, OpenMP is told in these threads alone that they have one
+    core: `torch.set_num_threads` would say so to every thread that begins later, also to those of other programs.
+
+    What is computed does not depend on the number of cores. Close it, or use it in a `with` block.
+
+    Args:
+        device: where the work is done; a device that is not the CPU has one thread, the caller's.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self.count = torch.get_num_threads() if device.type == "cpu" else 1
+        self._pool = ThreadPoolExecutor(self.count, "stems", _compute_on_one_core) if self.count > 1 else None
+
+    def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+        """What the function makes of each item, in order; items are taken only a few ahead of the results."""
+        if self._pool is None:
+            for item in items:
+                yield _inferred(function, item)
+            return
+        rest, waiting = iter(items), deque[Future[Result]]()
+        try:
+            for item in islice(rest, (1 + AHEAD) * self.count):
+                waiting.append(self._pool.submit(_inferred, function, item))
+            while waiting:
+                result = waiting.popleft().result()
+                for item in islice(rest, 1):
+                    waiting.append(self._pool.submit(_inferred, function, item))
+                yield result
+                del result  # or it would be kept while the next is waited for
+        finally:
+            for future in waiting:
+                future.cancel()
+
+    def close(self) -> None:
+        """Ends the threads once they have done what they have begun."""
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+
+    def __enter__(self) -> Cores:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _compute_on_one_core() -> None:
+    from threadpoolctl import ThreadpoolController
+
+    torch.get_num_threads()  # which sets torch up in this thread; later it would undo the limit
+    ThreadpoolController().limit(limits=1, user_api="openmp")
+
+
+@torch.inference_mode()
+def _inferred(function: Callable[[Item], Result], item: Item) -> Result:
+    """Calls a function in a thread, which does not know of the inference mode of another."""
+    return function(item)

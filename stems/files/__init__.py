@@ -1,0 +1,1 @@
+"""Songs in, stems out: decoding, formats, notes of a wav, exact sums, one atomic write."""

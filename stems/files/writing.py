@@ -1,0 +1,266 @@
+"""Stem files whose samples add up to the mixture."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import soundfile
+
+from stems.errors import AudioError, OptionError
+from stems.files.formats import AudioFormat
+from stems.files.mp3 import Mp3File
+from stems.files.unfinished import Unfinished
+from stems.files.wav import WavFile
+
+Samples = npt.NDArray[np.floating]
+
+_SUBTYPES = {"int16": "PCM_16", "int24": "PCM_24", "int32": "PCM_32", "float32": "FLOAT", "float64": "DOUBLE"}
+_SAMPLES_AT_ONCE = 16_384  # fits a processor's cache; libsndfile's Vorbis encoder crashes on millions at once
+_UNENCODED = ("wav", "aiff")  # containers of samples as they are
+_LOUD = 8.0  # times full scale, below which single precision holds all bits of 16-bit stems
+_FOUR_GIB = 2**32 - 2**16  # what 32-bit sizes can state, with room for headers
+
+
+class StemFiles:
+    """The stems of one song while they are written, block by block.
+
+    Files get their names only once all of them are complete, when the `with` block ends. If it ends in any exception,
+    nothing of them is left, nor any folder made for them.
+
+    Args:
+        paths: where to write each stem; stems without a path are not written.
+        format: format of all stems.
+        samples_expected: length of the song. A wav file that would pass 4 GiB becomes RF64.
+        notes: called with each stem's name, for the chunks that its wav tells beside its audio, see `WavFile`.
+
+    Raises:
+        AudioError: a folder or file cannot be written, or fewer or more samples came than expected.
+        OptionError: the container cannot hold that much.
+    """
+
+    def __init__(
+        self,
+        paths: Mapping[str, Path],
+        format: AudioFormat,
+        samples_expected: int,
+        notes: Callable[[str], Mapping[bytes, bytes]] = lambda stem: {},
+    ) -> None:
+        self.paths = dict(paths)
+        self.notes = notes
+        self.format = format
+        self.samples_expected = samples_expected
+        self.samples_written = 0
+        self._files: dict[str, soundfile.SoundFile | Mp3File | WavFile] = {}
+        self._unfinished: dict[str, Unfinished] = {}
+        self._folders_made: list[Path] = []
+        # Encoding four stems takes longer than separating them, so that each has a thread of its own.
+        encodes = format.container not in _UNENCODED and len(paths) > 1
+        self._encoders = ThreadPoolExecutor(len(paths)) if encodes else None
+        self._map: Callable[..., Iterator[None]] = self._encoders.map if self._encoders else map
+
+    def __enter__(self) -> StemFiles:
+        try:
+            for stem, path in self.paths.items():
+                self._open(stem, path)
+        except BaseException:
+            self._discard()
+            raise
+        return self
+
+    def write(self, mixture: Samples, stems: Mapping[str, Samples]) -> None:
+        """Writes the next block; where blocks begin and end makes no difference to lossless files.
+
+        In an integer format the stems are rounded so that they add up to the mixture's own integers. In a float format
+        they add up to the mixture to within -120 dBFS, unless it is far above full scale. In a lossy format they are
+        clipped to full scale.
+
+        Args:
+            mixture: `(channels, samples)` from `Song.read_exact`.
+            stems: all stems of the mixture, also those that are not written, `(channels, samples)` each.
+        """
+        for start in range(0, mixture.shape[1], _SAMPLES_AT_ONCE):
+            piece = slice(start, start + _SAMPLES_AT_ONCE)
+            samples = self._samples_to_write(mixture[:, piece], np.stack([stem[:, piece] for stem in stems.values()]))
+            written = {stem: part for stem, part in zip(stems, samples, strict=True) if stem in self._files}
+            for _ in self._map(self._write, written, written.values()):
+                pass
+        self.samples_written += mixture.shape[1]
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if kind is None:
+                self._finish()
+        finally:
+            self._discard()
+
+    def _open(self, stem: str, path: Path) -> None:
+        self._make_folder(path.parent)
+        if path.is_dir():
+            raise AudioError(f"{path} is a folder, so that the stem cannot have this name: choose another.")
+        try:
+            self._unfinished[stem] = Unfinished(path, is_shared=False)
+        except FileExistsError as error:
+            raise AudioError(f"{path} is being written by another run: wait until that has ended.") from error
+        except OSError as error:
+            raise _cannot_write(path.parent, error) from error
+        partial = self._unfinished[stem].path
+        with self._disk_errors(stem):
+            if self.format.container == "mp3":
+                self._files[stem] = Mp3File(partial, self.format.sample_rate, self.format.channels)
+            elif self.format.container == "wav":
+                self._files[stem] = WavFile(partial, self.format, self.samples_expected, self.notes(stem))
+            else:
+                self._files[stem] = soundfile.SoundFile(
+                    partial, "w", self.format.sample_rate, self.format.channels, **self._encoder()
+                )
+
+    def _write(self, stem: str, samples: npt.NDArray[np.generic]) -> None:
+        with self._disk_errors(stem):
+            self._files[stem].write(np.ascontiguousarray(samples.T))
+
+    def _encoder(self) -> dict[str, str | float]:
+        """What soundfile calls the format; lossy codecs at their best quality."""
+        container, size = self.format.container, self.samples_expected * self.format.frame_bytes
+        if container == "ogg":
+            return {"format": "OGG", "subtype": "VORBIS", "compression_level": 0.0}
+        if container == "aiff" and size > _FOUR_GIB:
+            raise OptionError(f"A stem of {size / 2**30:.1f} GiB is more than aiff can hold: choose wav or flac.")
+        return {"format": container.upper(), "subtype": _SUBTYPES[self.format.encoding]}
+
+    def _make_folder(self, folder: Path) -> None:
+        missing = [parent for parent in (folder, *folder.parents) if not parent.exists()]
+        try:
+            for parent in reversed(missing):
+                self._folders_made.append(parent)
+                parent.mkdir(exist_ok=True)
+        except OSError as error:
+            raise _cannot_write(folder, error) from error
+
+    def _samples_to_write(self, mixture: Samples, stems: Samples) -> npt.NDArray[np.generic]:
+        if self.format.is_integer:
+            integers = integers_adding_up(mixture, stems, self.format.bits)
+            if self.format.bits == 16:
+                return integers.astype(np.int16)
+            return integers << (32 - self.format.bits)  # all files take the upper bits of 32
+        if self.format.is_lossy:
+            return np.clip(stems, -1.0, 1.0)
+        return floats_adding_up(mixture, stems).astype(self.format.encoding)
+
+    @contextmanager
+    def _disk_errors(self, stem: str) -> Iterator[None]:
+        try:
+            yield
+        except (RuntimeError, AssertionError, OSError) as error:  # soundfile asserts that all was written
+            raise AudioError(f"{self.paths[stem]} cannot be written: free some space on its disk.") from error
+
+    def _finish(self) -> None:
+        if self.samples_written != self.samples_expected:
+            raise AudioError(
+                f"{self.samples_written} samples came for stems of {self.samples_expected}: separate the song again."
+            )
+        for stem, file in self._files.items():
+            with self._disk_errors(stem):
+                file.close()
+        for stem, unfinished in self._unfinished.items():
+            try:
+                unfinished.finish()
+            except OSError as error:
+                raise _cannot_write(self.paths[stem], error) from error
+
+    def _discard(self) -> None:
+        """Removes what is not finished, which after `_finish` is nothing."""
+        if self._encoders is not None:
+            self._encoders.shutdown()
+        for file in self._files.values():
+            with suppress(RuntimeError, OSError):  # the disk is full
+                file.close()
+        for unfinished in self._unfinished.values():
+            unfinished.discard()
+        for folder in reversed(self._folders_made):
+            with suppress(OSError):  # not empty, or never made
+                folder.rmdir()
+
+
+def integers_adding_up(mixture: Samples, stems: Samples, bits: int) -> npt.NDArray[np.int32]:
+    """Stems as integers that add up, sample by sample, to the integers of the mixture.
+
+    Rounded are not the stems but their running sums, from one stem to the next. The differences of the rounded sums
+    add up by construction, stay within one integer of the stems, and are 0 where a stem is 0. Where a stem would pass
+    full scale, the excess moves to the other stems first.
+
+    Args:
+        mixture: `(channels, samples)`, full scale is 1; what passes it is clipped.
+        stems: `(stems, channels, samples)`, adding up to the mixture to float precision.
+        bits: of the integers, 2 to 32.
+
+    Returns:
+        `(stems, channels, samples)`, each from `-2 ** (bits - 1)` to `2 ** (bits - 1) - 1`.
+    """
+    full_scale = 2.0 ** (bits - 1)
+    lowest, highest = -full_scale, full_scale - 1
+    is_loud = max(-stems.min(), stems.max()) > _LOUD
+    precision = np.float64 if bits > 16 or is_loud else np.float32  # twice as fast, and enough for 16 bits
+    reference = np.clip(np.floor(mixture * full_scale + 0.5), lowest, highest).astype(precision)
+    levels = floats_adding_up(reference, np.multiply(stems, full_scale, dtype=precision), precision)
+    integers = _rounded_by_running_sum(levels)
+    if integers.min() < lowest or integers.max() > highest:
+        clipping = ((integers < lowest) | (integers > highest)).any(axis=0)
+        within = _within(levels[:, clipping].astype(np.float64), lowest, highest)
+        integers[:, clipping] = _rounded_by_running_sum(within)
+    return integers.astype(np.int32)
+
+
+def floats_adding_up(mixture: Samples, stems: Samples, precision: npt.DTypeLike = np.float64) -> Samples:
+    """Stems to which whatever they miss of the mixture is added, shared out by their magnitudes.
+
+    Args:
+        mixture: `(channels, samples)`.
+        stems: `(stems, channels, samples)`.
+        precision: of the sum.
+
+    Returns:
+        `(stems, channels, samples)`, adding up to the mixture to this precision. Silence stays silence.
+    """
+    shares: Samples = np.abs(stems, dtype=precision)
+    total = shares.sum(axis=0)
+    silent = total == 0
+    if silent.any():
+        shares[:, silent], total[silent] = 1, len(stems)
+    shares /= total
+    shares *= mixture - stems.sum(axis=0, dtype=precision)
+    shares += stems
+    return shares
+
+
+def _rounded_by_running_sum(levels: Samples) -> Samples:
+    integers = np.empty_like(levels)
+    running = np.full_like(levels[0], 0.5)  # so that rounding down is rounding
+    rounded_before = np.zeros_like(levels[0])
+    for level, integer in zip(levels, integers, strict=True):
+        running += level
+        rounded = np.floor(running)
+        np.subtract(rounded, rounded_before, out=integer)
+        rounded_before = rounded
+    return integers
+
+
+def _within(levels: npt.NDArray[np.float64], lowest: float, highest: float) -> npt.NDArray[np.float64]:
+    """Moves what stems have beyond the limits to the sounding stems with room: `(stems, samples)`."""
+    within = np.clip(levels, lowest, highest)
+    excess = (levels - within).sum(axis=0)
+    room = np.where(excess > 0, highest - within, within - lowest) * (levels != 0)
+    within += excess * room / np.maximum(room.sum(axis=0), 1)
+    # Multiples of a power of two add up without error, so that their sums cannot round to beyond a limit.
+    return np.round(within * 1024) / 1024
+
+
+def _cannot_write(path: Path, error: OSError) -> AudioError:
+    if error.errno == errno.ENAMETOOLONG:
+        return AudioError(f"{str(path)[:60]}... is too long a path: shorten --name, or choose an --out nearer by.")
+    return AudioError(f"{path} cannot be written ({error.strerror}): choose another output folder.")
