@@ -101,8 +101,8 @@ def install(built: Path, formats: Sequence[str] = FORMATS, to: Path | None = Non
         found = [built / "clap"] if name == "clap" else sorted(built.glob(f"*.{name}"))
         for plugin in found:
             target = (to or user_folder(name)) / ("stems-clap" if name == "clap" else plugin.name)
-            with whole(target) as unfinished:
-                shutil.copytree(plugin, unfinished)
+            with whole(target, is_folder=True) as unfinished:
+                shutil.copytree(plugin, unfinished, dirs_exist_ok=True)
             written.append(target)
     return written
 
