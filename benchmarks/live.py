@@ -1,17 +1,20 @@
-"""Latency, real-time factor and time of a block in real time on one core, next to the full-song model's.
+"""Latency, real-time factor and time of a block in real time on one core: Python's stream and the plugin's engine.
 
-    python benchmarks/live.py [--model openband-live] [--seconds 20] [--paced]
+    python benchmarks/live.py [--model openband-live] [--seconds 20] [--blocks 64,512] [--paced]
 
 Blocks come as fast as they are done, or with `--paced` when an audio interface would deliver them, which is slower:
 in between, other programs take the caches. Without a model, one of random weights and of the design of
 `recipes/openband-live.toml` is used, which takes the same time. A block is late when it takes longer than it sounds.
+The engine, which `stems plugin build` compiles, is measured where it can be built. The last line is the full song.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +24,13 @@ from measure import describe_machine, table
 from songs import EXAMPLE
 
 from stems import Isolate, Model, Separator
+from stems.daw.plugin import build, cache_folder, missing_tools
 from stems.train.recipe import read_recipe
+
+sys.path.append(str(Path(__file__).parents[1] / "tests" / "plugin"))  # where the engine is called from Python
+from engine import WHOLE_HOP, Engine, EngineStream
+
+Process = Callable[[np.ndarray], object]
 
 BLOCKS = (64, 128, 256, 512, 1024, 2048, 4096)  # samples
 RECIPE = Path(__file__).parents[1] / "recipes/openband-live.toml"
@@ -42,16 +51,38 @@ def blocks(audio: np.ndarray, size: int, seconds: float, rate: int) -> Iterator[
         yield audio[:, start : start + size]
 
 
-def row(name: str, model: Model, audio: np.ndarray, rate: int, size: int, options: argparse.Namespace) -> list[str]:
+def python_stream(model: Model, rate: int) -> tuple[Process, int]:
+    """What hears one stem by the stream in Python, and its latency."""
+    isolate = Isolate("vocals", live_model=model)
+    isolate.process(np.zeros((2, 64), np.float32), rate, reset=False)
+    return lambda block: isolate.process(block, rate, reset=False), isolate.latency_samples
+
+
+def engine_stream(model: Model, rate: int) -> tuple[Process, int]:
+    """The same by the engine of the plugin, with the settings that the plugin has."""
+    library = build(cache_folder(), targets=["stems-engine-c"]).parent
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.safetensors"
+        model.save(path)
+        engine = Engine(library / "engine" / "libstems-engine-c.so").model(path)
+    stream = EngineStream(engine, rate, 2, mixes=1, spread=WHOLE_HOP)
+    stream.set(np.array([[0, 0, 1, 0]], np.float32))
+    return stream.run, stream.latency_samples
+
+
+def row(
+    name: str, stream: tuple[Process, int], audio: np.ndarray, rate: int, size: int, options: argparse.Namespace
+) -> list[str]:
     """One line of the table."""
-    isolate, taken, used = Isolate("vocals", live_model=model), [], 0.0
+    process, latency = stream
+    taken, used = [], 0.0
     for warm_up in blocks(audio, size, 1.0, rate):
-        isolate.process(warm_up, rate, reset=False)
+        process(warm_up)
     due = time.perf_counter()
     for block in blocks(audio, size, options.seconds, rate):
         due += size / rate
         started, processor = time.perf_counter(), time.thread_time()
-        isolate.process(block, rate, reset=False)
+        process(block)
         used += time.thread_time() - processor
         taken.append(time.perf_counter() - started)
         if options.paced:
@@ -61,10 +92,10 @@ def row(name: str, model: Model, audio: np.ndarray, rate: int, size: int, option
     return [
         name,
         f"{size}",
-        f"{1000 * isolate.latency_samples / rate:.1f} ms",
+        f"{1000 * latency / rate:.1f} ms",
         f"{1000 * sounds:.1f} ms",
         *(f"{np.percentile(milliseconds, share):.2f} ms" for share in (50, 95, 99, 100)),
-        f"{100 * late:.1f} %",
+        f"{100 * late:.2f} %",
         f"{milliseconds.mean() / 1000 / sounds:.3f}",
         f"{used / len(taken) / sounds:.3f}",
     ]
@@ -95,6 +126,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", help="name or path of a live model (one of random weights)")
     parser.add_argument("--seconds", type=float, default=20, help="of audio for each line (20)")
+    parser.add_argument("--blocks", default=",".join(map(str, BLOCKS)), help="their sizes, in samples")
     parser.add_argument("--paced", action="store_true", help="deliver blocks as an audio interface would")
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -102,11 +134,18 @@ def main() -> None:
     samples, rate = soundfile.read(EXAMPLE, dtype="float32", always_2d=True)
     music = np.ascontiguousarray(samples.T)
     print(describe_machine())
-    rows = [row("music", model, music, rate, size, options) for size in BLOCKS]
-    rows.append(row("silence", model, np.zeros_like(music), rate, 512, options))
-    rows.append(row("denormals", model, music * np.float32(1e-39), rate, 512, options))
+    streams = {"Python": python_stream(model, rate)}
+    if lacking := missing_tools():
+        print(f"The engine is not measured, without {', '.join(lacking)}.")
+    else:
+        streams["engine"] = engine_stream(model, rate)
+    rows, sizes = [], [int(size) for size in options.blocks.split(",")]
+    for name, stream in streams.items():
+        rows += [row(f"{name}, music", stream, music, rate, size, options) for size in sizes]
+        rows.append(row(f"{name}, silence", stream, np.zeros_like(music), rate, 512, options))
+        rows.append(row(f"{name}, denormals", stream, music * np.float32(1e-39), rate, 512, options))
     rows.append(full_song_row(music, rate))
-    heads = ["input", "block", "latency", "sounds", "median", "95 %", "99 %", "longest", "late", "factor", "processor"]
+    heads = ["stream", "block", "latency", "sounds", "median", "95 %", "99 %", "longest", "late", "factor", "processor"]
     print(table(heads, rows))
     print(f"The factor is the time taken per time of audio; {ALLOWED_FACTOR} is allowed at blocks of 512.")
 

@@ -17,6 +17,8 @@ BESIDE = (
     "benchmarks/README.md",
     "examples/README.md",
     "findings/README.md",
+    "plugin/README.md",
+    "plugin/window.png",
     "recipes/*.md",
     "recipes/*.png",
     "recipes/notebook/*.md",

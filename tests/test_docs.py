@@ -22,7 +22,15 @@ RUN = {"console", "python", "toml"}
 READ = {"bash", "text"}  # what needs a network, a device or somebody's own songs
 PROSE = sorted(
     path
-    for pattern in ("*.md", "docs/**/*.md", "recipes/**/*.md", "benchmarks/*.md", "examples/*.md", "findings/*.md")
+    for pattern in (
+        "*.md",
+        "docs/**/*.md",
+        "recipes/**/*.md",
+        "benchmarks/*.md",
+        "examples/*.md",
+        "findings/*.md",
+        "plugin/*.md",
+    )
     for path in ROOT.glob(pattern)
 )
 

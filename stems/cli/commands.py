@@ -12,7 +12,7 @@ from stems.cli.evaluate import evaluate
 from stems.cli.export import export
 from stems.cli.info import info, models, presets
 from stems.cli.live import live
-from stems.cli.plugin import plugin
+from stems.cli.plugin import app as plugin
 from stems.cli.report import report
 from stems.cli.split import split
 from stems.cli.train import train
@@ -41,5 +41,6 @@ def _root(
 ) -> None: ...
 
 
-for command in (split, cluster, watch, live, export, plugin, presets, models, info, report, train, evaluate):
+for command in (split, cluster, watch, live, export, presets, models, info, report, train, evaluate):
     app.command()(command)
+app.add_typer(plugin, name="plugin")

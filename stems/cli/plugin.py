@@ -1,11 +1,10 @@
-"""`stems plugin`: writes the script that runs stems from inside a DAW."""
+"""`stems plugin`: the real-time plugin, and scripts that run stems from inside a DAW."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import sys
-from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
@@ -15,20 +14,53 @@ from stems.cli.output import say
 
 SCRIPT_NAME = "Split into stems.lua"
 
+Formats = Annotated[str, typer.Option("--format", help="Formats, such as vst3,clap,lv2; all of them by default.")]
+Dpf = Annotated[
+    Path | None, typer.Option("--dpf", help="Folder of DPF, which the plugin is built with, if not Debian's.")
+]
 
-class Host(str, Enum):
-    """A DAW that stems can be run from."""
-
-    reaper = "reaper"
+app = typer.Typer(help="Build and install the real-time plugin, or write a script for a DAW.", no_args_is_help=True)
 
 
-def plugin(
-    host: Annotated[Host, typer.Argument(help="The DAW.")],
+@app.command("build")
+def build_plugin(
+    formats: Formats = "",
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder to build in; one of the user's cache when left out.")
+    ] = None,
+    dpf: Dpf = None,
+) -> None:
+    """Build the plugin, which needs a C++ compiler, CMake and DPF."""
+    from stems.daw.plugin import build, cache_folder
+
+    built = build(out or cache_folder(), _formats(formats), dpf)
+    for plugin in sorted(path for path in built.iterdir() if path.is_dir()):
+        say(f"Built {plugin}")
+
+
+@app.command("install")
+def install_plugin(
+    formats: Formats = "",
+    to: Annotated[
+        Path | None, typer.Option("--to", help="Folder to install into; where DAWs look for them when left out.")
+    ] = None,
+    dpf: Dpf = None,
+) -> None:
+    """Build the plugin if need be, and put it where DAWs look for plugins."""
+    from stems.daw.plugin import build, cache_folder, install
+
+    chosen = _formats(formats)
+    for plugin in install(build(cache_folder(), chosen, dpf), chosen, to):
+        say(f"Installed {plugin}")
+
+
+@app.command("reaper")
+def reaper(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Folder to write to; REAPER's own for scripts when left out.")
     ] = None,
 ) -> None:
-    """Write a script that splits the selected items from inside a DAW and puts the stems under them."""
+    """Write a script that splits the selected items from inside REAPER and puts the stems under them."""
     from stems.daw.reaper import script
     from stems.files.destination import whole
 
@@ -37,6 +69,16 @@ def plugin(
         unfinished.write_text(script(_command()), encoding="utf-8")
     say(f"Wrote {destination}")
     say("In REAPER: Actions > Show action list > New action > Load ReaScript, and choose it.")
+
+
+def _formats(text: str) -> list[str]:
+    from stems.daw.plugin import FORMATS
+    from stems.errors import OptionError
+
+    wanted = [name.strip() for name in text.split(",") if name.strip()] or list(FORMATS)
+    if unknown := [name for name in wanted if name not in FORMATS]:
+        raise OptionError(f"There is no plugin format {unknown[0]!r}: choose from {', '.join(FORMATS)}.")
+    return wanted
 
 
 def _scripts_of_reaper() -> Path:

@@ -13,7 +13,7 @@ from split_songs import add_notes
 from typer.testing import CliRunner
 
 from stems.cli.export import export as export_command
-from stems.cli.plugin import plugin as plugin_command
+from stems.cli.plugin import reaper as reaper_command
 from stems.cli.watch import watch as watch_command
 from stems.daw import FORMATS, export, formats_named
 from stems.daw.session import session_in
@@ -165,7 +165,7 @@ class TestExportCommand:
 
 class TestPluginCommand:
     def test_the_script_is_written(self, tmp_path: Path) -> None:
-        said = run(plugin_command, "reaper", "--out", tmp_path / "scripts")
+        said = run(reaper_command, "--out", tmp_path / "scripts")
         (script,) = (tmp_path / "scripts").iterdir()
         assert script.suffix == ".lua"
         assert script.name in said.replace("\n", "")
@@ -174,7 +174,7 @@ class TestPluginCommand:
         monkeypatch.setattr(sys, "platform", "linux")
         monkeypatch.setenv("HOME", str(tmp_path))
         (tmp_path / ".config" / "REAPER").mkdir(parents=True)
-        run(plugin_command, "reaper")
+        run(reaper_command)
         assert len(list((tmp_path / ".config" / "REAPER" / "Scripts").glob("*.lua"))) == 1
 
 

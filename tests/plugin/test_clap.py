@@ -1,0 +1,184 @@
+"""The CLAP plugins inside a host of the tests' own, which counts what they allocate."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from made_models import live_model
+from test_engine import decibels
+
+from stems import Stream
+from stems.card import SHIPPED
+from stems.daw.plugin import DPF
+
+HOST = Path(__file__).with_name("clap_host.cpp")
+LATE = 2047 + 512  # at 44.1 kHz: a window and the hop over which work is spread
+
+
+@dataclass
+class Heard:
+    """What a plugin did: its outputs side by side (channels, samples), and what the host says of it."""
+
+    audio: np.ndarray
+    facts: list[list[str]]
+    said: str
+
+    def fact(self, name: str) -> str:
+        """The value of a fact that there is one of."""
+        (found,) = [fact for fact in self.facts if fact[0] == name]
+        return found[1]
+
+
+Play = Callable[..., Heard]
+
+
+@pytest.fixture(scope="module")
+def play(plugins: Path, tmp_path_factory: pytest.TempPathFactory) -> Play:
+    """Runs audio through a plugin."""
+    folder = tmp_path_factory.mktemp("clap")
+    headers = f"-I{DPF}/distrho/src"
+    compiler = shutil.which("g++") or "c++"
+    subprocess.run([compiler, "-std=c++17", "-O1", headers, HOST, "-o", folder / "host", "-ldl"], check=True)
+
+    def run(name: str, audio: np.ndarray, *options: object, rate: int = 44_100, block: int = 512) -> Heard:
+        identity = {"Stems": "stems", "StemsMono": "stems_mono", "StemsMulti": "stems_multi"}[name]
+        np.ascontiguousarray(audio.T, np.float32).tofile(folder / "in")
+        plugin = plugins / "clap" / f"{name}.clap"
+        command = [folder / "host", plugin, f"org.openband.{identity}", rate, block, folder / "in", folder / "out"]
+        words = [str(word) for word in [*command, *options]]
+        done = subprocess.run(words, capture_output=True, text=True, errors="replace")
+        assert done.returncode == 0, done.stderr
+        facts = [line.split("\t") for line in done.stdout.splitlines()]
+        channels = sum(int(fact[2]) for fact in facts if fact[0] == "output")
+        return Heard(np.fromfile(folder / "out", np.float32).reshape(-1, channels).T, facts, done.stderr)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def passage(song: tuple[np.ndarray, int]) -> np.ndarray:
+    """Two seconds of music, (2, samples)."""
+    return song[0][:, :88_200]
+
+
+@pytest.fixture(scope="module")
+def stems(passage: np.ndarray) -> np.ndarray:
+    """What Python makes of it, as late as the plugin does: (stems, channels, samples)."""
+    stream = Stream("openband-live", 44_100)
+    parts = np.stack(list(stream(passage).values()))
+    return np.pad(parts, ((0, 0), (0, 0), (LATE - stream.latency_samples, 0)))[..., : passage.shape[1]]
+
+
+@pytest.mark.parametrize("block", [0, 64, 512, 4096])
+def test_stems_on_auxiliary_outputs(play: Play, passage: np.ndarray, stems: np.ndarray, block: int) -> None:
+    heard = play("StemsMulti", passage, "--set", "Drums=-84", "--set", "Mute Bass=1", block=block)
+    ports = [fact[1:] for fact in heard.facts if fact[0] == "output"]
+    assert [count for _, count in ports] == ["2"] * 5
+    assert [name for name, _ in ports][1:] == ["Drums", "Bass", "Vocals", "Other"]
+    assert heard.fact("latency") == str(LATE)
+    mix, *parts = heard.audio.reshape(5, 2, -1)
+    for part, stem in zip(parts, stems, strict=True):
+        assert decibels(part - stem, stem) < -80
+    wanted = stems[2] + stems[3]
+    assert decibels(mix - wanted, wanted) < -80
+
+
+@pytest.mark.parametrize("rate", [44_100, 192_000])
+@pytest.mark.parametrize("name", ["Stems", "StemsMono", "StemsMulti"])
+def test_nothing_is_allocated_or_locked_while_it_runs(play: Play, passage: np.ndarray, name: str, rate: int) -> None:
+    audio = passage[: 1 if name == "StemsMono" else 2].copy()
+    audio[:, 30_000:50_000] = 0
+    audio[0, 60_000] = np.nan
+    heard = play(name, audio, "--set", "Solo Vocals=1", rate=rate, block=0)
+    assert np.isfinite(heard.audio).all() and heard.audio.any()
+    assert (heard.fact("allocations"), heard.fact("locks")) == ("0", "0")
+
+
+def with_model(state: Path, path: str, to: Path) -> Path:
+    """A state that names another model."""
+    empty = b"\0model\0\0"
+    assert state.read_bytes().count(empty) == 1
+    to.write_bytes(state.read_bytes().replace(empty, empty[:-1] + path.encode() + b"\0"))
+    return to
+
+
+def test_a_saved_state_comes_back_with_its_model(
+    play: Play, passage: np.ndarray, stems: np.ndarray, tmp_path: Path
+) -> None:
+    play("Stems", passage, "--set", "Solo Bass=1", "--set", "Bass=-20", "--save", tmp_path / "state")
+    heard = play("Stems", passage, "--load", tmp_path / "state")
+    assert heard.fact("loaded") == "1"
+    assert ["parameter", "Bass", "-20", "-20.000000"] in heard.facts
+    assert decibels(heard.audio - 0.1 * stems[1], 0.1 * stems[1]) < -80
+
+    live_model(8).save(tmp_path / "own.safetensors")
+    state = with_model(tmp_path / "state", str(tmp_path / "own.safetensors"), tmp_path / "own")
+    heard = play("Stems", passage, "--load", state, "--save", tmp_path / "again")
+    bass = Stream(tmp_path / "own.safetensors", 44_100)(passage)["bass"][:, :-512]
+    assert decibels(heard.audio[:, 512:] - 0.1 * bass, 0.1 * bass) < -80
+    again = play("Stems", passage, "--load", tmp_path / "again")
+    np.testing.assert_array_equal(again.audio, heard.audio)
+
+
+@pytest.mark.parametrize("solo", [0, 1])
+def test_a_model_takes_over_without_a_click(
+    play: Play, song: tuple[np.ndarray, int], tmp_path: Path, solo: int
+) -> None:
+    audio = song[0][:, : 8 * 44_100]
+    live_model(8).save(tmp_path / "own.safetensors")
+    play("Stems", audio[:, :100], "--set", f"Solo Bass={solo}", "--save", tmp_path / "state")
+    state = with_model(tmp_path / "state", str(tmp_path / "own.safetensors"), tmp_path / "own")
+    before = play("Stems", audio, "--load", tmp_path / "state").audio
+    heard = play("Stems", audio, "--load", tmp_path / "state", "--then", state)
+    assert (heard.fact("allocations"), heard.fact("locks")) == ("0", "0")
+    if not solo:  # what comes in goes out, whoever separates it
+        np.testing.assert_allclose(heard.audio[:, LATE:], audio[:, :-LATE], atol=2e-6)
+        return
+    swapped = int(heard.fact("swapped"))
+    warm = swapped + LATE + 64 * 512
+    np.testing.assert_array_equal(heard.audio[:, :warm], before[:, :warm])
+    after = warm + 2048
+    bass = Stream(tmp_path / "own.safetensors", 44_100)(audio[:, swapped:])["bass"]
+    own = np.pad(bass, ((0, 0), (swapped + 512, 0)))[:, : audio.shape[1]]
+    assert decibels(heard.audio[:, after:] - own[:, after:], own[:, after:]) < -70
+    share = np.arange(2048) / 2048
+    faded = before[:, warm:after] * (1 - share) + own[:, warm:after] * share
+    np.testing.assert_allclose(heard.audio[:, warm:after], faded, atol=1e-3)
+
+
+def test_models_that_cannot_be_used_are_refused_in_a_sentence(
+    play: Play, passage: np.ndarray, stems: np.ndarray, tmp_path: Path
+) -> None:
+    play("Stems", passage, "--set", "Solo Bass=1", "--save", tmp_path / "state")
+    shutil.copy(SHIPPED / "openband-live.safetensors", tmp_path / "lonely.safetensors")
+    reasons = {
+        "/nowhere/at-all.safetensors": "cannot be read",
+        str(SHIPPED / "openband.safetensors"): "hears the future",
+        str(tmp_path / "lonely.safetensors"): "has no card",
+        str(tmp_path / "state"): "is no .safetensors file",
+    }
+    for path, reason in reasons.items():
+        heard = play("Stems", passage, "--load", with_model(tmp_path / "state", path, tmp_path / "other"))
+        assert path in heard.said and reason in heard.said
+        assert decibels(heard.audio - stems[1], stems[1]) < -80  # the shipped model plays on
+
+
+def test_a_thousand_damaged_states_do_no_harm(play: Play, passage: np.ndarray, tmp_path: Path) -> None:
+    play("Stems", passage[:, :100], "--save", tmp_path / "state")
+    state, random = (tmp_path / "state").read_bytes(), np.random.default_rng(0)
+    options: list[object] = []
+    for number in range(1000):
+        damaged = bytearray(state)
+        for place in random.integers(len(damaged), size=random.integers(1, 20)):
+            damaged[place] = random.integers(256)
+        (tmp_path / f"{number}").write_bytes(damaged[: random.integers(len(damaged))] if number % 3 == 0 else damaged)
+        options += ["--load", tmp_path / f"{number}"]
+    heard = play("Stems", passage[:, :20_000], *options)
+    assert len([fact for fact in heard.facts if fact[0] == "loaded"]) == 1000
+    assert np.isfinite(heard.audio).all()
