@@ -101,27 +101,38 @@ def run_ardour(environment: dict[str, str], session: Path) -> dict[str, str]:
     pytest.fail("Ardour did not come through in five tries")
 
 
+def bounced(environment: dict[str, str], song: tuple[np.ndarray, int], folder: Path) -> tuple[Path, np.ndarray]:
+    """A new session, and what the plugin's five outputs gave when Ardour bounced it: (5, channels, samples)."""
+    audio, rate = song
+    stems = folder / "separated" / "song"
+    stems.mkdir(parents=True)
+    for place in (stems / "other.wav", folder / "song.wav"):
+        soundfile.write(place, audio, rate, subtype="FLOAT")
+    session = folder / "Session"
+    ardour.write(session_in(stems, folder / "song.wav"), session)
+    facts = run_ardour(environment, session)
+    assert facts == {"set": "true", "outputs": "10", "latency": str(LATE), "drums": "-9.0", "bounced": "10"}
+    files = sorted((session / "interchange").rglob("bounced%*.wav"), key=lambda file: (len(file.name), file.name))
+    assert len(files) == 10
+    return session, np.stack([soundfile.read(file)[0] for file in files]).reshape(5, 2, -1)  # named from 97 on
+
+
 def test_ardour_hears_every_stem_and_keeps_what_was_set(
     path: dict[str, str], song: tuple[np.ndarray, int], tmp_path: Path
 ) -> None:
     audio, rate = song[0][:, : 3 * song[1]].T, song[1]
-    (tmp_path / "separated" / "song").mkdir(parents=True)
-    for place in (tmp_path / "separated" / "song" / "other.wav", tmp_path / "song.wav"):
-        soundfile.write(place, audio, rate, subtype="FLOAT")
-    session = tmp_path / "Session"
-    ardour.write(session_in(tmp_path / "separated" / "song", tmp_path / "song.wav"), session)
-    facts = run_ardour(path, session)
-    assert facts == {"set": "true", "outputs": "10", "latency": str(LATE), "drums": "-9.0", "bounced": "10"}
-    files = sorted((session / "interchange").rglob("bounced%*.wav"), key=lambda file: (len(file.name), file.name))
-    assert len(files) == 10
-    heard = np.stack([soundfile.read(file)[0] for file in files]).reshape(5, 2, -1)  # named from 97 on
     stream = Stream("openband-live", rate)
     late = stream.latency_samples
-    stems = np.stack(list(stream(audio.T.astype(np.float32)).values()))[..., late:][..., : heard.shape[2]]
-    heard, stems = heard[..., 8192:-8192], stems[..., 8192:-8192]  # Ardour ends the music where the range does
-    for part, stem in zip(heard[1:], stems, strict=True):
-        assert decibels(part - stem, stem) < -80
-    mix = stems.sum(0) + (10 ** (-9 / 20) - 1) * stems[0]
-    assert decibels(heard[0] - mix, mix) < -80
+    stems = np.stack(list(stream(audio.T.astype(np.float32)).values()))[..., late:]
+    expected = np.concatenate([stems.sum(0, keepdims=True) + (10 ** (-9 / 20) - 1) * stems[:1], stems])
+    errors = []
+    for attempt in range(3):  # on a busy machine its bounce is not always of what is on the track
+        session, heard = bounced(path, (audio, rate), tmp_path / str(attempt))
+        span = slice(8192, heard.shape[2] - 8192)  # Ardour ends the music where the range does
+        parts = zip(heard[..., span], expected[..., : heard.shape[2]][..., span], strict=True)
+        errors.append(max(decibels(part - wanted, wanted) for part, wanted in parts))
+        if errors[-1] < -80:
+            break
+    assert errors[-1] < -80, errors
     again = run_ardour(path, session)
     assert again["drums"] == "-9.0" and again["latency"] == str(LATE) and "set" not in again
