@@ -59,7 +59,9 @@ OutFolder = Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="
 NamePattern = Annotated[str, typer.Option(metavar="PATTERN", help="Where each file goes below it.")]
 Format = Annotated[
     Container | None,
-    typer.Option("--format", metavar="FORMAT", help="wav, flac, aiff, ogg or mp3; the song's own when left out."),
+    typer.Option(
+        "--format", metavar="FORMAT", help="wav, flac, aiff, alac, ogg, mp3, m4a or opus; the song's own when left out."
+    ),
 ]
 BitDepth = Annotated[
     Depth | None, typer.Option("--bit-depth", metavar="BITS", help="16, 24, 32 or float; the song's own when left out.")
@@ -79,13 +81,20 @@ JsonOutput = Annotated[bool, typer.Option("--json", help="One line of JSON for e
 CopySong = Annotated[
     bool, typer.Option("--copy-song", help="Copy the song beside a REAPER project, so that its folder can be moved.")
 ]
-Track = Annotated[int, typer.Option("--track", min=1, help="Audio track of a video or other file, from 1.")]
+Track = Annotated[
+    int, typer.Option("--track", metavar="NUMBER", min=1, help="Audio track of a video or other file, from 1.")
+]
 Downmix = Annotated[bool, typer.Option("--downmix", help="Fold more than two channels to two (ITU-R BS.775).")]
 ClipMode = Annotated[
-    Clip, typer.Option("--clip-mode", help="A song above full scale: clamp it there, or rescale it with all stems.")
+    Clip,
+    typer.Option(
+        "--clip-mode", metavar="MODE", help="A song above full scale: clamp it there, or rescale it with all stems."
+    ),
 ]
-From = Annotated[str | None, typer.Option("--from", help="Where the passage begins that is split, such as 1:02.5.")]
-To = Annotated[str | None, typer.Option("--to", help="Where it ends.")]
+From = Annotated[
+    str | None, typer.Option("--from", metavar="TIME", help="Where the passage begins that is split, such as 1:02.5.")
+]
+To = Annotated[str | None, typer.Option("--to", metavar="TIME", help="Where it ends.")]
 
 
 def reading_of(begin: str | None, end: str | None, track: int, downmix: bool) -> Reading:
