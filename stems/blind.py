@@ -52,9 +52,11 @@ class Ordered:
 
     @property
     def centroids(self) -> Tensor:
+        """Where each cluster lies in the new order, (clusters, dimensions), of unit length."""
         return self.clusters.centroids[self.order]
 
     def shares(self, embeddings: Tensor) -> Tensor:
+        """Shares in the new order: (..., points, dimensions) -> (..., points, clusters)."""
         return self.clusters.shares(embeddings)[..., self.order]
 
 

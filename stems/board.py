@@ -49,12 +49,14 @@ class Board(Processor[Any], MutableSequence[Any]):
         self._plugins = [plugin.unpacked() if isinstance(plugin, _Packed) else plugin for plugin in self._plugins]
 
     def render(self, audio: np.ndarray, sample_rate: float, buffer_size: int, reset: bool) -> Any:
+        """What the last plugin gives of float32 (channels, samples): an array, or a dictionary of them by stem."""
         result: Any = audio
         for part in self.parts():
             result = part.render(mixed(result), sample_rate, buffer_size, reset)
         return result
 
     def forget(self) -> None:
+        """Has every plugin forget all that was heard."""
         for part in self.parts():
             part.forget()
 
@@ -126,12 +128,14 @@ class Mix(Board):
         self._alignment = Alignment()
 
     def render(self, audio: np.ndarray, sample_rate: float, buffer_size: int, reset: bool) -> Any:
+        """The sum of what all plugins make of float32 (channels, samples); silence if there are none."""
         found = {part: mixed(part.render(audio, sample_rate, buffer_size, reset)) for part in self.parts()}
         if not reset:
             found = self._alignment(found, audio, sample_rate)
         return mixed(found) if found else np.zeros_like(audio)
 
     def forget(self) -> None:
+        """Has every plugin forget all that was heard, and drops what waits to be lined up."""
         super().forget()
         self._alignment = Alignment()
 
@@ -176,9 +180,11 @@ class Split(StemProcessor[Any]):
         self._alignment = Alignment()
 
     def gains(self, stems: tuple[str, ...]) -> np.ndarray:
+        """Gains that give each of `self.stems` alone, (mixes, stems); see `StemProcessor.gains`."""
         return np.array([[known(name, stems) == stem for stem in stems] for name in self.stems], np.float32)
 
     def render(self, audio: np.ndarray, sample_rate: float, buffer_size: int, reset: bool) -> Any:
+        """The stems of float32 (channels, samples), each through its board: by name, or their sum if `mix`."""
         stems = dict(zip(self.stems, self.mixes(audio, sample_rate, reset), strict=True))
         for stem, board in self.boards.items():
             stems[stem] = mixed(board.render(stems[stem], sample_rate, buffer_size, reset))
@@ -187,6 +193,7 @@ class Split(StemProcessor[Any]):
         return mixed(stems) if self.mix else stems
 
     def forget(self) -> None:
+        """Forgets all that was heard, and has every board do so."""
         super().forget()
         self._alignment = Alignment()
         for board in self.boards.values():
@@ -215,6 +222,7 @@ class Native(Processor[np.ndarray]):
         self._kind: tuple[float, int] | None = None  # sample rate and channels that the board was told of
 
     def render(self, audio: np.ndarray, sample_rate: float, buffer_size: int, reset: bool) -> np.ndarray:
+        """What the plugins, one after another, make of float32 (channels, samples)."""
         channels, samples = audio.shape
         if not samples or not channels:
             return audio
@@ -233,6 +241,7 @@ class Native(Processor[np.ndarray]):
         return processed.reshape(channels, -1)
 
     def forget(self) -> None:
+        """Has every plugin forget all that was heard."""
         self._kind = None
         self._board.reset()
 

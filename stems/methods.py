@@ -64,6 +64,7 @@ class Soft:
     log_priors: Tensor | None = None
 
     def shares(self, embeddings: Tensor) -> Tensor:
+        """See `Clusters.shares`; by `stems.clustering.assign`."""
         return assign(embeddings, self.centroids, self.kappa, self.log_priors)
 
 
@@ -74,6 +75,7 @@ class Hard:
     centroids: Tensor
 
     def shares(self, embeddings: Tensor) -> Tensor:
+        """See `Clusters.shares`; 1 for the nearest cluster, 0 for all others."""
         nearest = (embeddings @ self.centroids.T).argmax(-1)
         return functional.one_hot(nearest, len(self.centroids)).to(embeddings)
 
@@ -88,9 +90,11 @@ class Mixture:
 
     @property
     def centroids(self) -> Tensor:
+        """See `Clusters.centroids`; the means, at unit length."""
         return functional.normalize(self.means, dim=-1)
 
     def shares(self, embeddings: Tensor) -> Tensor:
+        """See `Clusters.shares`; the chance of each Gaussian, given the cell."""
         offsets = self.log_weights - self.means.square().sum(-1) / (2 * self.variance)
         return assign(embeddings, self.means / self.variance, 1.0, offsets)
 
@@ -112,6 +116,7 @@ class Neighbours:
     kappa: float
 
     def shares(self, embeddings: Tensor) -> Tensor:
+        """See `Clusters.shares`; affinity to the cells of each cluster, summed and set to add up to 1."""
         cosines = embeddings @ self.cells.T
         nearest = cosines.amax(-1, keepdim=True)  # keeps the exponentials of a far cell from vanishing
         affinities = (self.kappa * (cosines - nearest)).exp() @ self.members

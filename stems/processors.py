@@ -209,6 +209,7 @@ class StemProcessor(Processor[Result]):
         """What is added to the mixture that passes: gains of the given stems, (mixes, stems)."""
 
     def render(self, audio: np.ndarray, sample_rate: float, buffer_size: int, reset: bool) -> Any:
+        """The first of `mixes`, (channels, samples)."""
         return self.mixes(audio, sample_rate, reset)[0]
 
     def mixes(self, audio: np.ndarray, sample_rate: float, reset: bool) -> np.ndarray:
@@ -243,6 +244,7 @@ class StemProcessor(Processor[Result]):
         return mixes
 
     def forget(self) -> None:
+        """Forgets the stream; models stay loaded."""
         self._stream = None
 
     def _shown(self) -> list[tuple[str, Any]]:
@@ -321,6 +323,7 @@ class Remix(StemProcessor[np.ndarray]):
         self.drums_db, self.bass_db, self.vocals_db, self.other_db = drums_db, bass_db, vocals_db, other_db
 
     def gains(self, stems: tuple[str, ...]) -> np.ndarray:
+        """What each level adds to the mixture: gains as factors, (1, stems), of which 0 leaves a stem as it is."""
         levels = [self._values.get(f"{stem}_db", 0.0) for stem in stems]
         return np.array([[10 ** (level / 20) - 1 for level in levels]], np.float32)
 

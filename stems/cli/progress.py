@@ -66,16 +66,20 @@ class Lines:
         self.done = 0
 
     def on_progress(self, number: int, share: float, seconds: float) -> None:
+        """Prints nothing: a line comes when a song is over."""
         pass
 
     def on_result(self, number: int, result: Result) -> None:
+        """Prints how many tasks are over, of how many, and what became of this one."""
         self.done += 1
         say(f"[{self.done}/{self.count}] {describe(result)}")
 
     def on_passed_over(self, result: Result) -> None:
+        """Prints what is not taken, and why."""
         say(describe(result))
 
     def summary(self, results: Sequence[Result]) -> None:
+        """Prints how many songs came to which end."""
         say(f"{in_words(results)}.")
 
 
@@ -83,15 +87,19 @@ class JsonLines:
     """A line of JSON for each song."""
 
     def on_progress(self, number: int, share: float, seconds: float) -> None:
+        """Prints nothing: a line comes when a song is over."""
         pass
 
     def on_result(self, number: int, result: Result) -> None:
+        """Prints the result as a line of JSON."""
         say_data(json.dumps(result.as_json()))
 
     def on_passed_over(self, result: Result) -> None:
+        """Prints the result as a line of JSON."""
         say_data(json.dumps(result.as_json()))
 
     def summary(self, results: Sequence[Result]) -> None:
+        """Prints nothing: the lines say it all."""
         pass
 
 
@@ -114,6 +122,7 @@ class Bars:
         self.progress.stop()
 
     def on_progress(self, number: int, share: float, seconds: float) -> None:
+        """Moves the bar of the task, which appears with the first share, and that of the batch."""
         if number not in self.bars:
             self.bars[number] = self.progress.add_task(shown(self.tasks[number].track), total=1.0, rate="")
         self.seconds[number] = seconds
@@ -121,12 +130,14 @@ class Bars:
         self._advance(number, share)
 
     def on_result(self, number: int, result: Result) -> None:
+        """Takes the bar of the task away and prints what became of it."""
         if number in self.bars:
             self.progress.remove_task(self.bars.pop(number))
         self._print(result)
         self._advance(number, 1.0)
 
     def on_passed_over(self, result: Result) -> None:
+        """Prints what is not taken, and why."""
         self._print(result)
 
     def _print(self, result: Result) -> None:
@@ -144,6 +155,7 @@ class Bars:
         self.progress.update(bar, completed=completed, rate=f"{seconds / elapsed:.0f}x" if elapsed > 0.2 else "")
 
     def summary(self, results: Sequence[Result]) -> None:
+        """Prints a table of the songs with their lengths and speeds, if there are several."""
         if len(results) > 1:
             table = Table("song", "result", "length", "speed")
             for result in results:

@@ -45,6 +45,7 @@ class Song:
 
     @property
     def samples(self) -> int:
+        """Length, in samples of one channel."""
         return len(self.mixture[0])
 
     def read(self, start: int, count: int) -> Audio:

@@ -85,6 +85,7 @@ class Song:
 
     @property
     def format(self) -> AudioFormat:
+        """Shape of the file: container, encoding, sample rate in Hz and channels."""
         return self._decoder.format
 
     @cached_property

@@ -54,14 +54,17 @@ class AudioFormat:
 
     @property
     def is_lossy(self) -> bool:
+        """Whether the codec does not keep the samples."""
         return self.encoding == "lossy"
 
     @property
     def is_integer(self) -> bool:
+        """Whether samples are integers."""
         return self.encoding.startswith("int")
 
     @property
     def is_float(self) -> bool:
+        """Whether samples are floating point numbers."""
         return self.encoding.startswith("float")
 
     @property
@@ -76,6 +79,7 @@ class AudioFormat:
 
     @property
     def suffix(self) -> str:
+        """Suffix of files of this format, with its dot."""
         return suffix_of(self.container)
 
 

@@ -169,6 +169,7 @@ class Path(nn.Module):
         self.out = nn.Linear(directions * units, width)
 
     def forward(self, lines: Tensor) -> Tensor:
+        """(places, lines, width) -> the same shape; in training, some of what is added is dropped."""
         added = self.added(self.recurrent(self.norm(lines))[0])
         if self.training and self.dropout:  # along whole lines, or neighbours would tell what is missing
             kept = torch.rand(1, *added.shape[1:], device=added.device) >= self.dropout
@@ -198,6 +199,7 @@ class GroupedLinear(nn.Module):
         self.bias = nn.Parameter(torch.zeros(groups, 1, to))
 
     def forward(self, vectors: Tensor) -> Tensor:
+        """(..., groups, size) -> (..., groups, to)."""
         lines = vectors.reshape(-1, *vectors.shape[-2:]).transpose(0, 1)
         found = torch.baddbmm(self.bias.to(lines), lines, self.weight.to(lines))
         return found.transpose(0, 1).reshape(*vectors.shape[:-1], self.weight.shape[-1])

@@ -24,14 +24,17 @@ class Sum:
 
     @property
     def format(self) -> AudioFormat:
+        """Format of the stems."""
         return self._stems[0].format
 
     @property
     def samples(self) -> int:
+        """Length, in samples of one channel."""
         return self._stems[0].samples
 
     @property
     def seconds(self) -> float:
+        """Length in seconds."""
         return self._stems[0].seconds
 
     def read(self, start: int, count: int) -> np.ndarray:
