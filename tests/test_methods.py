@@ -9,6 +9,7 @@ from sklearn.mixture import GaussianMixture
 from torch.nn.functional import normalize
 
 import stems.methods
+from stems.cli.cluster import MethodName
 from stems.clustering import cluster
 from stems.errors import OptionError
 from stems.methods import METHODS, Start, method_named
@@ -28,6 +29,10 @@ def song(
     starts = normalize(centres + 0.2 * torch.from_numpy(random.standard_normal((CLUSTERS, DIMENSIONS))).float())
     weights = torch.from_numpy(random.uniform(0.1, 1, points)).float()
     return normalize(centres[labels] + spread * noise, dim=-1), weights, starts, labels
+
+
+def test_the_command_knows_all_methods() -> None:
+    assert [name.value for name in MethodName] == list(METHODS)
 
 
 @pytest.mark.parametrize("name", METHODS)

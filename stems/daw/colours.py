@@ -22,3 +22,9 @@ def colour_of(stem: str) -> str:
         return PALETTE[stem.lower()]
     hue = zlib.crc32(stem.encode(errors="surrogatepass")) / 2**32
     return "#" + "".join(f"{round(255 * level):02X}" for level in colorsys.hls_to_rgb(hue, 0.55, 0.5))
+
+
+def usual_order(stem: str) -> tuple[int, str]:
+    """What stems are sorted by: known ones as in the palette, then the others by name."""
+    usual = list(PALETTE)
+    return (usual.index(stem.lower()) if stem.lower() in usual else len(usual), stem)

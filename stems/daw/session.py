@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stems.daw.colours import MIXTURE, PALETTE, colour_of
+from stems.daw.colours import MIXTURE, colour_of, usual_order
 from stems.errors import AudioError, ExportError, OptionError
 from stems.files.broadcast_wav import Marker
 from stems.files.destination import printable
@@ -105,7 +105,7 @@ def session_of(
 
     if not stems:
         raise ExportError(f"{name} has no stems to hand to a DAW.")
-    tracks = tuple(track_of(stems[stem], printable(stem), colour_of(stem)) for stem in sorted(stems, key=_order))
+    tracks = tuple(track_of(stems[stem], printable(stem), colour_of(stem)) for stem in sorted(stems, key=usual_order))
     whole_song = track_of(mixture, "mixture", MIXTURE, True, reading) if mixture else None
     for track in (*tracks, whole_song):
         if track and track.sample_rate != tracks[0].sample_rate:
@@ -181,8 +181,3 @@ def track_of(path: Path, name: str, colour: str, muted: bool = False, reading: R
             return Track(name, path, colour, form.sample_rate, form.channels, audio.samples, muted, reading)
     except (AudioError, OptionError) as error:
         raise ExportError(f"No DAW project can be made: {error}") from error
-
-
-def _order(stem: str) -> tuple[int, str]:
-    usual = list(PALETTE)
-    return (usual.index(stem.lower()) if stem.lower() in usual else len(usual), stem)

@@ -94,7 +94,7 @@ class StemFiles:
 
         Args:
             mixture: `(channels, samples)` from `Song.read_exact`.
-                stems: all stems of the mixture, also those that are not written, `(channels, samples)` each.
+            stems: all stems of the mixture, also those that are not written, `(channels, samples)` each.
 
         Raises:
             AudioError: the stems hold a NaN, or do not add up to the mixture.

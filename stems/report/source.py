@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stems.daw.colours import PALETTE
+from stems.daw.colours import usual_order
 from stems.daw.session import audio_in
 from stems.errors import AudioError, OptionError
 from stems.files.audio import Song, open_song
@@ -79,7 +79,7 @@ def open_source(path: Path, song: Path | None = None) -> Iterator[Source]:
         mixture = next((files.pop(name) for name in list(files) if name.lower() == "mixture"), None)
         if not files:
             raise OptionError(f"{path} holds no stems: name a song, or the folder that a split has made of one.")
-        stems = {name: stack.enter_context(open_song(files[name])) for name in sorted(files, key=_order)}
+        stems = {name: stack.enter_context(open_song(files[name])) for name in sorted(files, key=usual_order)}
         if original := song or mixture:
             whole: Song | Sum = stack.enter_context(open_song(original))
         elif len(stems) == 1:
@@ -96,8 +96,3 @@ def open_source(path: Path, song: Path | None = None) -> Iterator[Source]:
 
 def _is_same(path: Path, other: Path) -> bool:
     return other.exists() and path.samefile(other)
-
-
-def _order(stem: str) -> tuple[int, str]:
-    usual = list(PALETTE)
-    return (usual.index(stem.lower()) if stem.lower() in usual else len(usual), stem)

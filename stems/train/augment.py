@@ -241,7 +241,7 @@ def choir(rng: np.random.Generator, audio: np.ndarray) -> np.ndarray:
 
 
 def narrower(rng: np.random.Generator, parts: np.ndarray) -> np.ndarray:
-    """Takes some or all of the width out of a third of songs, since many are nearly mono: (..., 2, samples)."""
+    """Takes some or all of the width out of some songs, since many are nearly mono: (..., 2, samples)."""
     if rng.random() > 0.35:
         return parts
     middle = parts.mean(-2, keepdims=True)

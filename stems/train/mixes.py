@@ -153,7 +153,7 @@ class Mixer:
         if happens(rng, data.bright):
             parts[BASS] = augment.bright(rng, parts[BASS])
         for stem in (BASS, OTHER):
-            if rng.random() < data.driven:
+            if happens(rng, data.driven):
                 parts[stem] = augment.driven(rng, parts[stem])
 
     def _voice(self, rng: np.random.Generator, backing: np.ndarray) -> np.ndarray:
