@@ -7,8 +7,8 @@ set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 python3 -m venv "$folder/venv"
-"$folder/venv/bin/pip" install --quiet av==18.1.0 soundfile==0.14.0 numpy
-"$folder/venv/bin/python" - <<'P'
+"$folder/venv/bin/pip" install --quiet av==18.1.0 soundfile==0.14.0 numpy==2.2.6
+"$folder/venv/bin/python" - <<'PYTHON'
 import io
 
 import av
@@ -38,4 +38,4 @@ chain = by_ffmpeg(vorbis(48_000, 1) + vorbis(20_011, 3))
 print(f"48000 and 20011 samples in a chain, 68011 in all: FFmpeg {chain}")
 assert found == {500: 512, 1_000: 1_024, 3_000: 3_072, 20_011: 20_011}, found
 assert chain == 68_139, chain
-P
+PYTHON

@@ -20,8 +20,10 @@ EXAMPLE = Path(__file__).parents[1] / "examples" / "song.ogg"
 
 @pytest.fixture(scope="session", autouse=True)
 def ctrl_c() -> None:
-    """Programs that tests start can be interrupted, also where the tests run in the background of a shell."""
+    """Programs that tests start can be interrupted and hung up, also where the tests run in the background."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:  # as nohup has it
+        signal.signal(signal.SIGHUP, lambda number, frame: None)  # which programs that are started do not inherit
 
 
 @pytest.fixture
