@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stems.errors import ExportError, OptionError
+from stems.errors import ExportError, OptionError, did_you_mean
 
 if TYPE_CHECKING:
     from stems.daw.session import Session
@@ -49,6 +49,14 @@ FORMATS = {
     )
 }
 
+BY_HAND = {
+    **dict.fromkeys(("ableton", "abletonlive", "live"), "Ableton Live"),
+    **dict.fromkeys(("logic", "logicpro"), "Logic Pro"),
+    **dict.fromkeys(("fl", "flstudio"), "FL Studio"),
+    **dict.fromkeys(("protools",), "Pro Tools"),
+}
+"""DAWs whose projects only they can write, by what people may call them."""
+
 
 def formats_named(names: str | Sequence[str]) -> list[Format]:
     """Return the formats of a list such as `"dawproject,reaper"`.
@@ -59,7 +67,14 @@ def formats_named(names: str | Sequence[str]) -> list[Format]:
     wanted = [name.strip().lower() for name in (names.split(",") if isinstance(names, str) else names)]
     for name in wanted:
         if name not in FORMATS:
-            raise OptionError(f"{name!r} is no DAW format; choose from {', '.join(FORMATS)}.")
+            if daw := BY_HAND.get(name.replace("-", "").replace(" ", "")):
+                raise OptionError(
+                    f"{daw} takes stems as they are: leave --daw out and drag the wav files, which begin together, "
+                    "to the start of its timeline."
+                )
+            raise OptionError(
+                f"{name!r} is no DAW format{did_you_mean(name, FORMATS)}: choose from {', '.join(FORMATS)}."
+            )
     return [FORMATS[name] for name in dict.fromkeys(wanted)]
 
 

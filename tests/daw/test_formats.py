@@ -37,8 +37,8 @@ def run(command: Callable[..., None], *words: object) -> str:
 
 def test_formats_are_found_by_name() -> None:
     assert [format.name for format in formats_named("reaper, DAWproject,reaper")] == ["reaper", "dawproject"]
-    with pytest.raises(OptionError, match=r"'logic'.*dawproject, reaper"):
-        formats_named("reaper,logic")
+    with pytest.raises(OptionError, match=r"'tape'.*dawproject, reaper"):
+        formats_named("reaper,tape")
 
 
 def test_the_list_of_formats_is_light() -> None:
@@ -219,3 +219,13 @@ def test_watching_splits_and_exports(
     assert "Stopped" in said.out
     assert "song.flac: no audio in it" in said.err
     assert list(json.loads((watched / ".stems-watch.json").read_text())["done"]) == ["song.wav"]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("ableton", "Ableton Live takes stems as they are"), ("Pro-Tools", "Pro Tools"), ("Logic Pro", "Logic Pro"),
+     ("fl-studio", "drag the wav files"), ("repaer", "did you mean 'reaper'"), ("tape", "choose from dawproject")],
+)  # fmt: skip
+def test_a_daw_without_a_format_says_what_to_do(name: str, said: str) -> None:
+    with pytest.raises(OptionError, match=said):
+        formats_named(name)
