@@ -26,6 +26,7 @@ from scipy.ndimage import median_filter
 
 from stems.card import STEMS
 from stems.train import augment
+from stems.train.augmentation import Augmentation
 from stems.train.material import find_recordings, recording
 
 VALIDATION_KITS = (
@@ -204,7 +205,7 @@ def line_of(
         phrase = voice.excerpt(0, len(voice))[:, : samples - place]
         line[:, place : place + phrase.shape[1]] += phrase
         place += phrase.shape[1] + int(rng.uniform(*rests) * 44100)
-    return augment.voice(rng, line)
+    return augment.voice(rng, line, Augmentation())
 
 
 def validation_renders(renders: Path, voices: list[Path], out: Path, cache: Path) -> None:

@@ -17,6 +17,7 @@ Samples, MIDI, chords and their licences lie in CORPUS, see recipes/README.md.
 import argparse
 import concurrent.futures
 import json
+import math
 import os
 import random
 import re
@@ -451,6 +452,46 @@ def render_part(rng, part, frames, folder):
     ), f"GM {program} {font.split('_')[0].split('.')[0]}"
 
 
+def written_song(rng, seconds, folder):
+    """A score: chords of an accompaniment or a composition, drums that a human played where they fit, breaks."""
+    score = accompaniment(rng, seconds, folder) if rng.random() < 0.5 else composition(rng, seconds)
+    score.other = score.other[: rng.randint(2, 5)]
+    human = groove_drums(rng, score) if score.steady and rng.random() < 0.75 else None
+    score.drums = human or score.drums
+    arrange_breaks(rng, score)
+    return score
+
+
+def played_stems(rng, score, folder):
+    """The score as stems, (samples, 2) each, not yet at their levels; what was played is noted in `score.about`."""
+    frames = int((score.seconds + 0.5) * RATE)
+    drums, bass = render_drums(rng, score, frames, folder), render_bass(rng, score, frames, folder)
+    other, score.about["other"] = np.zeros((frames, 2), np.float32), []
+    for part in score.other:
+        audio, name = render_part(rng, part, frames, folder) if part.notes else (np.zeros((1, 2), np.float32), "-")
+        if (level := loudness(audio)) > 1e-5:
+            place(other, audio, 0, 0.1 / level * 10 ** (rng.uniform(-8, 0) / 20))
+            score.about["other"].append(name)
+    return dict(zip(STEMS, (drums, bass, finish_other(rng, other)), strict=True))
+
+
+def limited(rng, stems, levels_db):
+    """Stems and their mixture as 16-bit integers: at these levels, faded out, through one limiter for all."""
+    for stem, audio in stems.items():
+        audio *= np.float32(0.1 * 10 ** (levels_db[stem] / 20) / max(loudness(audio), 1e-6))
+        audio[-RATE // 2 :] *= np.linspace(1, 0, RATE // 2, dtype=np.float32)[:, None]
+    mixture = sum(stems.values())
+    highest = np.max([np.abs(audio).max(1) for audio in [mixture, *stems.values()]], 0)
+    loud, over = 10 ** (rng.uniform(-18, -12) / 20), rng.uniform(1.2, 1.9)  # `over` is 2 to 6 dB of limiting
+    goal = min(loud / loudness(mixture), over / highest.max())
+    gain = common_limiter(highest * np.float32(goal)) * np.float32(goal)
+    whole = {stem: np.round(audio * gain * 32767).astype(np.int32) for stem, audio in stems.items()}
+    whole["mixture"] = sum(whole.values())
+    if np.abs(whole["mixture"]).max() > 32767:
+        raise RuntimeError("the mixture clips")
+    return whole
+
+
 def render_song(seed, out, seconds, extension):
     """Renders one song into out/<seed>, unless it is there; returns a line to print."""
     target = out / str(seed)
@@ -462,40 +503,17 @@ def render_song(seed, out, seconds, extension):
     missing = rng.choice(STEMS) if rng.random() < 0.05 else None
     with tempfile.TemporaryDirectory(dir=out, prefix=f".{seed}-") as temporary:
         folder = Path(temporary)
-        score = accompaniment(rng, seconds, folder) if rng.random() < 0.5 else composition(rng, seconds)
-        score.other = score.other[: rng.randint(2, 5)]
-        human = groove_drums(rng, score) if score.steady and rng.random() < 0.75 else None
-        score.drums = human or score.drums
-        arrange_breaks(rng, score)
-        frames = int((score.seconds + 0.5) * RATE)
-        drums, bass = render_drums(rng, score, frames, folder), render_bass(rng, score, frames, folder)
-        other, score.about["other"] = np.zeros((frames, 2), np.float32), []
-        for part in score.other:
-            audio, name = render_part(rng, part, frames, folder) if part.notes else (np.zeros((1, 2), np.float32), "-")
-            if (level := loudness(audio)) > 1e-5:
-                place(other, audio, 0, 0.1 / level * 10 ** (rng.uniform(-8, 0) / 20))
-                score.about["other"].append(name)
-        stems = dict(zip(STEMS, (drums, bass, finish_other(rng, other)), strict=True))
+        score = written_song(rng, seconds, folder)
+        stems = played_stems(rng, score, folder)
         levels = {stem: rng.uniform(-4, 4) + {"drums": 1, "bass": -1, "other": 0}[stem] for stem in STEMS}
-        for stem, audio in stems.items():
-            audio *= np.float32(0 if stem == missing else 0.1 * 10 ** (levels[stem] / 20) / max(loudness(audio), 1e-6))
-            audio[-RATE // 2 :] *= np.linspace(1, 0, RATE // 2, dtype=np.float32)[:, None]
-        mixture = sum(stems.values())
-        highest = np.max([np.abs(audio).max(1) for audio in [mixture, *stems.values()]], 0)
-        goal = min(
-            10 ** (rng.uniform(-18, -12) / 20) / loudness(mixture), rng.uniform(1.2, 1.9) / highest.max()
-        )  # 2 to 6 dB of limiting
-        gain = common_limiter(highest * np.float32(goal)) * np.float32(goal)
-        whole = {stem: np.round(audio * gain * 32767).astype(np.int32) for stem, audio in stems.items()}
-        whole["mixture"] = sum(whole.values())
-        if np.abs(whole["mixture"]).max() > 32767:
-            raise RuntimeError("the mixture clips")
+        levels_db = {stem: -math.inf if stem == missing else level for stem, level in levels.items()}
+        whole = limited(rng, stems, levels_db)
         (folder / "song").mkdir()
         for stem, audio in whole.items():
             soundfile.write(folder / f"song/{stem}.{extension}", audio.astype(np.int16), RATE, subtype="PCM_16")
         about = {
             "seed": seed,
-            "seconds": round(frames / RATE, 2),
+            "seconds": round(len(whole["mixture"]) / RATE, 2),
             **score.about,
             "missing": missing,
             "levels_db": {stem: round(level, 1) for stem, level in levels.items()},

@@ -11,11 +11,10 @@ from stems.daw.colours import MIXTURE, colour_of, usual_order
 from stems.errors import AudioError, ExportError, OptionError
 from stems.files.broadcast_wav import Marker
 from stems.files.destination import printable
+from stems.files.formats import AUDIO_SUFFIXES
 
 if TYPE_CHECKING:
     from stems.files.audio import Reading
-
-AUDIO_SUFFIXES = (".wav", ".flac", ".aiff", ".aif", ".ogg", ".mp3")
 
 
 @dataclass(frozen=True)

@@ -16,17 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stems.errors import AudioError, OptionError
+from stems.files.formats import AUDIO_SUFFIXES
 from stems.files.musdb_package import load_musdb
 
 Audio = NDArray[np.float32]
 
 STEMS = ("drums", "bass", "other", "vocals")
-SUFFIXES = (".wav", ".flac", ".ogg")
 SUBSETS = ("test", "train", "valid")
 MIXTURES = ("mixture", "mix", "linear_mixture")
 ACCOMPANIMENTS = ("accompaniment", "no_vocals", "no-vocals", "instrumental")
 """What separators into two stems call all but the vocals, ours the last."""
-LOSSY = ("VORBIS", "OPUS", "MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III")
 
 
 @dataclass(frozen=True)
@@ -134,7 +133,9 @@ def estimate_tracks(reference: Path, estimates: Path) -> list[Track]:
 
 def _folders(folder: Path) -> list[Path]:
     """This folder and all below that hold audio files."""
-    below = (path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and not path.name.startswith("."))
+    below = (
+        path for path in folder.rglob("*") if path.suffix.lower() in AUDIO_SUFFIXES and not path.name.startswith(".")
+    )
     return sorted({path.parent for path in below})
 
 
@@ -143,7 +144,7 @@ def _audio_files(folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
         return {}
     paths = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
-    return {path.stem: path for suffix in reversed(SUFFIXES) for path in paths if path.suffix.lower() == suffix}
+    return {path.stem: path for suffix in reversed(AUDIO_SUFFIXES) for path in paths if path.suffix.lower() == suffix}
 
 
 def _name(song: Path, folder: Path) -> str:
@@ -195,7 +196,7 @@ def _load_estimates(folder: Path, song: Song) -> dict[str, Audio]:
 
 def _read(folder: Path, names: tuple[str, ...]) -> dict[str, tuple[int, Audio]]:
     """Sample rate in Hz and audio `(channels, samples)` of each file of these names that the folder holds."""
-    import soundfile
+    from stems.files.audio import Reading, open_song
 
     files, found = _audio_files(folder), {}
     for name in names:
@@ -203,14 +204,9 @@ def _read(folder: Path, names: tuple[str, ...]) -> dict[str, tuple[int, Audio]]:
         path = next((files[spelling] for spelling in spelled if spelling in files), None)
         if path is None:
             continue
-        try:
-            audio, rate = soundfile.read(path, dtype="float32", always_2d=True)
-            lossy = soundfile.info(path).subtype in LOSSY
-        except soundfile.SoundFileError as error:
-            raise AudioError(f"{path} cannot be read: {error} Replace it or leave out this song.") from error
-        if not len(audio):
-            raise AudioError(f"{path} is empty; replace it or leave out this song.")
-        found[name] = rate, np.ascontiguousarray(np.round(audio.T * 32768) / 32768 if lossy else audio.T)
+        with open_song(path, Reading(any_channels=True)) as file:
+            audio, form = file.read(0, file.samples), file.format
+        found[name] = form.sample_rate, (np.round(audio * 32768) / np.float32(32768) if form.is_lossy else audio)
     return found
 
 

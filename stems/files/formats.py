@@ -11,11 +11,14 @@ BIT_DEPTHS = {"16": "int16", "24": "int24", "32": "int32", "float": "float32"}
 """What a user asks for, and the encoding that it means; `float` is 32-bit float."""
 
 _AUDIO_SUFFIXES = (
-    ".aac .ac3 .aif .aifc .aiff .amr .ape .au .caf .dff .dsf .dts .eac3 .flac .m4a .m4b .m4r .mka .mp2 .mp3 .mpc .oga "
-    ".ogg .opus .rf64 .snd .spx .tak .tta .voc .w64 .wav .wave .weba .wma .wv"
+    ".wav .flac .aiff .aif .aifc .wave .w64 .rf64 .caf .au .snd .voc .wv .ape .tak .tta .dff .dsf .ogg .oga .opus .m4a "
+    ".mp3 .aac .ac3 .amr .dts .eac3 .m4b .m4r .mka .mp2 .mpc .spx .weba .wma"
 )
+AUDIO_SUFFIXES = tuple(_AUDIO_SUFFIXES.split())
+"""Of files of sound alone, in lower case; of one name with several of them, the earlier is meant."""
+
 _VIDEO_SUFFIXES = ".3gp .asf .avi .flv .m4v .mkv .mov .mp4 .mpeg .mpg .ogv .webm .wmv"
-READABLE_SUFFIXES = frozenset((_AUDIO_SUFFIXES + " " + _VIDEO_SUFFIXES).split())
+READABLE_SUFFIXES = frozenset((*AUDIO_SUFFIXES, *_VIDEO_SUFFIXES.split()))
 """Suffixes, in lower case, by which songs are found in a folder; a file named by the user is read whatever its name."""
 
 _BITS = {"int8": 8, "int16": 16, "int24": 24, "int32": 32, "float32": 32, "float64": 64, "lossy": 0}

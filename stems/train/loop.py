@@ -8,28 +8,25 @@ import math
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, distributed
-from torch.utils.data import DataLoader, Dataset
 
 from stems.errors import OptionError
 from stems.model import Model
 from stems.separator import choose_device
-from stems.train.cells import Cells, cells_of
+from stems.train.batches import batches_from
+from stems.train.cells import Cells
 from stems.train.checkpoint import Progress, read_checkpoint, write_checkpoint
 from stems.train.mixes import Mixer
 from stems.train.objective import Losses, losses, taught
 from stems.train.recipe import Recipe, Schedule, read_recipe
 from stems.train.validation import Validation
 from stems.train.voices import Duets
-
-SHUFFLED = 32  # mixes whose looks are shuffled
 
 
 @dataclass(frozen=True)
@@ -47,39 +44,6 @@ class Places:
     data: Path
     cache: Path
     musdb: Path | None = None
-
-
-class NumberedMixes(Dataset[Cells]):
-    """The cells of excerpt 0, 1, 2 and so on, each a look at some frames of a mix.
-
-    Making a mix takes longer than learning from it, so each is looked at `uses` times, at other frames and through
-    another equalizer. The looks at `SHUFFLED` mixes are shuffled among each other.
-    """
-
-    def __init__(self, mixer: Mixer | Duets) -> None:
-        self.mixer = mixer
-        self.data = mixer.recipe.data
-        self.bands = mixer.recipe.bands
-        self.grid = self.bands.grid(44100)
-        self._made: dict[int, Cells] = {}
-
-    def __getitem__(self, number: int) -> Cells:
-        data, seed = self.data, self.mixer.recipe.seed
-        block, place = divmod(number, SHUFFLED * data.uses)
-        order = np.random.default_rng([seed, block, 2]).permutation(SHUFFLED * data.uses)
-        cells = self._cells(block * SHUFFLED + int(order[place]) % SHUFFLED)
-        rng = np.random.default_rng([seed, number, 1])
-        frames = np.sort(rng.choice(data.frames, min(data.scored_frames, data.frames), replace=False))
-        knots = rng.normal(0, data.equalizer_db, 6)
-        curve = np.interp(np.linspace(0, 5, self.bands.count), np.arange(6), knots)
-        return cells.at(frames).equalized(curve)
-
-    def _cells(self, mix: int) -> Cells:
-        if mix not in self._made:
-            for old in [old for old in self._made if old // SHUFFLED != mix // SHUFFLED]:
-                del self._made[old]
-            self._made[mix] = cells_of(self.mixer(mix), self.bands, self.grid, self.mixer.recipe.cold_loudness)
-        return self._made[mix]
 
 
 def train(
@@ -105,64 +69,91 @@ def train(
         report: called with every entry of the log.
     """
     recipe = read_recipe(recipe_path)
-    schedule = recipe.schedule
-    rank, ranks, chosen = _join(device)
-    torch.manual_seed(recipe.seed)
-    model = Model(recipe.design, {"name": recipe.name, "about": recipe.about, "licence": recipe.licence})
-    model.to(chosen).train()
-    optimiser = torch.optim.Adam(model.parameters(), schedule.learning_rate)
-    if start is not None:
-        take_over(model, Model.load(start))
-    average = copy.deepcopy(model).eval()
-    progress = read_checkpoint(places.run, recipe, model, average, optimiser) or Progress()
-    mixer = (
-        Duets(recipe, places.data, places.cache)
-        if recipe.data.singers
-        else Mixer(recipe, places.data, places.cache, places.musdb)
-    )
-    validation = Validation(recipe, places.data, places.cache, places.musdb) if rank == 0 else None
-    batches = _batches(mixer, progress.step, schedule, rank, ranks, workers)
-    if rank == 0:
+    run = _Run(recipe, places, *_join(device), start)
+    validation = Validation(recipe, places.data, places.cache, places.musdb) if run.rank == 0 else None
+    batches = batches_from(run.progress.step, _mixer(recipe, places), run.rank, run.ranks, workers)
+    if run.rank == 0:
         places.run.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(recipe_path, places.run / "recipe.toml")
 
     begun = saved = logged = time.monotonic()
     sums, since = torch.zeros(len(fields(Losses))), 0
-    last = progress.step >= schedule.steps
+    last = run.progress.step >= recipe.schedule.steps
     while not last:
-        for group in optimiser.param_groups:
-            group["lr"] = schedule.learning_rate * rate_at(progress.step, schedule)
-        cells = next(batches).to(chosen)
-        with torch.autocast(chosen.type, torch.bfloat16, enabled=schedule.precision == "bfloat16"):
-            if recipe.objective.teacher and progress.step >= recipe.objective.untaught_steps:
-                cells = taught(average, cells)
-            parts = losses(model, cells, recipe.objective)
-        optimiser.zero_grad()
-        parts.total(recipe.objective).backward()  # type: ignore[no-untyped-call]
-        _average_gradients(model, ranks)
-        if torch.nn.utils.clip_grad_norm_(model.parameters(), schedule.clip).isfinite():  # else: skip a freak mix
-            optimiser.step()
-        follow(average, model, min(schedule.averaging, (progress.step + 1) / (progress.step + 10)))
-        progress.step += 1
-        sums += parts.values()
+        sums += run.step(next(batches))
         since += 1
-
         now = time.monotonic()
         out_of_time = minutes is not None and now - begun >= minutes * 60
-        last = progress.step == schedule.steps or _any(out_of_time, ranks, chosen)
-        if rank == 0 and (last or now - saved >= schedule.checkpoint_minutes * 60):
-            progress.minutes += (now - saved) / 60
+        last = run.progress.step == recipe.schedule.steps or _any(out_of_time, run.ranks, run.device)
+        if validation and (last or now - saved >= recipe.schedule.checkpoint_minutes * 60):
+            run.progress.minutes += (now - saved) / 60
             saved = now
-            entry = _entry(recipe, progress, sums / since, since * ranks, now - logged)
-            assert validation is not None
-            entry["sdr"] = validation(average)
-            _keep(places.run, recipe, entry, progress, model, average, optimiser)
+            entry = _entry(recipe, run.progress, sums / since, since * run.ranks, now - logged)
+            entry["sdr"] = validation(run.average)
+            run.keep(entry)
             report(entry)
             sums, since, logged = torch.zeros(len(fields(Losses))), 0, time.monotonic()
-    if ranks > 1:
-        distributed.barrier()  # or the others would take their end of the connections away while the first still writes
-        distributed.destroy_process_group()
+    _leave(run.ranks)
     return places.run / "model.safetensors"
+
+
+def _mixer(recipe: Recipe, places: Places) -> Mixer | Duets:
+    if recipe.data.singers:
+        return Duets(recipe, places.data, places.cache)
+    return Mixer(recipe, places.data, places.cache, places.musdb)
+
+
+class _Run:
+    """What changes in a run: the network, the running mean of its weights, the optimiser and how far it has come."""
+
+    def __init__(
+        self, recipe: Recipe, places: Places, rank: int, ranks: int, device: torch.device, start: str | Path | None
+    ) -> None:
+        self.recipe, self.places, self.rank, self.ranks, self.device = recipe, places, rank, ranks, device
+        torch.manual_seed(recipe.seed)
+        card = {"name": recipe.name, "about": recipe.about, "licence": recipe.licence}
+        self.model = Model(recipe.design, card).to(device).train()
+        self.optimiser = torch.optim.Adam(self.model.parameters(), recipe.schedule.learning_rate)
+        if start is not None:
+            take_over(self.model, Model.load(start))
+        self.average = copy.deepcopy(self.model).eval()
+        earlier = read_checkpoint(places.run, recipe, self.model, self.average, self.optimiser)
+        self.progress = earlier or Progress()
+
+    def step(self, batch: Cells) -> Tensor:
+        """Learns from a batch; returns the losses, in the order of the fields of `Losses`."""
+        schedule, objective, step = self.recipe.schedule, self.recipe.objective, self.progress.step
+        for group in self.optimiser.param_groups:
+            group["lr"] = schedule.learning_rate * rate_at(step, schedule)
+        cells = batch.to(self.device)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=schedule.precision == "bfloat16"):
+            if objective.teacher and step >= objective.untaught_steps:
+                cells = taught(self.average, cells)
+            parts = losses(self.model, cells, objective)
+        self.optimiser.zero_grad()
+        parts.total(objective).backward()  # type: ignore[no-untyped-call]
+        _average_gradients(self.model, self.ranks)
+        if torch.nn.utils.clip_grad_norm_(self.model.parameters(), schedule.clip).isfinite():  # else: skip a freak mix
+            self.optimiser.step()
+        follow(self.average, self.model, min(schedule.averaging, (step + 1) / (step + 10)))
+        self.progress.step += 1
+        return parts.values()
+
+    def keep(self, entry: dict[str, Any]) -> None:
+        """Writes the averaged model, the log and its curves, and the checkpoint; `entry` is the log's newest."""
+        from stems.train.curves import draw_curves
+
+        run, average = self.places.run, self.average
+        average.card["training"] = {"steps": self.progress.step, "hours": round(self.progress.minutes / 60, 2)}
+        average.card["validation_sdr_db"] = entry["sdr"]
+        average.save(run / "model.safetensors")
+        if mean_score(entry) >= max((mean_score(earlier) for earlier in _log(run)), default=-math.inf):
+            average.save(run / "best.safetensors")
+        entry["kappa"] = round(float(average.kappa.detach()), 3)
+        with open(run / "log.jsonl", "a") as log:
+            log.write(json.dumps(entry) + "\n")
+        write_checkpoint(run, self.recipe, self.progress, self.model, average, self.optimiser)
+        draw_curves(run / "log.jsonl", run / "curves.png")
 
 
 def rate_at(step: int, schedule: Schedule) -> float:
@@ -190,30 +181,6 @@ def follow(average: Model, model: Model, decay: float) -> None:
         mean.lerp_(value, 1 - decay)
 
 
-def _batches(
-    mixer: Mixer | Duets, step: int, schedule: Schedule, rank: int, ranks: int, workers: int
-) -> Iterator[Cells]:
-    per_step = schedule.batch * ranks
-    first = step * per_step + rank * schedule.batch
-    numbers = [
-        [first + later * per_step + place for place in range(schedule.batch)] for later in range(schedule.steps - step)
-    ]
-    return iter(
-        DataLoader(
-            NumberedMixes(mixer),
-            batch_sampler=numbers,
-            collate_fn=Cells.stack,
-            num_workers=workers,
-            prefetch_factor=4 if workers else None,
-            worker_init_fn=_one_thread,
-        )
-    )
-
-
-def _one_thread(_: int) -> None:
-    torch.set_num_threads(1)
-
-
 def _join(device: str) -> tuple[int, int, torch.device]:
     """Number of this process, how many there are, and the device that this one uses."""
     chosen, ranks = choose_device(device), int(os.environ.get("WORLD_SIZE", "1"))
@@ -230,6 +197,12 @@ def _join(device: str) -> tuple[int, int, torch.device]:
     if ranks > 1 and not distributed.is_initialized():
         distributed.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
     return int(os.environ.get("RANK", "0")), ranks, chosen
+
+
+def _leave(ranks: int) -> None:
+    if ranks > 1:
+        distributed.barrier()  # or the others would take their end of the connections away while the first still writes
+        distributed.destroy_process_group()
 
 
 def _average_gradients(model: Model, ranks: int) -> None:
@@ -271,26 +244,3 @@ def mean_score(entry: dict[str, Any]) -> float:
 def _log(run: Path) -> list[dict[str, Any]]:
     path = run / "log.jsonl"
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-
-
-def _keep(
-    run: Path,
-    recipe: Recipe,
-    entry: dict[str, Any],
-    progress: Progress,
-    model: Model,
-    average: Model,
-    optimiser: torch.optim.Optimizer,
-) -> None:
-    from stems.train.curves import draw_curves
-
-    average.card["training"] = {"steps": progress.step, "hours": round(progress.minutes / 60, 2)}
-    average.card["validation_sdr_db"] = entry["sdr"]
-    average.save(run / "model.safetensors")
-    if mean_score(entry) >= max((mean_score(earlier) for earlier in _log(run)), default=-math.inf):
-        average.save(run / "best.safetensors")
-    entry["kappa"] = round(float(average.kappa.detach()), 3)
-    with open(run / "log.jsonl", "a") as log:
-        log.write(json.dumps(entry) + "\n")
-    write_checkpoint(run, recipe, progress, model, average, optimiser)
-    draw_curves(run / "log.jsonl", run / "curves.png")

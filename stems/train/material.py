@@ -13,14 +13,15 @@ from typing import TypeVar
 import numpy as np
 
 from stems.card import STEMS
-from stems.errors import RecipeError
+from stems.errors import AudioError, RecipeError
+from stems.files.audio import Reading, open_song
 from stems.files.destination import whole
+from stems.files.formats import AUDIO_SUFFIXES
 from stems.files.musdb_package import load_musdb
 from stems.spectrum import REFERENCE_RATE
 
 ACCOMPANIMENT = "accompaniment"
 ALL_BUT_VOCALS = ("drums", "bass")  # what is merged with "other" where only vocals are known apart
-SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff")
 
 
 @dataclass(frozen=True)
@@ -79,14 +80,13 @@ def _mapped(cache: Path) -> np.ndarray:
 
 def decode(source: Path, cache: Path) -> None:
     """Decodes a file to `cache`, resampled to 44.1 kHz if it has another rate."""
-    import soundfile
     from scipy.signal import resample_poly
 
     try:
-        audio, rate = soundfile.read(source, dtype="float32", always_2d=True)
-    except (soundfile.SoundFileError, OSError) as error:
-        raise RecipeError(f"{source} cannot be decoded: {error}. Remove it from the training data.") from error
-    audio = audio[:, :2]
+        with open_song(source, Reading(downmix=True)) as song:
+            audio, rate = song.read(0, song.samples).T, song.format.sample_rate
+    except AudioError as error:
+        raise RecipeError(f"{error} Training data must be whole: replace the file, or remove it.") from error
     if rate != REFERENCE_RATE:
         divisor = np.gcd(rate, REFERENCE_RATE)
         audio = resample_poly(audio, REFERENCE_RATE // divisor, rate // divisor, axis=0)
@@ -108,7 +108,7 @@ def recording(path: Path, cache: Path) -> Recording:
 
 def audio_files(folder: Path) -> list[Path]:
     """Every audio file below a folder, in a fixed order."""
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in AUDIO_SUFFIXES)
 
 
 def find_tracks(folder: Path, cache: Path, names: Sequence[str] = STEMS) -> list[Track]:
@@ -129,7 +129,9 @@ def find_tracks(folder: Path, cache: Path, names: Sequence[str] = STEMS) -> list
         stems = {name: recording(files[name], cache) for name in names if name in files}
         tracks.append(Track(str(place.relative_to(folder)), stems, merged))
     if not tracks:
-        raise RecipeError(f"{folder} holds no song with files named {', '.join(known)} ({', '.join(SUFFIXES)}).")
+        raise RecipeError(
+            f"{folder} holds no song with files named {', '.join(known)} (.wav, .flac or any other audio)."
+        )
     return tracks
 
 
@@ -145,7 +147,7 @@ def find_recordings(folder: Path, cache: Path) -> list[Recording]:
     """Every audio file below a folder as a recording of its own."""
     found = [recording(path, cache) for path in audio_files(folder)]
     if not found:
-        raise RecipeError(f"{folder} holds no audio files ({', '.join(SUFFIXES)}).")
+        raise RecipeError(f"{folder} holds no audio files (.wav, .flac or any other).")
     return found
 
 

@@ -10,12 +10,11 @@ import numpy as np
 
 from stems.card import STEMS
 from stems.errors import RecipeError
-from stems.train import augment
+from stems.train import augment, tone
 from stems.train.material import ALL_BUT_VOCALS, Recording, Track, draw, find_recordings, find_tracks, musdb_tracks
 from stems.train.recipe import Recipe
 
 DRUMS, BASS, VOCALS, OTHER = range(4)
-CHANGED = 0.4  # share of recordings at another speed
 
 
 @dataclass
@@ -44,7 +43,7 @@ class Mixer:
 
     def __init__(self, recipe: Recipe, folder: Path, cache: Path, musdb_root: Path | None = None) -> None:
         data = recipe.data
-        self.recipe = recipe
+        self.recipe, self.how = recipe, recipe.augmentation
         self.songs = [(weight, find_tracks(folder / name, cache)) for name, weight in data.songs.items()]
         if data.musdb:
             if musdb_root is None:
@@ -83,7 +82,7 @@ class Mixer:
         groups = np.eye(4, dtype=np.float32)
         merged: tuple[str, ...] = ALL_BUT_VOCALS
         if rng.random() < data.instrumental and self.instrumentals and self.voices:
-            parts[OTHER] = augment.instrument(rng, self._excerpt(rng, draw(rng, self.instrumentals)))
+            parts[OTHER] = augment.instrument(rng, self._excerpt(rng, draw(rng, self.instrumentals)), self.how)
         elif rng.random() < data.coherent:
             track = draw(rng, self.songs)
             parts, merged = self._coherent(rng, track), track.merged
@@ -100,12 +99,12 @@ class Mixer:
             parts[VOCALS] = 0
         elif not parts[VOCALS].any() and self.voices:
             parts[VOCALS] = self._voice(rng, parts.sum(0))
-        if rng.random() < 0.06 and not kept:
+        if rng.random() < self.how.mixing.silenced and not kept:
             parts[rng.integers(4)] = 0
         return self._finish(rng, parts, groups)
 
     def _coherent(self, rng: np.random.Generator, track: Track) -> np.ndarray:
-        speed = augment.pick_speed(rng, CHANGED)
+        speed = augment.pick_speed(rng, self.how.speed.changed, self.how.speed.factor)
         count = -(-self.samples * speed[1] // speed[0])
         start = int(rng.integers(max(1, len(track) - count)))
         parts = np.zeros((4, 2, self.samples), np.float32)
@@ -114,33 +113,33 @@ class Mixer:
             if name in track.stems:
                 audio = augment.change_speed(track.stems[name].excerpt(start, count), speed)[:, : self.samples]
                 if seed is None:
-                    parts[index] = augment.instrument(rng, audio)
+                    parts[index] = augment.instrument(rng, audio, self.how)
                 else:  # the same for both, so that they still sum to the song: each has what the other lacks
-                    parts[index] = augment.instrument(np.random.default_rng(seed), audio, compressed=0)
+                    parts[index] = augment.instrument(np.random.default_rng(seed), audio, self.how, together=True)
         return parts
 
     def _incoherent(self, rng: np.random.Generator) -> tuple[np.ndarray, tuple[str, ...]]:
-        parts = np.zeros((4, 2, self.samples), np.float32)
+        of, parts = self.how.mixing, np.zeros((4, 2, self.samples), np.float32)
         merged: tuple[str, ...] = ()
         for index, name in enumerate(STEMS):
-            if not self.having[name] or rng.random() < 0.08:
+            if not self.having[name] or rng.random() < of.left_out:
                 continue
-            if index == VOCALS and self.voices and rng.random() < 0.6:
+            if index == VOCALS and self.voices and rng.random() < of.voice_apart:
                 continue  # a single voice is laid over it later
             track = draw(rng, self.having[name])
-            parts[index] = augment.instrument(rng, self._excerpt(rng, track.stems[name]))
+            parts[index] = augment.instrument(rng, self._excerpt(rng, track.stems[name]), self.how)
             if index == OTHER:
                 merged = track.merged
             if not merged and happens(rng, self.recipe.data.layered):
                 other = draw(rng, self.having[name])
                 if not other.merged:
-                    second = augment.instrument(rng, self._excerpt(rng, other.stems[name]))
-                    parts[index] += augment.at_level(second, rng.uniform(-9, 0))
-        if rng.random() < 0.5:  # equal loudness, since songs of different makers are of different level
+                    second = augment.instrument(rng, self._excerpt(rng, other.stems[name]), self.how)
+                    parts[index] += augment.at_level(second, rng.uniform(*of.layer_db))
+        if rng.random() < of.evened:  # equal loudness, since songs of different makers are of different level
             for part in parts:
                 level = augment.loudness(part)
                 if level > 1e-3:
-                    part *= np.float32(self.recipe.data.loudness / level * 10 ** (rng.uniform(-5, 5) / 20))
+                    part *= np.float32(self.recipe.data.loudness / level * 10 ** (rng.uniform(*of.uneven_db) / 20))
         return parts, merged
 
     def _vary(self, rng: np.random.Generator, parts: np.ndarray) -> None:
@@ -148,40 +147,49 @@ class Mixer:
         data = self.recipe.data
         if happens(rng, data.kicks):
             beyond_kicks_db = 20 + 20 * np.log10(max(augment.loudness(parts.sum(0)), 1e-3))
-            level_db = beyond_kicks_db + rng.uniform(-8, 2)
-            parts[DRUMS] += augment.at_level(augment.kicks(rng, self.samples), level_db)
+            level_db = beyond_kicks_db + rng.uniform(*self.how.kick.level_db)
+            parts[DRUMS] += augment.at_level(augment.kicks(rng, self.samples, self.how), level_db)
         if happens(rng, data.bright):
-            parts[BASS] = augment.bright(rng, parts[BASS])
+            parts[BASS] = augment.bright(rng, parts[BASS], self.how)
         for stem in (BASS, OTHER):
             if happens(rng, data.driven):
-                parts[stem] = augment.driven(rng, parts[stem])
+                parts[stem] = augment.driven(rng, parts[stem], self.how)
 
     def _voice(self, rng: np.random.Generator, backing: np.ndarray) -> np.ndarray:
         """A voice, or two or a choir, produced, at a level that suits what is sung over."""
-        out, data = np.zeros((2, self.samples), np.float32), self.recipe.data
-        for number in range(1 if rng.random() < 0.85 else 2):
+        of, data = self.how.voice, self.recipe.data
+        out = self._line(rng)
+        if rng.random() < of.partly:  # it starts or ends within the excerpt
+            edge = int(rng.uniform(*of.edge) * self.samples)
+            out[:, edge:] = 0 if rng.random() < 0.5 else out[:, edge:]
+            out[:, : edge // 2] *= np.float32(rng.random() < 0.5)
+        out = augment.voice(rng, out, self.how)
+        if happens(rng, data.toned):
+            out = tone.toned(out, self._excerpt(rng, draw(rng, self.records), 0.0), rng.uniform(*of.toned))
+        level, backing_level = augment.loudness(out), augment.loudness(backing)
+        if level > 1e-4 and backing_level > 1e-4:
+            out = out * np.float32(backing_level / level * 10 ** (rng.normal(*of.level_db) / 20))
+        return out if rng.random() < 0.5 else out[::-1]
+
+    def _line(self, rng: np.random.Generator) -> np.ndarray:
+        """What one, two or a choir sing, dry."""
+        of, data = self.how.voice, self.recipe.data
+        out = np.zeros((2, self.samples), np.float32)
+        for number in range(1 if rng.random() < 1 - of.second else 2):
             audio = self._excerpt(rng, draw(rng, self.voices), data.voices_changed)
             level = augment.loudness(audio)
             if level > 1e-4:
-                audio = audio * np.float32(data.loudness / level * 10 ** (-rng.uniform(0, 8) * number / 20))
+                below_db = rng.uniform(*of.second_below_db) * number
+                audio = audio * np.float32(data.loudness / level * 10 ** (-below_db / 20))
                 if happens(rng, data.choirs):
-                    audio = augment.choir(rng, audio)
+                    audio = augment.choir(rng, audio, self.how)
             out += audio
-        if rng.random() < 0.25:  # it starts or ends within the excerpt
-            edge = int(rng.uniform(0.15, 0.85) * self.samples)
-            out[:, edge:] = 0 if rng.random() < 0.5 else out[:, edge:]
-            out[:, : edge // 2] *= np.float32(rng.random() < 0.5)
-        out = augment.voice(rng, out)
-        if happens(rng, data.toned):
-            out = augment.toned(out, self._excerpt(rng, draw(rng, self.records), 0.0), rng.uniform(0.5, 1.0))
-        level, backing_level = augment.loudness(out), augment.loudness(backing)
-        if level > 1e-4 and backing_level > 1e-4:
-            out = out * np.float32(backing_level / level * 10 ** (rng.normal(-5.0, 4.5) / 20))
-        return out if rng.random() < 0.5 else out[::-1]
+        return out
 
-    def _excerpt(self, rng: np.random.Generator, recording: Recording, changed: float = CHANGED) -> np.ndarray:
-        """A random excerpt that sounds, at another speed with the probability `changed`."""
-        speed = augment.pick_speed(rng, changed)
+    def _excerpt(self, rng: np.random.Generator, recording: Recording, changed: float | None = None) -> np.ndarray:
+        """A random excerpt that sounds, at another speed with the probability `changed`, or the recipe's."""
+        of = self.how.speed
+        speed = augment.pick_speed(rng, of.changed if changed is None else changed, of.factor)
         count = -(-self.samples * speed[1] // speed[0])
         for _ in range(4):
             start = int(rng.integers(min(0, len(recording) - count), max(1, len(recording) - count)))
@@ -191,15 +199,15 @@ class Mixer:
         return augment.change_speed(audio, speed)[:, : self.samples]
 
     def _finish(self, rng: np.random.Generator, parts: np.ndarray, groups: np.ndarray) -> Mix:
-        level = augment.loudness(parts.sum(0))
+        of, level = self.how.mixing, augment.loudness(parts.sum(0))
         if level > 1e-4:
-            parts = parts * np.float32(self.recipe.data.loudness / level * 10 ** (rng.normal(0, 3) / 20))
-        parts = augment.glued(rng, augment.narrower(rng, parts))
-        top_hz = float(rng.uniform(9000, 17000)) if rng.random() < 0.2 else None
+            parts = parts * np.float32(self.recipe.data.loudness / level * 10 ** (rng.normal(0, of.level_db) / 20))
+        parts = augment.glued(rng, augment.narrower(rng, parts, self.how), self.how)
+        top_hz = float(rng.uniform(*of.top_hz)) if rng.random() < of.dull else None
         reference, match = None, 0.0
         if happens(rng, self.recipe.data.matched):
-            reference, match = self._excerpt(rng, draw(rng, self.instrumentals), 0.0), float(rng.uniform(0.3, 1.0))
-        return Mix(augment.master(rng, parts.sum(0)), parts, groups, top_hz, reference, match)
+            reference, match = self._excerpt(rng, draw(rng, self.instrumentals), 0.0), float(rng.uniform(*of.matched))
+        return Mix(augment.master(rng, parts.sum(0), self.how), parts, groups, top_hz, reference, match)
 
 
 def happens(rng: np.random.Generator, share: float) -> bool:

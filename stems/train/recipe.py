@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 from stems.card import STEMS
 from stems.errors import RecipeError
@@ -13,6 +13,7 @@ from stems.model import ClusteringSettings, Design
 from stems.network.embedding import NetworkShape
 from stems.network.texture import SPREADS
 from stems.spectrum import Bands, Grid
+from stems.train.augmentation import Augmentation
 
 VOICES = ("voice-1", "voice-2")
 
@@ -143,6 +144,7 @@ class Recipe:
     about: str = ""
     licence: str = ""
     data: Data = field(default_factory=Data)
+    augmentation: Augmentation = field(default_factory=Augmentation)
     bands: Bands = field(default_factory=Bands)
     network: NetworkShape = field(default_factory=NetworkShape)
     clustering: ClusteringSettings = field(default_factory=ClusteringSettings)
@@ -221,8 +223,8 @@ def _build(kind: Any, values: dict[str, Any], where: str) -> Any:
             if not isinstance(value, dict):
                 raise RecipeError(f"{where}: {name} must be a table.")
             built[name] = _build(wanted, value, f"{where} [{name}]")
-        elif isinstance(value, list):
-            built[name] = tuple(value)
+        elif isinstance(value, list) or get_origin(wanted) is tuple:
+            built[name] = _several(value, wanted, f"{where}: {name}")
         elif wanted is float and isinstance(value, int) and not isinstance(value, bool):
             built[name] = float(value)
         elif wanted in (int, float, str, bool) and type(value) is not wanted:
@@ -233,3 +235,16 @@ def _build(kind: Any, values: dict[str, Any], where: str) -> Any:
     if missing:
         raise RecipeError(f"{where}: {', '.join(missing)} missing.")
     return kind(**built)
+
+
+def _several(values: Any, wanted: Any, where: str) -> tuple[Any, ...]:
+    """A list as the tuple that is wanted: of so many numbers, or of any number of one kind."""
+    kinds = get_args(wanted)
+    if not kinds:
+        raise RecipeError(f"{where} must be of type {getattr(wanted, '__name__', wanted)}, not a list.")
+    many, kind = kinds[-1] is Ellipsis, kinds[0]
+    if not isinstance(values, list) or not (many or len(values) == len(kinds)):
+        raise RecipeError(f"{where} must be a list of {'any number' if many else len(kinds)}, not {values!r}.")
+    if any(type(value) is not kind and not (kind is float and type(value) is int) for value in values):
+        raise RecipeError(f"{where} must be a list of type {kind.__name__}, not {values!r}.")
+    return tuple(kind(value) for value in values)

@@ -9,7 +9,7 @@ import numpy as np
 from stems.errors import RecipeError
 from stems.train import augment
 from stems.train.material import Recording, draw, find_recordings
-from stems.train.mixes import CHANGED, Mix
+from stems.train.mixes import Mix
 from stems.train.recipe import VOICES, Recipe
 
 LARGEST_DIFFERENCE_DB = 5.0  # between the levels of the voices
@@ -48,7 +48,8 @@ class Duets:
     def _line(self, rng: np.random.Generator, recordings: list[Recording]) -> np.ndarray:
         """What one voice sings, (samples,), of even loudness."""
         recording = recordings[rng.integers(len(recordings))]
-        speed = augment.pick_speed(rng, CHANGED)
+        of = self.recipe.augmentation.speed
+        speed = augment.pick_speed(rng, of.changed, of.factor)
         count = -(-self.samples * speed[1] // speed[0])
         starts = rng.integers(max(1, len(recording) - count), size=LOOKS)
         audio = max((recording.excerpt(int(start), count) for start in starts), key=activity).mean(0, keepdims=True)

@@ -8,10 +8,12 @@ import soundfile
 from scipy.signal import welch
 
 from stems.errors import RecipeError
-from stems.train import augment
+from stems.train import augment, tone
+from stems.train.augmentation import Augmentation
 from stems.train.mixes import Mixer
 from stems.train.recipe import Data, Recipe
 
+HOW = Augmentation()
 TONES = (200, 500, 1000, 3000, 7000)  # Hz
 RECIPE = Recipe("test", data=Data(songs={"songs": 1.0}, frames=40))
 VOICES = {"songs/song 0": 1.0}
@@ -66,14 +68,14 @@ def test_voices_are_laid_over_songs_without_vocals(material, tmp_path):
 
 def test_a_driven_amplifier_adds_overtones_and_keeps_the_level():
     seconds = np.arange(44100) / 44100
-    tone = np.float32(0.2) * np.sin(2 * np.pi * 220 * seconds).astype(np.float32) * np.ones((2, 1), np.float32)
+    note = np.float32(0.2) * np.sin(2 * np.pi * 220 * seconds).astype(np.float32) * np.ones((2, 1), np.float32)
     for seed in range(8):
-        played = augment.driven(np.random.default_rng(seed), tone)
-        assert augment.loudness(played) == pytest.approx(augment.loudness(tone), rel=0.02)
+        played = augment.driven(np.random.default_rng(seed), note, HOW)
+        assert augment.loudness(played) == pytest.approx(augment.loudness(note), rel=0.02)
         spectrum = np.abs(np.fft.rfft(played[0]))
-        assert spectrum[660] > 30 * np.abs(np.fft.rfft(tone[0]))[660]
+        assert spectrum[660] > 30 * np.abs(np.fft.rfft(note[0]))[660]
     silence = np.zeros((2, 44100), np.float32)
-    assert not augment.driven(np.random.default_rng(0), silence).any()
+    assert not augment.driven(np.random.default_rng(0), silence, HOW).any()
 
 
 def test_driven_recipes_change_basses_and_others_alone(material, tmp_path):
@@ -89,7 +91,7 @@ def gains(effect, *hz):
     tones = sum(np.sin(2 * np.pi * each * seconds) for each in hz) * np.float32(0.1) * np.ones((2, 1), np.float32)
     bins = [round(0.9 * each) for each in hz]  # of what follows the first tenth of a second
     for seed in range(8):
-        played = effect(np.random.default_rng(seed), tones.astype(np.float32))
+        played = effect(np.random.default_rng(seed), tones.astype(np.float32), HOW)
         before, after = (np.abs(np.fft.rfft(audio[0, 4410:]))[bins] for audio in (tones, played))
         yield after / before
 
@@ -102,7 +104,7 @@ def test_a_bright_bass_has_louder_overtones_and_its_lowest_note_as_before():
 
 def test_kicks_are_low_struck_and_of_one_loudness():
     for seed in range(8):
-        line = augment.kicks(np.random.default_rng(seed), 4 * 44100)
+        line = augment.kicks(np.random.default_rng(seed), 4 * 44100, HOW)
         assert line.shape == (1, 4 * 44100) and line.dtype == np.float32
         assert augment.loudness(line) == pytest.approx(0.1, rel=0.01)
         power = np.abs(np.fft.rfft(line[0])) ** 2
@@ -125,19 +127,19 @@ def test_a_choir_sings_other_notes_besides_on_both_sides_and_as_loud():
         own[3 * (220 * overtone - 8) : 3 * (220 * overtone + 8)] = True
     elsewhere = []
     for seed in range(8):
-        sung = augment.choir(np.random.default_rng(seed), line.astype(np.float32))
+        sung = augment.choir(np.random.default_rng(seed), line.astype(np.float32), HOW)
         assert sung.shape == line.shape and sung.dtype == np.float32
         assert augment.loudness(sung) == pytest.approx(augment.loudness(line), rel=0.02)
         assert np.abs(sung[0] - sung[1]).max() > 0.01
         power = np.abs(np.fft.rfft(sung[:, 13230:].mean(0), 3 * 44100)) ** 2
         elsewhere.append(power[~own].sum() / power.sum())
     assert np.median(elsewhere) > 0.2
-    assert not augment.choir(np.random.default_rng(0), np.zeros((2, 44100), np.float32)).any()
+    assert not augment.choir(np.random.default_rng(0), np.zeros((2, 44100), np.float32), HOW).any()
 
 
 def test_recipes_let_choirs_sing(material, tmp_path, monkeypatch):
     sung = []
-    monkeypatch.setattr(augment, "choir", lambda rng, audio: sung.append(audio) or audio)
+    monkeypatch.setattr(augment, "choir", lambda rng, audio, how: sung.append(audio) or audio)
     for share, voices in ((0.0, 0), (1.0, 8)):
         recipe = with_data(**SUNG_OVER, choirs=share)
         mixer = Mixer(recipe, material, tmp_path)
@@ -156,24 +158,24 @@ def test_a_voice_is_given_the_tone_of_another_some_of_the_way_and_where_it_was()
 
     wanted = slopes_db(record)
     assert np.abs(wanted - slopes_db(voice)).max() > 5
-    assert np.abs(wanted - slopes_db(augment.toned(voice, record, 1.0))).max() < 1
-    half = slopes_db(augment.toned(voice, record, 0.5))
+    assert np.abs(wanted - slopes_db(tone.toned(voice, record, 1.0))).max() < 1
+    half = slopes_db(tone.toned(voice, record, 0.5))
     np.testing.assert_allclose(half, 0.5 * wanted, atol=1)
     steep = augment.run(voice, *(pedalboard.HighShelfFilter(2000, 20) for _ in range(3)))
     quiet = steep * np.float32(0.01)
-    assert 10 < np.ptp(slopes_db(augment.toned(voice, quiet, 1.0))) < 2 * augment.MOST_TONED_DB + 1
-    assert augment.loudness(augment.toned(voice, record * np.float32(0.01), 1.0)) > 0.5 * augment.loudness(voice)
+    assert 10 < np.ptp(slopes_db(tone.toned(voice, quiet, 1.0))) < 2 * tone.MOST_TONED_DB + 1
+    assert augment.loudness(tone.toned(voice, record * np.float32(0.01), 1.0)) > 0.5 * augment.loudness(voice)
     silence = np.zeros_like(voice)
-    assert not augment.toned(silence, record, 1.0).any()
-    np.testing.assert_array_equal(augment.toned(voice, silence, 1.0), voice)
-    played = augment.toned(voice[:1], record, 1.0)
+    assert not tone.toned(silence, record, 1.0).any()
+    np.testing.assert_array_equal(tone.toned(voice, silence, 1.0), voice)
+    played = tone.toned(voice[:1], record, 1.0)
     assert played.shape == voice[:1].shape and played.dtype == np.float32
-    np.testing.assert_allclose(augment.toned(voice, record, 0.0), voice, atol=1e-5)
+    np.testing.assert_allclose(tone.toned(voice, record, 0.0), voice, atol=1e-5)
 
 
 def test_recipes_tone_as_many_voices_as_they_say_at_least_half_of_the_way(material, tmp_path, monkeypatch):
     toned, counts = [], []
-    monkeypatch.setattr(augment, "toned", lambda audio, reference, amount: toned.append((reference, amount)) or audio)
+    monkeypatch.setattr(tone, "toned", lambda audio, reference, amount: toned.append((reference, amount)) or audio)
     for share in (0.0, 0.5, 1.0):
         toned.clear()
         recipe = with_data(**SUNG_OVER, records=VOICES, toned=share)
@@ -188,7 +190,9 @@ def test_recipes_tone_as_many_voices_as_they_say_at_least_half_of_the_way(materi
 
 def test_recipes_let_two_songs_play_a_part_at_once(material, tmp_path, monkeypatch):
     played, instrument = [], augment.instrument
-    monkeypatch.setattr(augment, "instrument", lambda rng, audio: played.append(audio) or instrument(rng, audio))
+    monkeypatch.setattr(
+        augment, "instrument", lambda rng, audio, how: played.append(audio) or instrument(rng, audio, how)
+    )
     counts = {}
     for share in (0.0, 1.0):
         mixer = Mixer(with_data(songs={"songs": 1.0}, coherent=0.0, layered=share), material, tmp_path)
@@ -201,7 +205,9 @@ def test_recipes_let_two_songs_play_a_part_at_once(material, tmp_path, monkeypat
 def test_the_speed_of_as_many_voices_changes_as_the_recipe_says(material, tmp_path, monkeypatch):
     asked = []
     pick = augment.pick_speed
-    monkeypatch.setattr(augment, "pick_speed", lambda rng, share: asked.append(share) or pick(rng, share))
+    monkeypatch.setattr(
+        augment, "pick_speed", lambda rng, share, factor: asked.append(share) or pick(rng, share, factor)
+    )
     recipe = with_data(voices=VOICES, sung=1.0, voices_changed=0.9)
     for number in range(8):
         Mixer(recipe, material, tmp_path)(number)
@@ -288,3 +294,30 @@ def test_a_recipe_without_the_songs_records_or_music_that_it_needs_is_refused(ma
         Mixer(with_data(toned=0.5), material, tmp_path)
     with pytest.raises(RecipeError, match="of no music"):
         Mixer(with_data(matched=0.5), material, tmp_path)
+
+
+def varied(**tables):
+    """The recipe with other shares and ranges in some tables of its augmentation."""
+    changed = {name: dataclasses.replace(getattr(HOW, name), **values) for name, values in tables.items()}
+    return dataclasses.replace(RECIPE, augmentation=dataclasses.replace(HOW, **changed))
+
+
+def test_what_the_recipe_says_of_augmentation_is_done(material, tmp_path):
+    loud = Mixer(varied(mixing={"level_db": 0.0, "coded": 0.0, "glued": 0.0, "narrowed": 0.0}), material, tmp_path)
+    for number in range(8):
+        mix = loud(number)
+        assert augment.loudness(mix.mixture) == pytest.approx(RECIPE.data.loudness, rel=1e-3)
+    mono = Mixer(varied(mixing={"narrowed": 1.0, "mono": 1.0, "coded": 0.0}), material, tmp_path)
+    assert all(np.abs(np.diff(mono(number).mixture, axis=0)).max() < 1e-6 for number in range(8))
+    silent = Mixer(varied(mixing={"silenced": 1.0}), material, tmp_path)
+    assert all(not silent(number).parts.any((1, 2)).all() for number in range(8))
+
+
+def test_nothing_is_varied_where_every_share_is_nothing(material):
+    still = varied(
+        instrument={"swapped": 0, "inverted": 0, "equalized": 0, "compressed": 0, "in_a_room": 0, "widened": 0,
+                    "level_db": (0.0, 0.0)},
+    ).augmentation  # fmt: skip
+    audio = np.random.default_rng(0).normal(0, 0.1, (2, 44100)).astype(np.float32)
+    np.testing.assert_array_equal(augment.instrument(np.random.default_rng(1), audio, still), audio)
+    assert not np.array_equal(augment.instrument(np.random.default_rng(1), audio, HOW), audio)

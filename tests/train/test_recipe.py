@@ -41,6 +41,11 @@ def test_every_recipe_of_ours_can_be_read(path):
         ("[objective]\nteacher = true\n[clustering]\nanchored = false", "objective.teacher need names"),
         ("[objective]\nuntaught_steps = 9", "set objective.teacher as well"),
         ("seed = ", "is not TOML"),
+        ("[augmentation.voice]\nrange = 3", "unknown key 'range'"),
+        ("[augmentation.voice]\nposition = 3.0", "position must be a list of 2"),
+        ("[augmentation.voice]\nposition = [1.0]", "position must be a list of 2"),
+        ("[augmentation.choir]\nsemitones = [1.5]", "semitones must be a list of type int"),
+        ("[augmentation.voice]\necho = [0.1, 0.2]", "echo must be of type float, not a list"),
     ],
 )
 def test_a_wrong_recipe_is_refused_with_its_name_and_the_remedy(tmp_path, text, said):
@@ -55,6 +60,14 @@ def test_a_whole_number_will_do_where_a_fraction_is_expected(tmp_path):
     path = tmp_path / "recipe.toml"
     path.write_text("[schedule]\nlearning_rate = 1")
     assert read_recipe(path).schedule.learning_rate == 1.0
+
+
+def test_shares_and_ranges_of_augmentation_are_read(tmp_path):
+    path = tmp_path / "recipe.toml"
+    path.write_text("[augmentation.voice]\necho = 1\nposition = [0, 0.5]\n[augmentation.choir]\ntakes = [3, 3]")
+    augmentation = read_recipe(path).augmentation
+    assert augmentation.voice.echo == 1.0 and augmentation.voice.position == (0.0, 0.5)
+    assert augmentation.choir.takes == (3, 3) and augmentation.mixing.glued == 0.5
 
 
 def test_a_missing_recipe_is_named(tmp_path):
