@@ -121,19 +121,14 @@ class Model(nn.Module):
         weights: Tensor,
         kappa: float | Tensor | None = None,
         iterations: int | None = None,
-        starts: Tensor | None = None,
     ) -> Tensor:
-        """The centroids of a song: (..., points, dimensions), (..., points) -> (..., stems, dimensions).
-
-        Args:
-            starts: where the clusters start, if not where `starts` says.
-        """
+        """The centroids of a song: (..., points, dimensions), (..., points) -> (..., stems, dimensions)."""
         settings = self.design.clustering
         kappa = self.kappa if kappa is None else kappa
         return cluster(
             embeddings,
             weights,
-            self.starts(embeddings, weights, kappa) if starts is None else starts,
+            self.starts(embeddings, weights, kappa),
             kappa,
             settings.pull,
             settings.iterations if iterations is None else iterations,

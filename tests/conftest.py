@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -96,3 +98,32 @@ def small_live_model() -> Model:
     from made_models import live_model
 
     return live_model()
+
+
+@pytest.fixture
+def unprivileged() -> Iterator[Path]:
+    """A folder, while file permissions hold for this process even if root runs it."""
+    if not hasattr(os, "geteuid"):
+        pytest.skip("needs POSIX permissions")
+    user = os.geteuid()
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        if user == 0:
+            os.seteuid(65_534)
+        try:
+            yield Path(folder)
+        finally:
+            os.seteuid(user)
+
+
+@pytest.fixture
+def read_only_folder(unprivileged: Path) -> Iterator[Path]:
+    """A folder that this process may not write into, even if root runs it."""
+    user = os.geteuid()
+    os.seteuid(os.getuid())
+    os.chmod(unprivileged, 0o555)
+    os.seteuid(user)
+    yield unprivileged
+    os.seteuid(os.getuid())
+    os.chmod(unprivileged, 0o755)
+    os.seteuid(user)

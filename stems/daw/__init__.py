@@ -24,9 +24,12 @@ class Format:
     suffix: str
     """What the exported file's name ends in."""
     room: str
-    """The module whose `write(session, destination)` makes it."""
+    """The module whose `write(session, destination)` makes it; if it has a `check(stems, name)`, that says what does
+    not fit."""
     codec: str = ""
     """Of its audio, a further argument of `write`, where there is a choice."""
+    refers_to_song: bool = False
+    """Whether its mixture is the song's own file, which must then be one that the DAW reads."""
 
     def write(self, session: Session, destination: Path) -> None:
         """Write a session to `destination`.
@@ -41,7 +44,7 @@ FORMATS = {
     format.name: format
     for format in (
         Format("dawproject", "Bitwig Studio, Studio One, Cubase", ".dawproject", "stems.daw.dawproject"),
-        Format("reaper", "REAPER", ".rpp", "stems.daw.reaper"),
+        Format("reaper", "REAPER", ".rpp", "stems.daw.reaper", refers_to_song=True),
         Format("stem-mp4", "Traktor, Mixxx, Serato", ".stem.mp4", "stems.daw.stem_mp4"),
         Format("stem-mp4-alac", "the same, lossless", " lossless.stem.mp4", "stems.daw.stem_mp4", "alac"),
         Format("ardour", "Ardour", " ardour", "stems.daw.ardour"),
@@ -116,7 +119,7 @@ def export(
         if destination.exists() and not overwrite:
             raise ExportError(f"{destination} exists already; move it away or say --overwrite.")
     written, failures = [], []
-    refers = any(format.name == "reaper" for format in places)
+    refers = any(format.refers_to_song for format in places)
     with plain_mixture(session, folder, refers, copy_song) as (playable, is_copied):
         if is_copied and playable.mixture:
             written.append(playable.mixture.path)
@@ -133,10 +136,10 @@ def export(
 
 def check(formats: Sequence[str], stems: Sequence[str]) -> None:
     """Raise ExportError where a format could hold no song of these stems."""
-    if any(name.startswith("stem-mp4") for name in formats):
-        from stems.daw.stem_mp4 import check as check_stem_mp4
-
-        check_stem_mp4(stems, "the preset")
+    for format in formats_named(formats):
+        room = import_module(format.room)
+        if hasattr(room, "check"):
+            room.check(stems, "the preset")
 
 
 def destinations(name: str, folder: Path, formats: Sequence[Format]) -> dict[Format, Path]:

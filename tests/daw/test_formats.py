@@ -21,8 +21,6 @@ from stems.errors import ExportError, OptionError, StemsError
 from stems.files.broadcast_wav import Notes
 from stems.files.destination import LONGEST_NAME, file_name, whole
 
-WITHOUT_FFMPEG = [name for name in FORMATS if name != "stem-mp4"]
-
 
 def run(command: Callable[..., None], *words: object) -> str:
     """Run a command as `stems` does and return what it says; errors of ours come out as themselves."""
@@ -49,7 +47,7 @@ def test_the_list_of_formats_is_light() -> None:
     assert found.strip() == "[]"
 
 
-@pytest.mark.parametrize("name", WITHOUT_FFMPEG)
+@pytest.mark.parametrize("name", FORMATS)
 def test_a_failed_export_leaves_no_trace(
     make_split: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
@@ -64,7 +62,7 @@ def test_a_failed_export_leaves_no_trace(
     assert destination.exists()
 
 
-@pytest.mark.parametrize("name", WITHOUT_FFMPEG)
+@pytest.mark.parametrize("name", FORMATS)
 def test_earlier_exports_are_replaced_only_when_told(make_split: Callable, tmp_path: Path, name: str) -> None:
     session = session_in(make_split().folder)
     (destination,) = export(session, tmp_path / "out", [FORMATS[name]])
@@ -73,7 +71,7 @@ def test_earlier_exports_are_replaced_only_when_told(make_split: Callable, tmp_p
     assert export(session, tmp_path / "out", [FORMATS[name]], overwrite=True) == [destination]
 
 
-@pytest.mark.parametrize("name", WITHOUT_FFMPEG)
+@pytest.mark.parametrize("name", FORMATS)
 def test_exports_are_the_same_every_time(make_split: Callable, tmp_path: Path, name: str) -> None:
     split = make_split()
     os.utime(split.song, (0, 0))  # before 1980, where zip begins
@@ -84,7 +82,7 @@ def test_exports_are_the_same_every_time(make_split: Callable, tmp_path: Path, n
     assert found[0] == found[1]
 
 
-@pytest.mark.parametrize("name", WITHOUT_FFMPEG)
+@pytest.mark.parametrize("name", FORMATS)
 def test_songs_with_the_longest_names_can_be_exported(make_split: Callable, name: str) -> None:
     split = make_split(song="ä" * 127 + "x")
     (destination,) = export(session_in(split.folder), split.folder, [FORMATS[name]])
@@ -123,7 +121,7 @@ def test_a_block_that_raises_leaves_what_was_there(tmp_path: Path) -> None:
 
 def test_places_that_cannot_be_written_are_named(make_split: Callable, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    for format in formats_named(WITHOUT_FFMPEG):
+    for format in FORMATS.values():
         with pytest.raises(ExportError, match="cannot be written"):
             export(session_in(make_split(song=format.name).folder), tmp_path / "file" / "folder", [format])
 
@@ -131,10 +129,8 @@ def test_places_that_cannot_be_written_are_named(make_split: Callable, tmp_path:
 class TestExportCommand:
     def test_one_song(self, make_split: Callable) -> None:
         split = make_split()
-        said = run(
-            export_command, split.folder, "--to", ",".join(WITHOUT_FFMPEG), "--song", split.song, "--bpm", "98.5"
-        )
-        for format in formats_named(WITHOUT_FFMPEG):
+        said = run(export_command, split.folder, "--to", ",".join(FORMATS), "--song", split.song, "--bpm", "98.5")
+        for format in FORMATS.values():
             destination = split.folder / f"song{format.suffix}"
             assert destination.exists()
             assert destination.name in said.replace("\n", "")

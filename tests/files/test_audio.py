@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import stat
 import struct
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -297,22 +295,6 @@ def test_an_unknown_codec_in_a_wav_is_refused(tmp_path: Path) -> None:
     content[20:22] = struct.pack("<H", 0x0161)  # Windows Media Audio
     path.write_bytes(content)
     assert "codec" in refused(path)
-
-
-@pytest.fixture
-def unprivileged() -> Iterator[Path]:
-    """A folder, while file permissions hold for this process even if root runs it."""
-    if not hasattr(os, "geteuid"):
-        pytest.skip("needs POSIX permissions")
-    user = os.geteuid()
-    with tempfile.TemporaryDirectory() as folder:
-        os.chmod(folder, 0o755)
-        if user == 0:
-            os.seteuid(65_534)
-        try:
-            yield Path(folder)
-        finally:
-            os.seteuid(user)
 
 
 def test_a_file_that_may_not_be_read_is_refused(unprivileged: Path) -> None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -367,23 +364,6 @@ def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path: Path) -> None:
     assert "another output folder" in refused(tmp_path / "song" / "drums.wav")
     assert "another output folder" in refused(tmp_path / "song" / "stems" / "drums.wav")
     assert [path.name for path in tmp_path.iterdir()] == ["song"]
-
-
-@pytest.fixture
-def read_only_folder() -> Iterator[Path]:
-    """A folder that this process may not write into, even if root runs it."""
-    if not hasattr(os, "geteuid"):
-        pytest.skip("needs POSIX permissions")
-    user = os.geteuid()
-    with tempfile.TemporaryDirectory() as folder:
-        os.chmod(folder, 0o555)
-        if user == 0:
-            os.seteuid(65_534)
-        try:
-            yield Path(folder)
-        finally:
-            os.seteuid(user)
-            os.chmod(folder, 0o755)
 
 
 def test_a_folder_that_may_not_be_written_is_refused(read_only_folder: Path) -> None:
