@@ -16,8 +16,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from stems.card import find_model, read_card, shipped_models
-from stems.compatibility import FORMAT
 from stems.clustering import cluster
+from stems.compatibility import FORMAT
 from stems.errors import ModelError
 from stems.model import ClusteringSettings, Design, Model, design_from
 from stems.network.embedding import NetworkShape
