@@ -30,7 +30,6 @@ from stems.imports import importing_torch
 if TYPE_CHECKING:
     from stems.files.stem_notes import StemNotes
     from stems.separator import Block, Separator
-    from stems.song.clustered import ClusteredSong
     from stems.song.confidence import Confidence
 
 HIDDEN_REST = "\0rest"  # completes the sum where a preset leaves stems out; never written
@@ -152,7 +151,7 @@ def _write(
     from stems.song.confidence import confidence
 
     preset = plan.settings.preset
-    found: list[ClusteredSong] = []
+    found: list[Confidence] = []
     blocks = separator.separate(
         song,
         song.format.sample_rate,
@@ -160,13 +159,13 @@ def _write(
         sensitivity=plan.settings.sensitivity,
         progress=progress,
         cancelled=cancelled,
-        observe=found.append,
+        observe=lambda clustered: found.append(confidence(clustered)),
     )
     if preset.divides:
         note = _write_parts(plan, song, blocks, is_whole=set(preset.stems) == set(separator.stems))
     else:
         note = _write_apart(plan, song, blocks)
-    return confidence(found[0]), note
+    return found[0], note
 
 
 def _write_parts(plan: SongPlan, song: Song | SpooledSong, blocks: Iterable[Block], is_whole: bool) -> str:

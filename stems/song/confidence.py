@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isnan, nan
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
 
     from stems.song.clustered import ClusteredSong
 
+AT_ONCE = 64  # landmarks
 BARELY_THERE = 1e-6  # of all weight: a stem with less has no figure
 
 
@@ -73,32 +75,36 @@ def silhouette(embeddings: Tensor, centroids: Tensor) -> Tensor:
 
 def confidence(found: ClusteredSong) -> Confidence:
     """The confidence of a whole song."""
-    return _confidence(found, slice(None))
+    return _confidence(found, range(len(found.seconds)))
 
 
 def confidence_over_time(found: ClusteredSong, step_seconds: float = 1.0) -> list[Confidence]:
     """The confidence of every step of a song, the last of which may be shorter."""
     steps = (found.seconds.clamp(min=0) / step_seconds).long()
-    return [_confidence(found, steps == step) for step in range(int(steps.max()) + 1)]
+    return [_confidence(found, (steps == step).nonzero()[:, 0].tolist()) for step in range(int(steps.max()) + 1)]
 
 
-def _confidence(found: ClusteredSong, landmarks: slice | Tensor) -> Confidence:
-    embeddings = found.embeddings[landmarks].flatten(0, 1)
-    powers = found.powers[landmarks].gather(1, found.loudest[landmarks]).double().flatten()
-    shares = found.clusters.shares(embeddings).double()
-    given = powers[:, None] * shares  # power, because the distortion of a stem is measured in it
-    certain = certainty(shares)
-    posterior = _means(certain, given).clamp(min=0)
-    separate = _means(silhouette(embeddings, found.centroids).double(), given)
+def _confidence(found: ClusteredSong, landmarks: Sequence[int]) -> Confidence:
+    """The confidence of some landmarks, a few at a time, since all in double precision would be as large as a song."""
+    pieces = [_sums(found, landmarks[first : first + AT_ONCE]) for first in range(0, len(landmarks), AT_ONCE)]
+    weights, certain, separate, evenly = (sum(parts) for parts in zip(*pieces, strict=True))
+    total = weights.sum()
+    known = weights > BARELY_THERE * total
+    posterior, apart = ((figure / weights).where(known, nan) for figure in (certain, separate))
     return Confidence(
-        dict(zip(found.stems, posterior.tolist(), strict=True)),
-        dict(zip(found.stems, separate.tolist(), strict=True)),
-        float(_means(certain.flatten(), given.flatten())),
+        dict(zip(found.stems, posterior.clamp(min=0).tolist(), strict=True)),
+        dict(zip(found.stems, apart.tolist(), strict=True)),
+        float((evenly / total).where(total > 0, nan)),
     )
 
 
-def _means(figures: Tensor, weights: Tensor) -> Tensor:
-    """Means over cells; NaN where there is next to no weight."""
-    sums = weights.sum(0)
-    means = (figures * weights).sum(0) / sums
-    return means.where(sums > BARELY_THERE * weights.sum(), nan)
+def _sums(found: ClusteredSong, landmarks: Sequence[int]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Sums over cells, by stem: of weights, of certainties and of silhouettes with them; and of all certainties."""
+    chosen = list(landmarks)
+    embeddings = found.embeddings[chosen].flatten(0, 1)
+    powers = found.powers[chosen].gather(1, found.loudest[chosen]).double().flatten()
+    shares = found.clusters.shares(embeddings).double()
+    given = powers[:, None] * shares  # power, because the distortion of a stem is measured in it
+    certain = certainty(shares) * given
+    separate = silhouette(embeddings, found.centroids).double() * given
+    return given.sum(0), certain.sum(0), separate.sum(0), certain.sum()
