@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
 from itertools import islice
 from typing import TypeVar
 
@@ -65,11 +67,46 @@ class Cores:
         self.close()
 
 
+@contextmanager
+def one_core() -> Iterator[None]:
+    """Computes what is in this block, or in a function with this decorator, on one core.
+
+    It is for many small operations: shared out they take a hundred times as long where other programs are busy, since
+    at the end of each one core waits for another that does not get its turn.
+    """
+    before = _limit_mkl(1)
+    try:
+        with _limit_openmp():
+            yield
+    finally:
+        _limit_mkl(before)
+
+
 def _compute_on_one_core() -> None:
+    """Limits this thread for good."""
+    _limit_mkl(1)
+    _limit_openmp()
+
+
+def _limit_openmp() -> AbstractContextManager[object]:
+    """Limits OpenMP in this thread to one core, until the context is left."""
     from threadpoolctl import ThreadpoolController
 
     torch.get_num_threads()  # which sets torch up in this thread; later it would undo the limit
-    ThreadpoolController().limit(limits=1, user_api="openmp")
+    limit: AbstractContextManager[object] = ThreadpoolController().limit(limits=1, user_api="openmp")
+    return limit
+
+
+def _limit_mkl(count: int) -> int:
+    """Limits in this thread the matrix products of MKL, which is part of torch on x86 and heeds no OpenMP.
+
+    Returns:
+        What was the limit before.
+    """
+    torch.get_num_threads()
+    library = ctypes.CDLL(torch._C.__file__)
+    limit = getattr(library, "MKL_Set_Num_Threads_Local", None)
+    return int(limit(count)) if limit else count
 
 
 @torch.inference_mode()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from stems.cores import Cores
+from stems.cores import Cores, one_core
 from stems.errors import Cancelled, OptionError
 from stems.hints import Hint, check_against, gather, own_stems
 from stems.layout import channels_first
@@ -210,6 +210,7 @@ class Separator:
             finally:
                 encoded.close()
 
+    @one_core()
     def find_clusters(self, encoded: EncodedSong, grid: Grid, kappa: float, total: int) -> ClusteredSong:
         """The clusters of a song of `total` frames, from the loudest cells of its landmarks."""
         frames, settings = landmarks(total, self.model), self.model.design.clustering

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -91,3 +93,16 @@ def test_stems_do_not_depend_on_the_number_of_cores(small_model: Model) -> None:
     for other in found[1:]:
         for name, stem in other.items():
             assert np.abs(stem - found[0][name]).max() < 1e-6
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads are counted in /proc")
+@pytest.mark.parametrize("alone", [True, False])
+def test_large_products_stay_on_one_core_where_they_should(alone: bool) -> None:
+    code = (
+        "import contextlib, os, torch; from stems.cores import one_core; torch.set_num_threads(3)\n"
+        f"with one_core() if {alone} else contextlib.nullcontext():\n"
+        "    before = len(os.listdir('/proc/self/task')); matrix = torch.randn(1200, 1200)\n"
+        "    (matrix @ matrix).exp().sum(); print(len(os.listdir('/proc/self/task')) - before)\n"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (int(result.stdout) == 0) == alone

@@ -75,13 +75,19 @@ def silhouette(embeddings: Tensor, centroids: Tensor) -> Tensor:
 
 def confidence(found: ClusteredSong) -> Confidence:
     """The confidence of a whole song."""
-    return _confidence(found, range(len(found.seconds)))
+    from stems.cores import one_core  # not before: a batch hears from its workers how confident they were
+
+    with one_core():
+        return _confidence(found, range(len(found.seconds)))
 
 
 def confidence_over_time(found: ClusteredSong, step_seconds: float = 1.0) -> list[Confidence]:
     """The confidence of every step of a song, the last of which may be shorter."""
-    steps = (found.seconds.clamp(min=0) / step_seconds).long()
-    return [_confidence(found, (steps == step).nonzero()[:, 0].tolist()) for step in range(int(steps.max()) + 1)]
+    from stems.cores import one_core
+
+    with one_core():
+        steps = (found.seconds.clamp(min=0) / step_seconds).long()
+        return [_confidence(found, (steps == step).nonzero()[:, 0].tolist()) for step in range(int(steps.max()) + 1)]
 
 
 def _confidence(found: ClusteredSong, landmarks: Sequence[int]) -> Confidence:
