@@ -171,7 +171,7 @@ class Stream:
         enough = self.grid.window // self.grid.hop + math.ceil(REST_SECONDS / self.grid.frame_seconds)
         hops = newest[:, : frames * self.grid.hop].reshape(self.channels, frames, self.grid.hop)
         rests = []
-        for sounds in hops.any((0, 2)).tolist():
+        for sounds in np.any(hops, axis=(0, 2)):
             self._silent_hops = 0 if sounds else self._silent_hops + 1
             rests.append(self._silent_hops >= enough)
         return rests

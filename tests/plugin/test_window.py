@@ -38,6 +38,26 @@ def display() -> Iterator[dict[str, str]]:
         server.wait(30)
 
 
+@pytest.fixture
+def desktop(display: dict[str, str], tmp_path: Path) -> Iterator[dict[str, str]]:
+    """The same with what JUCE, which pedalboard is made with, wants of a desktop: a window manager and settings."""
+    if not (shutil.which("openbox") and shutil.which("xsettingsd")):
+        pytest.skip("openbox or xsettingsd is not installed")
+    (tmp_path / "settings").write_text('Net/ThemeName "none"')
+    quiet = {"env": display, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    running = [
+        subprocess.Popen(["openbox"], **quiet),
+        subprocess.Popen(["xsettingsd", "-c", tmp_path / "settings"], **quiet),
+    ]
+    try:
+        time.sleep(2)
+        yield display
+    finally:
+        for program in running:
+            program.terminate()
+            program.wait(30)
+
+
 class Mouse:
     """A mouse over a window whose corner is at a place on the display."""
 
@@ -135,10 +155,10 @@ plugin.show_editor(closing)
 """
 
 
-def test_the_mouse_sets_parameters_of_the_vst3(plugins: Path, display: dict[str, str]) -> None:
+def test_the_mouse_sets_parameters_of_the_vst3(plugins: Path, desktop: dict[str, str]) -> None:
     running = subprocess.Popen(
         [sys.executable, "-c", VST3_HOST, plugins / "Stems.vst3"],
-        env=display,
+        env=desktop,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -152,19 +172,16 @@ def test_the_mouse_sets_parameters_of_the_vst3(plugins: Path, display: dict[str,
 
     def corner() -> tuple[int, int] | None:
         """Where the window of the plugin's size is."""
-        search = ["xdotool", "search", "--onlyvisible", "--name", ".*"]
-        for window in subprocess.run(search, env=display, capture_output=True, text=True).stdout.split():
-            shell = ["xdotool", "getwindowgeometry", "--shell", window]
-            text = subprocess.run(shell, env=display, capture_output=True, text=True).stdout
-            about = dict(line.split("=") for line in text.split())
-            if (about.get("WIDTH"), about.get("HEIGHT")) == tuple(map(str, SIZE)):
-                return int(about["X"]), int(about["Y"])
-        return None
+        search = ["xdotool", "search", "--name", "^Pedalboard$", "getwindowgeometry", "--shell"]
+        text = subprocess.run(search, env=desktop, capture_output=True, text=True).stdout
+        about = dict(line.split("=") for line in text.split())
+        there = (about.get("WIDTH"), about.get("HEIGHT")) == tuple(map(str, SIZE))
+        return (int(about["X"]), int(about["Y"])) if there else None
 
     try:
         assert eventually(lambda: corner() is not None)
         time.sleep(1)
-        mouse = Mouse(display, 1, corner() or (0, 0))
+        mouse = Mouse(desktop, 1, corner() or (0, 0))
         mouse.drag(DRUMS_FADER, TRAVEL // 2)
         assert eventually(lambda: parameters()["drums_db"] == pytest.approx(-48, abs=1)), parameters()
         mouse.click(VOCALS_MUTE)
