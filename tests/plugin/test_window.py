@@ -59,10 +59,10 @@ def desktop(display: dict[str, str], tmp_path: Path) -> Iterator[dict[str, str]]
 
 
 class Mouse:
-    """A mouse over a window whose corner is at a place on the display."""
+    """A mouse over a window, or over one in the corner of the display."""
 
-    def __init__(self, display: dict[str, str], scale: float, corner: tuple[int, int] = (0, 0)) -> None:
-        self.display, self.scale, self.corner = display, scale, corner
+    def __init__(self, display: dict[str, str], scale: float, window: str = "") -> None:
+        self.display, self.scale, self.window = display, scale, ["--window", window] if window else []
 
     def do(self, *words: object) -> None:
         """Acts, and gives the window a moment to see it."""
@@ -71,8 +71,7 @@ class Mouse:
 
     def move(self, place: tuple[int, int], down: int = 0) -> None:
         """Goes to a place, in the units of the window at 1x."""
-        x, y = (round(self.corner[i] + self.scale * (place[i] + (0, down)[i])) for i in (0, 1))
-        self.do("mousemove", x, y)
+        self.do("mousemove", *self.window, round(self.scale * place[0]), round(self.scale * (place[1] + down)))
 
     def click(self, place: tuple[int, int]) -> None:
         """Presses and releases."""
@@ -170,18 +169,17 @@ def test_the_mouse_sets_parameters_of_the_vst3(plugins: Path, desktop: dict[str,
         running.stdin.write("\n")
         return dict(json.loads(running.stdout.readline()))
 
-    def corner() -> tuple[int, int] | None:
-        """Where the window of the plugin's size is."""
+    def window() -> str | None:
+        """The plugin's, once it has its size."""
         search = ["xdotool", "search", "--name", "^Pedalboard$", "getwindowgeometry", "--shell"]
         text = subprocess.run(search, env=desktop, capture_output=True, text=True).stdout
         about = dict(line.split("=") for line in text.split())
-        there = (about.get("WIDTH"), about.get("HEIGHT")) == tuple(map(str, SIZE))
-        return (int(about["X"]), int(about["Y"])) if there else None
+        return about["WINDOW"] if (about.get("WIDTH"), about.get("HEIGHT")) == tuple(map(str, SIZE)) else None
 
     try:
-        assert eventually(lambda: corner() is not None)
+        assert eventually(lambda: window() is not None)
         time.sleep(1)
-        mouse = Mouse(desktop, 1, corner() or (0, 0))
+        mouse = Mouse(desktop, 1, window() or "")
         mouse.drag(DRUMS_FADER, TRAVEL // 2)
         assert eventually(lambda: parameters()["drums_db"] == pytest.approx(-48, abs=1)), parameters()
         mouse.click(VOCALS_MUTE)
