@@ -4,7 +4,8 @@
 
 Blocks come as fast as they are done, or with `--paced` when an audio interface would deliver them, which is slower:
 in between, other programs take the caches. Without a model, one of random weights and of the design of
-`recipes/openband-live.toml` is used, which takes the same time. A block is late when it takes longer than it sounds.
+`recipes/openband-live.toml` is used, which takes the same time. A block is late when it takes longer than it sounds,
+and busy when it takes as much of the processor, which other programs do not change.
 The engine, which `stems plugin build` compiles, is measured where it can be built. Both take turns `--repeat` times,
 and of each line the run that took the least processor time is shown. The last line is the full song; below is the
 memory that each stream takes beyond a process that has loaded numpy.
@@ -77,7 +78,7 @@ def row(
 ) -> tuple[float, list[str]]:
     """Seconds of processor time, and one line of the table."""
     process, latency = stream
-    taken, used = [], 0.0
+    taken, used = [], []
     for warm_up in blocks(audio, size, 1.0, rate):
         process(warm_up)
     due = time.perf_counter()
@@ -85,21 +86,22 @@ def row(
         due += size / rate
         started, processor = time.perf_counter(), time.thread_time()
         process(block)
-        used += time.thread_time() - processor
+        used.append(time.thread_time() - processor)
         taken.append(time.perf_counter() - started)
         if options.paced:
             time.sleep(max(0.0, due - time.perf_counter()))
     sounds, milliseconds = size / rate, 1000 * np.array(taken)
-    late = np.mean(milliseconds > 1000 * sounds)
-    return used, [
+    late, busy = np.mean(milliseconds > 1000 * sounds), np.mean(np.array(used) > sounds)
+    return sum(used), [
         name,
         f"{size}",
         f"{1000 * latency / rate:.1f} ms",
         f"{1000 * sounds:.1f} ms",
         *(f"{np.percentile(milliseconds, share):.2f} ms" for share in (50, 95, 99, 100)),
         f"{100 * late:.2f} %",
+        f"{100 * busy:.2f} %",
         f"{milliseconds.mean() / 1000 / sounds:.3f}",
-        f"{used / len(taken) / sounds:.3f}",
+        f"{np.mean(used) / sounds:.3f}",
     ]
 
 
@@ -141,7 +143,7 @@ def full_song_row(audio: np.ndarray, rate: int) -> list[str]:
     started, processor = time.perf_counter(), time.thread_time()
     separator(audio, rate, stems=["vocals"])
     taken, used = time.perf_counter() - started, time.thread_time() - processor
-    blanks = ["-"] * 5
+    blanks = ["-"] * 6
     return [
         "full song",
         "-",
@@ -184,7 +186,20 @@ def main() -> None:
                 best[name, kind, size] = min(found, best.get((name, kind, size), found))
     rows = [best[name, kind, size][1] for name in streams for kind, _, size in kinds]
     rows.append(full_song_row(music, rate))
-    heads = ["stream", "block", "latency", "sounds", "median", "95 %", "99 %", "longest", "late", "factor", "processor"]
+    heads = [
+        "stream",
+        "block",
+        "latency",
+        "sounds",
+        "median",
+        "95 %",
+        "99 %",
+        "longest",
+        "late",
+        "busy",
+        "factor",
+        "processor",
+    ]
     print(table(heads, rows))
     print("Memory: " + ", ".join(f"{taken} {name}" for name, taken in memory.items()) + ".")
     print(f"The factor is the time taken per time of audio; {ALLOWED_FACTOR} is allowed at blocks of 512.")

@@ -25,13 +25,20 @@ def sanitizer(name: str) -> str:
     return path
 
 
-def test_sanitizers_find_nothing(built: Callable[..., Path], tmp_path: Path) -> None:
-    folder = built("sanitized", "-DSANITIZE=ON", "-DSTEMS_PLUGINS=OFF", targets=("stems-engine-c",))
+@pytest.fixture(scope="module")
+def sanitized(built: Callable[..., Path]) -> Path:
+    """The folder of an engine and a plugin that the sanitizers watch."""
+    sanitizer("asan")
+    options = ("-DSANITIZE=ON", "-DSTEMS_FORMATS=clap", "-DSTEMS_WINDOW=OFF")
+    return built("sanitized-shell", *options, targets=("stems-engine-c", "StemsMulti-clap"))
+
+
+def test_sanitizers_find_nothing(sanitized: Path, tmp_path: Path) -> None:
     for groups in (0, 8):
         live_model(groups).save(tmp_path / f"small-{groups}.safetensors")
     models = [tmp_path / "small-8.safetensors", tmp_path / "small-0.safetensors", SHIPPED / "openband-live.safetensors"]
     done = subprocess.run(
-        [sys.executable, Path(__file__).with_name("sanitized.py"), folder / "engine/libstems-engine-c.so", *models],
+        [sys.executable, Path(__file__).with_name("sanitized.py"), sanitized / "engine/libstems-engine-c.so", *models],
         env={
             **os.environ,
             "LD_PRELOAD": f"{sanitizer('asan')} {sanitizer('ubsan')}",
@@ -45,14 +52,9 @@ def test_sanitizers_find_nothing(built: Callable[..., Path], tmp_path: Path) -> 
     assert 500 < refused < 1000  # a changed weight is still a weight
 
 
-def test_sanitizers_find_nothing_in_the_shell(
-    built: Callable[..., Path], song: tuple[np.ndarray, int], tmp_path: Path
-) -> None:
-    sanitizer("asan")
-    options = ("-DSANITIZE=ON", "-DSTEMS_FORMATS=clap", "-DSTEMS_WINDOW=OFF")
-    folder = built("sanitized-shell", *options, targets=("StemsMulti-clap",))
+def test_sanitizers_find_nothing_in_the_shell(sanitized: Path, song: tuple[np.ndarray, int], tmp_path: Path) -> None:
     host = compile_host(tmp_path / "host", "-DSANITIZED", "-g", "-fsanitize=address,undefined")
-    play = player(folder / "bin", host, tmp_path)
+    play = player(sanitized / "bin", host, tmp_path)
     audio, small = song[0][:, :100_000].copy(), tmp_path / "small.safetensors"
     audio[:, 20_000:80_000] = 0
     audio[1, 90_000] = np.nan
