@@ -17,7 +17,7 @@ from stems.layout import MOST_CHANNELS
 from stems.model import Model
 from stems.network.embedding import CENTRE_DB, NetworkShape
 from stems.network.live import LiveNetwork
-from stems.spectrum import FLOOR_DB, Grid, OverlapAdd, analyse, energy
+from stems.spectrum import FLOOR_DB, OVERLAP, Grid, OverlapAdd, analyse, energy
 
 LOUDNESS_SECONDS = 5.0  # that the running loudness covers, as long as the excerpts of training
 FAINTEST = 1e-8  # power; hops below -80 dBFS are pauses, which say nothing about the loudness of the music
@@ -28,6 +28,7 @@ ANCHORED_SECONDS = 1.0  # of music, after which the centroids lie half-way betwe
 ANCHORED = 0.4  # share of the way from the clusters to the anchors at which the centroids stay
 LARGEST = 1e6  # a block with samples beyond +120 dBFS is no audio
 SMALLEST = 1e-15  # fainter samples become zero, since denormal numbers are slow to compute with
+REST_SECONDS = 1.0  # of digital silence, after which the network rests: its memory would drift where no music takes it
 FRAMES_AT_ONCE = 64  # that are separated at once, which bounds the memory for long blocks
 
 
@@ -40,6 +41,9 @@ class Stream:
     music is separated like loud music.
 
     A block that holds NaN, infinite or absurdly large samples is taken as silence and comes out as silence.
+    After `REST_SECONDS` of digital silence nothing is computed until something sounds again, and what was learned
+    of the music stays.
+
     A frame is too little work to be shared among cores, so a host may well call `torch.set_num_threads(1)`.
 
     Args:
@@ -93,6 +97,7 @@ class Stream:
         self._loudness = RunningLoudness(loudness_hops(grid), self.model.design.loudness)
         self._add = OverlapAdd(grid)
         self._heard = np.zeros((self.channels, grid.window - grid.hop), np.float32)  # not yet in all their frames
+        self._silent_hops = len(self._heard[0]) // grid.hop  # since anything sounded
         self._delayed = np.zeros((self.channels, self.latency_samples), np.float32)  # the mixture on its way out
         self._ready: np.ndarray | None = None  # (mixes, channels, samples) that wait for their turn
 
@@ -147,12 +152,29 @@ class Stream:
         held = np.concatenate([self._heard, audible], 1)
         frames = (held.shape[1] - (grid.window - grid.hop)) // grid.hop
         mixes, gains_of_mixes = [], torch.from_numpy(np.asarray(gains, np.float32))
-        for first in range(0, frames, FRAMES_AT_ONCE):
+        rests, first = self._rests(held[:, grid.window - grid.hop :], frames), 0
+        while first < frames:
             last = min(frames, first + FRAMES_AT_ONCE)
-            piece = held[:, first * grid.hop : (last - 1) * grid.hop + grid.window]
-            mixes.append(self._frames(torch.from_numpy(piece), gains_of_mixes, self._kappa * sensitivity).numpy())
+            last = next((frame for frame in range(first, last) if rests[frame] != rests[first]), last)
+            if rests[first]:
+                silence = torch.zeros(len(gains), self.channels, (last - first + OVERLAP - 1) * grid.hop)
+                mixes.append(self._add.join(silence).numpy())
+            else:
+                piece = held[:, first * grid.hop : (last - 1) * grid.hop + grid.window]
+                mixes.append(self._frames(torch.from_numpy(piece), gains_of_mixes, self._kappa * sensitivity).numpy())
+            first = last
         self._heard = held[:, frames * grid.hop :].copy()
         return mixes
+
+    def _rests(self, newest: np.ndarray, frames: int) -> list[bool]:
+        """Which of the next frames need no work, since all has been silent for long; `newest`: their last hops."""
+        enough = self.grid.window // self.grid.hop + math.ceil(REST_SECONDS / self.grid.frame_seconds)
+        hops = newest[:, : frames * self.grid.hop].reshape(self.channels, frames, self.grid.hop)
+        rests = []
+        for sounds in np.any(hops, axis=(0, 2)):
+            self._silent_hops = 0 if sounds else self._silent_hops + 1
+            rests.append(self._silent_hops >= enough)
+        return rests
 
     def _frames(self, audio: Tensor, gains: Tensor, kappa: float) -> Tensor:
         """Frames whose samples are all there: (channels, samples) -> (mixes, channels, frames * hop)."""

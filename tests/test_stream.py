@@ -257,6 +257,26 @@ def test_silence_and_the_faintest_sounds_come_out_as_they_are(small_live_model: 
     )
 
 
+@pytest.mark.parametrize("sizes", [[512], [441], [100_000]])
+def test_after_a_second_of_silence_the_network_rests_until_something_sounds(
+    small_live_model: Model, sizes: list[int]
+) -> None:
+    audio, heard = mixture(seconds=0.5), []
+
+    def streamed_with_pause(hops: int) -> np.ndarray:
+        stream = Stream(small_live_model)
+        network = stream._network
+        stream._network = lambda levels: heard.append(levels.shape[1]) or network(levels)
+        heard.clear()
+        return streamed(stream, np.concatenate([audio, np.zeros((2, hops * 512), np.float32), audio], 1), sizes)
+
+    after_three, after_ten = (streamed_with_pause(hops)[..., -audio.shape[1] :] for hops in (258, 861))
+    assert sum(heard) < (2 * audio.shape[1] + 1.2 * 44_100) / 512
+    np.testing.assert_allclose(after_ten, after_three, atol=1e-6)
+    after_none = streamed_with_pause(0)[..., -audio.shape[1] :]
+    assert np.abs(after_ten - after_none).max() > 1e-5  # a pause is heard, as long as it is short
+
+
 def test_a_change_of_gain_fades_in(small_live_model: Model) -> None:
     stream, steady = Stream(small_live_model, channels=1), np.ones((1, 512), np.float32)
     levels = [0.0] * 12 + [1.0] * 12

@@ -67,7 +67,12 @@ float meter_place(float power) {
 
 class StemsWindow : public UI {
 public:
-    StemsWindow() : UI(DISTRHO_UI_DEFAULT_WIDTH, DISTRHO_UI_DEFAULT_HEIGHT, true) {
+    StemsWindow() : UI(DISTRHO_UI_DEFAULT_WIDTH, DISTRHO_UI_DEFAULT_HEIGHT) {
+        const double scale = std::max(1.0, getScaleFactor());
+        const uint width = static_cast<uint>(DISTRHO_UI_DEFAULT_WIDTH * scale);
+        const uint height = static_cast<uint>(DISTRHO_UI_DEFAULT_HEIGHT * scale);
+        setGeometryConstraints(width, height, true);  // DPF's own scaling would come on top of `zoom`
+        if (scale > 1) setSize(width, height);
         for (int index = 0; index < PARAMETERS; ++index) values_[index] = PARAMETER_INFO[index].standard;
         loadSharedResources();
     }

@@ -85,6 +85,8 @@ void stems_stream_reset(stems_stream* stream) { stream->stream.reset(); }
 
 int stems_stream_latency(const stems_stream* stream) { return stream->stream.latency(); }
 
+double stems_stream_work_done(const stems_stream* stream) { return stream->stream.work_done(); }
+
 void stems_stream_set(stems_stream* stream, float sensitivity, double follow_seconds, const float* gains) {
     stream->stream.set_sensitivity(sensitivity);
     stream->stream.set_follow_seconds(follow_seconds);

@@ -36,6 +36,8 @@ STEMS_API stems_stream* stems_stream_new(const stems_model* model, double sample
 STEMS_API void stems_stream_free(stems_stream* stream);
 STEMS_API void stems_stream_reset(stems_stream* stream);
 STEMS_API int stems_stream_latency(const stems_stream* stream);
+/* What was computed since all was forgotten, in about as many multiplications. */
+STEMS_API double stems_stream_work_done(const stems_stream* stream);
 STEMS_API void stems_stream_set(stems_stream* stream, float sensitivity, double follow_seconds, const float* gains);
 STEMS_API void stems_stream_run(stems_stream* stream, const float* const* input, float* const* mixture,
                                 float* const* mixes, int samples);

@@ -7,42 +7,22 @@ namespace stems {
 namespace {
 
 constexpr double PI = 3.14159265358979323846;
-
-std::vector<int> factors(int number) {
-    std::vector<int> found;
-    for (; number % 4 == 0; number /= 4) found.push_back(4);  // the fastest
-    for (int factor = 2; number > 1; ++factor)
-        for (; number % factor == 0; number /= factor) found.push_back(factor);
-    return found;
-}
+constexpr int LARGE = 31;              // prime factors beyond this take longer than a convolution
+constexpr double BUTTERFLY_COST = 40;  // of a sample, in multiplications
 
 }  // namespace
 
-Fourier::Fourier(int length) : half_(length / 2) {
-    int left = half_, stride = 1;
-    for (const int radix : factors(half_)) {
-        Stage stage{radix, left / radix, stride, {}, {}, {}, {}};
-        for (int r = 0; r < radix; ++r) {
-            stage.roots_real.push_back(static_cast<float>(std::cos(2 * PI * r / radix)));
-            stage.roots_imag.push_back(static_cast<float>(-std::sin(2 * PI * r / radix)));
-        }
-        for (int q = 0; q < stage.rest; ++q)
-            for (int r = 0; r < radix; ++r) {
-                const double angle = 2 * PI * (static_cast<long long>(q) * r % left) / left;
-                stage.twiddles_real.push_back(static_cast<float>(std::cos(angle)));
-                stage.twiddles_imag.push_back(static_cast<float>(-std::sin(angle)));
-            }
-        stages_.push_back(std::move(stage));
-        left /= radix;
-        stride *= radix;
-    }
+Fourier::Fourier(int length) : half_(length / 2), parts_(half_), spare_(half_) {
+    const std::vector<int> factors = radices(half_);
+    if (*std::max_element(factors.begin(), factors.end()) > LARGE)
+        bluestein_ = std::make_unique<Bluestein>(half_);
+    else
+        stockham_ = std::make_unique<Stockham>(half_);
     for (int bin = 0; bin <= half_; ++bin)
         turns_.emplace_back(static_cast<float>(std::cos(PI * bin / half_)), static_cast<float>(-std::sin(PI * bin / half_)));
-    for (Parts* parts : {&parts_, &spare_}) {
-        parts->real.resize(half_);
-        parts->imag.resize(half_);
-    }
 }
+
+double Fourier::cost() const { return BUTTERFLY_COST * (bluestein_ ? 4 * bluestein_->padded() : 2 * half_); }
 
 void Fourier::forward(const float* signal, std::complex<float>* spectrum) {
     for (int i = 0; i < half_; ++i) {
@@ -80,64 +60,10 @@ void Fourier::inverse(const std::complex<float>* spectrum, float* signal) {
 }
 
 void Fourier::transform() {
-    for (const Stage& stage : stages_) {
-        if (stage.radix == 4)
-            run_by_four(stage, parts_, spare_);
-        else
-            run(stage, parts_, spare_);
-        std::swap(parts_, spare_);
-    }
-}
-
-void Fourier::run_by_four(const Stage& stage, const Parts& from, Parts& to) const {
-    const int stride = stage.stride, apart = stage.rest * stride;
-    const int outer = stride == 1 ? 1 : stage.rest, inner = stride == 1 ? stage.rest : stride;  // the longer loop inside
-    for (int q = 0; q < outer; ++q) {
-        const float *real = &from.real[q * stride], *imag = &from.imag[q * stride];
-        float *to_real = &to.real[4 * q * stride], *to_imag = &to.imag[4 * q * stride];
-        const float *cosines = &stage.twiddles_real[4 * q], *sines = &stage.twiddles_imag[4 * q];
-        const int step = stride == 1 ? 4 : 1, turn = stride == 1 ? 4 : 0;
-#if defined(__GNUC__)
-#pragma GCC ivdep
-#endif
-        for (int k = 0; k < inner; ++k) {
-            const float a = real[k] + real[k + 2 * apart], b = imag[k] + imag[k + 2 * apart];
-            const float c = real[k] - real[k + 2 * apart], d = imag[k] - imag[k + 2 * apart];
-            const float e = real[k + apart] + real[k + 3 * apart], f = imag[k + apart] + imag[k + 3 * apart];
-            const float g = real[k + apart] - real[k + 3 * apart], h = imag[k + apart] - imag[k + 3 * apart];
-            const float* cosine = cosines + k * turn;
-            const float* sine = sines + k * turn;
-            to_real[k * step] = a + e;
-            to_imag[k * step] = b + f;
-            to_real[k * step + stride] = cosine[1] * (c + h) - sine[1] * (d - g);
-            to_imag[k * step + stride] = cosine[1] * (d - g) + sine[1] * (c + h);
-            to_real[k * step + 2 * stride] = cosine[2] * (a - e) - sine[2] * (b - f);
-            to_imag[k * step + 2 * stride] = cosine[2] * (b - f) + sine[2] * (a - e);
-            to_real[k * step + 3 * stride] = cosine[3] * (c - h) - sine[3] * (d + g);
-            to_imag[k * step + 3 * stride] = cosine[3] * (d + g) + sine[3] * (c - h);
-        }
-    }
-}
-
-void Fourier::run(const Stage& stage, const Parts& from, Parts& to) const {
-    const int radix = stage.radix, stride = stage.stride, apart = stage.rest * stride;
-    for (int q = 0; q < stage.rest; ++q)
-        for (int r = 0; r < radix; ++r) {
-            const float turn_real = stage.twiddles_real[q * radix + r], turn_imag = stage.twiddles_imag[q * radix + r];
-            float *real = &to.real[(q * radix + r) * stride], *imag = &to.imag[(q * radix + r) * stride];
-            std::fill_n(real, stride, 0.0f);
-            std::fill_n(imag, stride, 0.0f);
-            for (int j = 0, turn = 0; j < radix; ++j, turn = turn + r < radix ? turn + r : turn + r - radix) {
-                const float root_real = stage.roots_real[turn], root_imag = stage.roots_imag[turn];
-                const float x = turn_real * root_real - turn_imag * root_imag;
-                const float y = turn_real * root_imag + turn_imag * root_real;
-                const float *in_real = &from.real[q * stride + j * apart], *in_imag = &from.imag[q * stride + j * apart];
-                for (int k = 0; k < stride; ++k) {
-                    real[k] += x * in_real[k] - y * in_imag[k];
-                    imag[k] += x * in_imag[k] + y * in_real[k];
-                }
-            }
-        }
+    if (bluestein_)
+        bluestein_->transform(parts_);
+    else
+        stockham_->transform(parts_, spare_);
 }
 
 }  // namespace stems

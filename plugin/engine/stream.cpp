@@ -9,9 +9,9 @@
 namespace stems {
 namespace {
 
-constexpr float LARGEST = 1e6f;    // a block with samples beyond +120 dBFS is no audio
-constexpr float SMALLEST = 1e-15f;  // fainter samples become zero
-constexpr double BUTTERFLY_COST = 40;  // of a sample in a transform, in multiplications
+constexpr float LARGEST = 1e6f;      // a block with samples beyond +120 dBFS is no audio
+constexpr float SMALLEST = 1e-15f;   // fainter samples become zero
+constexpr double REST_SECONDS = 1;   // of digital silence, after which the network rests: its memory would drift otherwise
 
 Grid checked_grid(double sample_rate, const Bands& bands) {
     if (!(sample_rate >= 8000 && sample_rate <= 192000))
@@ -31,7 +31,8 @@ bool is_audio(const float* const* input, int channels, int samples) {
 Stream::Stream(const Model& model, double sample_rate, int channels, int mixes, int spread)
     : grid_(checked_grid(sample_rate, model.card.bands)), windows_(make_windows(grid_)),
       channels_(channels), mixes_(mixes), stems_(static_cast<int>(model.card.stems.size())), bands_(model.card.bands.count),
-      spread_(spread == WHOLE_HOP ? grid_.hop : std::clamp(spread, 0, grid_.hop)), kappa_(model.kappa),
+      spread_(spread == WHOLE_HOP ? grid_.hop : std::clamp(spread, 0, grid_.hop)),
+      rest_hops_(static_cast<int>(std::ceil(REST_SECONDS / grid_.frame_seconds()))), kappa_(model.kappa),
       band_of_bin_(model.card.bands.of_bins(grid_)), widths_(model.card.bands.widths(grid_)),
       gains_(static_cast<std::size_t>(mixes) * stems_), network_(model), loudness_(model.card.loudness, grid_),
       centroids_(model, grid_), fourier_(grid_.window),
@@ -47,19 +48,30 @@ Stream::Stream(const Model& model, double sample_rate, int channels, int mixes, 
 }
 
 void Stream::plan() {
-    const double transform = BUTTERFLY_COST * grid_.window;
+    const double transform = fourier_.cost();
     for (int channel = 0; channel < channels_; ++channel)
-        steps_.push_back({transform, [this, channel] {
-                              if (!frame_silent_) fourier_.forward(frames_[channel].data(), spectra_[channel].data());
-                          }});
-    steps_.push_back({8.0 * grid_.bins, [this] { analyse(); }});
-    for (Step& step : network_.steps()) steps_.push_back(std::move(step));
-    steps_.push_back({centroids_.cost(), [this] { follow(); }});
+        steps_.push_back(unless(frame_silent_, {transform, [this, channel] {
+                                                    fourier_.forward(frames_[channel].data(), spectra_[channel].data());
+                                                }}));
+    steps_.push_back(unless(frame_rests_, {8.0 * grid_.bins, [this] { analyse(); }}));
+    for (Step& step : network_.steps()) steps_.push_back(unless(frame_rests_, std::move(step)));
+    steps_.push_back(unless(frame_rests_, {centroids_.cost(), [this] { follow(); }}));
     for (int mix = 0; mix < mixes_; ++mix)
-        for (int channel = 0; channel < channels_; ++channel)
-            steps_.push_back({transform, [this, mix, channel] { synthesise(mix, channel); }});
+        for (int channel = 0; channel < channels_; ++channel) {
+            steps_.push_back(unless(frame_silent_, {transform, [this, mix, channel] { synthesise(mix, channel); }}));
+            steps_.push_back({0, [this, mix, channel] { finish(mix, channel); }});
+        }
     for (const Step& step : steps_) total_cost_ += step.cost;
     next_step_ = steps_.size();
+}
+
+Step Stream::unless(const bool& idle, Step step) {
+    const double cost = step.cost;
+    return {cost, [this, &idle, step = std::move(step)] {
+                if (idle) return;
+                work_done_ += step.cost;
+                step.run();
+            }};
 }
 
 void Stream::reset() {
@@ -73,6 +85,8 @@ void Stream::reset() {
     std::fill(stem_powers_.begin(), stem_powers_.end(), 0.0f);
     next_step_ = steps_.size();
     heard_ = frames_done_ = 0;
+    work_done_ = 0;
+    silent_hops_ = grid_.window / grid_.hop - 1;
     delayed_place_ = 0;
 }
 
@@ -105,16 +119,16 @@ void Stream::hear(const float* const* input, int first, int samples, bool silent
 void Stream::start_frame() {
     work_until(total_cost_);  // of the frame before
     double power = 0;
-    frame_silent_ = true;
     for (int channel = 0; channel < channels_; ++channel) {
         std::vector<float>&history = history_[channel], &frame = frames_[channel];
         for (int i = grid_.window - grid_.hop; i < grid_.window; ++i) power += static_cast<double>(history[i]) * history[i];
-        for (int i = 0; i < grid_.window; ++i) {
-            frame_silent_ = frame_silent_ && history[i] == 0;
-            frame[i] = history[i] * windows_.analysis[i];
-        }
+        for (int i = 0; i < grid_.window; ++i) frame[i] = history[i] * windows_.analysis[i];
         std::copy(history.begin() + grid_.hop, history.end(), history.begin());
     }
+    const int window_hops = grid_.window / grid_.hop, enough = window_hops + rest_hops_;
+    silent_hops_ = power > 0 ? 0 : std::min(silent_hops_ + 1, enough);
+    frame_silent_ = silent_hops_ >= window_hops;
+    frame_rests_ = silent_hops_ >= enough;
     frame_gain_ = loudness_.gain(static_cast<float>(power / channels_ / grid_.hop));
     frame_gains_ = gains_;
     frame_sensitivity_ = sensitivity_;
@@ -162,17 +176,18 @@ void Stream::follow() {
 }
 
 void Stream::synthesise(int mix, int channel) {
+    const float *gains = &frame_gains_[static_cast<std::size_t>(mix) * stems_], *shares = centroids_.shares();
+    std::fill(mask_.begin(), mask_.end(), 0.0f);
+    for (int stem = 0; stem < stems_; ++stem)
+        for (int band = 0; band < bands_; ++band)
+            mask_[band] += gains[stem] * shares[static_cast<std::size_t>(stem) * bands_ + band];
+    for (int bin = 0; bin < grid_.bins; ++bin) masked_[bin] = spectra_[channel][bin] * mask_[band_of_bin_[bin]];
+    fourier_.inverse(masked_.data(), signal_.data());
+}
+
+void Stream::finish(int mix, int channel) {
     const std::size_t line = static_cast<std::size_t>(mix) * channels_ + channel;
     const int beyond = grid_.window - static_cast<int>(windows_.synthesis.size());
-    if (!frame_silent_) {
-        const float *gains = &frame_gains_[static_cast<std::size_t>(mix) * stems_], *shares = centroids_.shares();
-        std::fill(mask_.begin(), mask_.end(), 0.0f);
-        for (int stem = 0; stem < stems_; ++stem)
-            for (int band = 0; band < bands_; ++band)
-                mask_[band] += gains[stem] * shares[static_cast<std::size_t>(stem) * bands_ + band];
-        for (int bin = 0; bin < grid_.bins; ++bin) masked_[bin] = spectra_[channel][bin] * mask_[band_of_bin_[bin]];
-        fourier_.inverse(masked_.data(), signal_.data());
-    }
     float* finished = &ready_[line][static_cast<std::size_t>(frames_done_ % 2) * grid_.hop];
     overlaps_[line].add(frame_silent_ ? nullptr : signal_.data() + beyond, finished);
 }

@@ -18,7 +18,8 @@ constexpr int WHOLE_HOP = -1;
 ///
 /// Blocks may be of any size, and change in size: the output is the same. The work on a frame is spread over `spread`
 /// samples, by which the output is later than the frame alone would make it, so that no block pays for all of it.
-/// After construction nothing allocates, locks or throws.
+/// After a second of digital silence nothing is computed until something sounds again, and what was learned of the music
+/// stays. After construction nothing allocates, locks or throws.
 class Stream {
 public:
     /// sample_rate: Hz, from 8000 to 192000; channels: 1 or 2; mixes: of stems, that come out at the same time;
@@ -54,6 +55,8 @@ public:
 
     /// Frames that are finished since all was forgotten.
     long long frames_done() const { return frames_done_; }
+    /// What was computed since all was forgotten, in about as many multiplications.
+    double work_done() const { return work_done_; }
     /// Shares of the stems in the last frame, (stems, bands).
     const float* shares() const { return centroids_.shares(); }
     /// Powers of the bands of the last frame, both channels together, at the level that the network knows: (bands,).
@@ -63,17 +66,20 @@ public:
 
 private:
     void plan();
+    /// A step that is left out while something is so.
+    Step unless(const bool& idle, Step step);
     void hear(const float* const* input, int first, int samples, bool silent);
     void start_frame();
     void work_until(double cost);
     void analyse();
     void follow();
     void synthesise(int mix, int channel);
+    void finish(int mix, int channel);
     void speak(float* const* mixture, float* const* mixes, int first, int samples);
 
     Grid grid_;
     Windows windows_;
-    int channels_, mixes_, stems_, bands_, spread_;
+    int channels_, mixes_, stems_, bands_, spread_, rest_hops_;
     float kappa_, sensitivity_ = 1;
     std::vector<int> band_of_bin_;
     std::vector<float> widths_, gains_;
@@ -84,16 +90,17 @@ private:
     std::vector<OverlapAdd> overlaps_;  // (mixes * channels)
 
     Steps steps_;
-    double total_cost_ = 0, done_cost_ = 0;
+    double total_cost_ = 0, done_cost_ = 0, work_done_ = 0;
     std::size_t next_step_ = 0;
 
     long long heard_ = 0, frames_done_ = 0;              // samples, frames
+    int silent_hops_ = 0;                                // since anything sounded
     std::vector<std::vector<float>> history_, delayed_;  // of each channel: its last window, and its way out
     std::vector<std::vector<float>> ready_;              // (mixes * channels), of two hops
     int delayed_place_ = 0;
 
     // of the frame that is worked on
-    bool frame_silent_ = true;
+    bool frame_silent_ = true, frame_rests_ = true;
     float frame_gain_ = 1, frame_sensitivity_ = 1;
     std::vector<float> frame_gains_, powers_, stem_powers_, mask_, signal_;
     std::vector<std::vector<float>> frames_;

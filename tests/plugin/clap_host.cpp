@@ -1,14 +1,22 @@
 // A CLAP host for tests: runs a file of samples through a plugin, and counts what its process call allocates or locks.
 //
 //     clap_host PLUGIN ID RATE BLOCK INPUT OUTPUT [--set NAME=VALUE]... [--load STATE]... [--then STATE]
-//         [--save STATE]
+//         [--save STATE] [--seconds COUNT] [--window SCALE]
 //
-// `--then` loads a state after half of the input, while the plugin runs. INPUT and OUTPUT are raw float32, frame by frame, the ports side by side. BLOCK 0 takes blocks of random size, of up
-// to 4096. It prints its facts one by one, each a name and a value.
+// `--then` loads a state after half of the input, while the plugin runs. INPUT and OUTPUT are raw float32, frame by frame,
+// the ports side by side. BLOCK 0 takes blocks of random size, of up to 4096. `--seconds` plays the input over and over for
+// as long, and writes no output. `--window` shows the plugin's window at a scale of the display until standard input ends.
+// It prints its facts one by one, each a name and a value. With SANITIZED it counts nothing, which sanitizers forbid; with
+// WINDOW it needs X11.
 #include <dlfcn.h>
 #include <pthread.h>
+#include <unistd.h>
+#if defined(__SSE2__)
+#include <xmmintrin.h>
+#endif
 
 #include <atomic>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -25,10 +33,14 @@
 #include "clap/ext/params.h"
 #include "clap/ext/state.h"
 #include "clap/plugin-factory.h"
+#if defined(WINDOW)
+#include "clap_window.hpp"
+#endif
 
 static thread_local bool watched = false;
 static std::atomic<long> allocations{0}, locks{0};
 
+#if !defined(SANITIZED)
 extern "C" {
 void* __libc_malloc(size_t);
 void __libc_free(void*);
@@ -64,6 +76,7 @@ int pthread_mutex_lock(pthread_mutex_t* mutex) {
     return real(mutex);
 }
 }
+#endif
 
 namespace {
 
@@ -81,7 +94,12 @@ std::string content_of(const char* path) {
 void ignore(const clap_host_t*) {}
 const clap_host_latency_t LATENCY{ignore};
 const void* extension_of_host(const clap_host_t*, const char* id) {
-    return std::strcmp(id, CLAP_EXT_LATENCY) ? nullptr : &LATENCY;  // without which DPF crashes
+    if (std::strcmp(id, CLAP_EXT_LATENCY) == 0) return &LATENCY;  // without which DPF crashes
+#if defined(WINDOW)
+    return window_extension(id);
+#else
+    return nullptr;
+#endif
 }
 const clap_host_t HOST{CLAP_VERSION, nullptr, "test", "", "", "1", extension_of_host, ignore, ignore, ignore};
 
@@ -94,6 +112,7 @@ struct Options {
     std::vector<Setting> settings;
     std::vector<const char*> loads;
     const char *then = nullptr, *save = nullptr;
+    double seconds = 0, window = 0;
 };
 
 Options read_options(int count, char** words) {
@@ -105,6 +124,8 @@ Options read_options(int count, char** words) {
         if (option == "--load") options.loads.push_back(words[i + 1]);
         if (option == "--then") options.then = words[i + 1];
         if (option == "--save") options.save = words[i + 1];
+        if (option == "--seconds") options.seconds = std::atof(words[i + 1]);
+        if (option == "--window") options.window = std::atof(words[i + 1]);
     }
     return options;
 }
@@ -168,7 +189,14 @@ uint32_t event_count(const clap_input_events_t* list) {
 const clap_event_header_t* event_at(const clap_input_events_t* list, uint32_t index) {
     return &(*static_cast<std::vector<clap_event_param_value_t>*>(list->ctx))[index].header;
 }
-bool refuse(const clap_output_events_t*, const clap_event_header_t*) { return true; }
+/// Says what the plugin's window changed.
+bool take(const clap_output_events_t*, const clap_event_header_t* event) {
+    if (event->type != CLAP_EVENT_PARAM_VALUE) return true;
+    const auto* change = reinterpret_cast<const clap_event_param_value_t*>(event);
+    std::printf("changed\t%u\t%g\n", change->param_id, change->value);
+    std::fflush(stdout);
+    return true;
+}
 
 int64_t read_state(const clap_istream_t* stream, void* to, uint64_t size) {
     return static_cast<int64_t>(static_cast<std::ifstream*>(stream->ctx)->read(static_cast<char*>(to), size).gcount());
@@ -184,34 +212,83 @@ void load_state(const clap_plugin_t* plugin, const char* path) {
     std::printf("loaded\t%d\n", extension<clap_plugin_state_t>(plugin, CLAP_EXT_STATE)->load(plugin, &stream));
 }
 
-void run(const clap_plugin_t* plugin, Ports& inputs, Ports& outputs, std::vector<clap_event_param_value_t> events,
-         uint32_t block, const std::string& given, std::ofstream& result, const char* then) {
-    const std::size_t width = inputs.channels.size(), frames = given.size() / sizeof(float) / width;
-    const float* from = reinterpret_cast<const float*>(given.data());
-    std::minstd_rand random(1);
-    for (std::size_t first = 0; first < frames;) {
-        if (then && first >= frames / 2) {
-            std::printf("swapped\t%zu\n", first);
-            load_state(plugin, then);
-            then = nullptr;
-        }
-        const std::size_t some = std::min<std::size_t>(frames - first, block ? block : 1 + random() % 4096);
-        for (std::size_t i = 0; i < some * width; ++i) inputs.samples[i % width][i / width] = from[first * width + i];
+/// How the processor treats denormal numbers, which a plugin must leave as it was.
+unsigned arithmetic() {
+#if defined(__SSE2__)
+    return _mm_getcsr() & 0x8040;
+#else
+    return 0;
+#endif
+}
+
+/// A plugin that is activated, and all that a block of it takes.
+struct Running {
+    const clap_plugin_t* plugin;
+    Ports &inputs, &outputs;
+    std::vector<clap_event_param_value_t> events;
+    const float* given;
+    std::size_t width, given_frames, done = 0;
+
+    void block(std::size_t some) {
+        for (std::size_t i = 0; i < some * width; ++i)
+            inputs.samples[i % width][i / width] = given[(done * width + i) % (given_frames * width)];
         const clap_input_events_t in{&events, event_count, event_at};
-        const clap_output_events_t out{nullptr, refuse};
-        clap_process_t process{static_cast<int64_t>(first), static_cast<uint32_t>(some), nullptr, inputs.buffers.data(),
+        const clap_output_events_t out{nullptr, take};
+        clap_process_t process{static_cast<int64_t>(done), static_cast<uint32_t>(some), nullptr, inputs.buffers.data(),
                                outputs.buffers.data(), static_cast<uint32_t>(inputs.buffers.size()),
                                static_cast<uint32_t>(outputs.buffers.size()), &in, &out};
+        const unsigned before = arithmetic();
         watched = true;
         const auto status = plugin->process(plugin, &process);
         watched = false;
         if (status == CLAP_PROCESS_ERROR) fail("process failed");
+        if (arithmetic() != before) fail("denormals are treated otherwise than before");
         events.clear();
-        for (std::size_t i = 0; i < some; ++i)
-            for (const std::vector<float>& line : outputs.samples)
-                result.write(reinterpret_cast<const char*>(&line[i]), sizeof(float));
-        first += some;
+        done += some;
     }
+};
+
+void run(Running& running, uint32_t block, std::ofstream& result, const char* then) {
+    std::minstd_rand random(1);
+    const std::size_t frames = running.given_frames;
+    while (running.done < frames) {
+        if (then && running.done >= frames / 2) {
+            std::printf("swapped\t%zu\n", running.done);
+            load_state(running.plugin, then);
+            then = nullptr;
+        }
+        const std::size_t some = std::min<std::size_t>(frames - running.done, block ? block : 1 + random() % 4096);
+        running.block(some);
+        for (std::size_t i = 0; i < some; ++i)
+            for (const std::vector<float>& line : running.outputs.samples)
+                result.write(reinterpret_cast<const char*>(&line[i]), sizeof(float));
+    }
+}
+
+/// Bytes of this process that are in memory.
+long memory() {
+    long pages = 0, resident = 0;
+    std::ifstream("/proc/self/statm") >> pages >> resident;
+    return resident * sysconf(_SC_PAGESIZE);
+}
+
+/// Plays for so long, and says what it took, and whether all that came out was finite.
+void endure(Running& running, double frames) {
+    std::minstd_rand random(1);
+    bool finite = true;
+    float loudest = 0;
+    long warm = 0;
+    while (running.done < frames) {
+        const std::size_t some = 1 + random() % 4096;
+        running.block(some);
+        for (const std::vector<float>& line : running.outputs.samples)
+            for (std::size_t i = 0; i < some; ++i) {
+                finite = finite && std::isfinite(line[i]);
+                loudest = std::max(loudest, std::fabs(line[i]));
+            }
+        if (!warm && running.done >= frames / 10) warm = memory();
+    }
+    std::printf("finite\t%d\nloudest\t%g\nmemory\t%ld\ngrown\t%ld\n", finite, loudest, memory(), memory() - warm);
 }
 
 }  // namespace
@@ -233,8 +310,17 @@ int main(int count, char** words) {
     std::printf("latency\t%u\n", extension<clap_plugin_latency_t>(plugin, CLAP_EXT_LATENCY)->get(plugin));
     plugin->start_processing(plugin);
     Ports inputs(plugin, true), outputs(plugin, false);
+    const std::string given = content_of(words[5]);
+    Running running{plugin, inputs, outputs, events, reinterpret_cast<const float*>(given.data()), inputs.channels.size(),
+                    given.size() / sizeof(float) / inputs.channels.size()};
     std::ofstream result(words[6], std::ios::binary);
-    run(plugin, inputs, outputs, events, std::atoi(words[4]), content_of(words[5]), result, options.then);
+#if defined(WINDOW)
+    if (options.window) show_window(plugin, options.window, [&] { running.block(512); });
+#endif
+    if (options.seconds)
+        endure(running, options.seconds * std::atof(words[3]));
+    else if (!options.window)
+        run(running, std::atoi(words[4]), result, options.then);
     plugin->stop_processing(plugin);
     if (options.save) {
         std::ofstream file(options.save, std::ios::binary);

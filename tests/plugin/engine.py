@@ -35,7 +35,8 @@ class Engine:
         library.stems_model_bins.argtypes = [ctypes.c_void_p, ctypes.c_double, ctypes.c_void_p]
         library.stems_model_embed.argtypes = [ctypes.c_void_p, Floats, ctypes.c_int, Floats]
         library.stems_stream_new.argtypes = [ctypes.c_void_p, ctypes.c_double, *[ctypes.c_int] * 3]
-        for name in ("stems_stream_free", "stems_stream_reset", "stems_stream_latency"):
+        library.stems_stream_work_done.restype = ctypes.c_double
+        for name in ("stems_stream_free", "stems_stream_reset", "stems_stream_latency", "stems_stream_work_done"):
             getattr(library, name).argtypes = [ctypes.c_void_p]
         library.stems_stream_set.argtypes = [ctypes.c_void_p, ctypes.c_float, ctypes.c_double, Floats]
         library.stems_stream_run.argtypes = [ctypes.c_void_p, *[ctypes.POINTER(Floats)] * 3, ctypes.c_int]
@@ -115,6 +116,11 @@ class EngineStream:
     def latency_samples(self) -> int:
         """Samples by which the output is late."""
         return int(self.library.stems_stream_latency(self.handle))
+
+    @property
+    def work_done(self) -> float:
+        """What was computed since all was forgotten, in about as many multiplications."""
+        return float(self.library.stems_stream_work_done(self.handle))
 
     def reset(self) -> None:
         """Forgets all that was heard."""

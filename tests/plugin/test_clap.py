@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -38,19 +39,28 @@ class Heard:
 Play = Callable[..., Heard]
 
 
+def compile_host(to: Path, *options: str) -> Path:
+    """Compiles the host into a file."""
+    command = [shutil.which("g++") or "c++", "-std=c++17", "-O1", f"-I{DPF}/distrho/src", HOST, "-o", to, "-ldl"]
+    subprocess.run([*command, *options], check=True)
+    return to
+
+
 @pytest.fixture(scope="module")
 def play(plugins: Path, tmp_path_factory: pytest.TempPathFactory) -> Play:
     """Runs audio through a plugin."""
     folder = tmp_path_factory.mktemp("clap")
-    headers = f"-I{DPF}/distrho/src"
-    compiler = shutil.which("g++") or "c++"
-    subprocess.run([compiler, "-std=c++17", "-O1", headers, HOST, "-o", folder / "host", "-ldl"], check=True)
+    return player(plugins, compile_host(folder / "host"), folder)
+
+
+def player(plugins: Path, host: Path, folder: Path) -> Play:
+    """Runs audio through a plugin in a host, by files of a folder."""
 
     def run(name: str, audio: np.ndarray, *options: object, rate: int = 44_100, block: int = 512) -> Heard:
         identity = {"Stems": "stems", "StemsMono": "stems_mono", "StemsMulti": "stems_multi"}[name]
         np.ascontiguousarray(audio.T, np.float32).tofile(folder / "in")
         plugin = plugins / "clap" / f"{name}.clap"
-        command = [folder / "host", plugin, f"org.openband.{identity}", rate, block, folder / "in", folder / "out"]
+        command = [host, plugin, f"org.openband.{identity}", rate, block, folder / "in", folder / "out"]
         words = [str(word) for word in [*command, *options]]
         done = subprocess.run(words, capture_output=True, text=True, errors="replace")
         assert done.returncode == 0, done.stderr
@@ -169,16 +179,33 @@ def test_models_that_cannot_be_used_are_refused_in_a_sentence(
         assert decibels(heard.audio - stems[1], stems[1]) < -80  # the shipped model plays on
 
 
-def test_a_thousand_damaged_states_do_no_harm(play: Play, passage: np.ndarray, tmp_path: Path) -> None:
-    play("Stems", passage[:, :100], "--save", tmp_path / "state")
-    state, random = (tmp_path / "state").read_bytes(), np.random.default_rng(0)
-    options: list[object] = []
-    for number in range(1000):
-        damaged = bytearray(state)
+def damaged_states(state: Path, folder: Path, count: int) -> list[Path]:
+    """States with some bytes changed, some of them cut short."""
+    content, random, paths = state.read_bytes(), np.random.default_rng(0), []
+    for number in range(count):
+        damaged = bytearray(content)
         for place in random.integers(len(damaged), size=random.integers(1, 20)):
             damaged[place] = random.integers(256)
-        (tmp_path / f"{number}").write_bytes(damaged[: random.integers(len(damaged))] if number % 3 == 0 else damaged)
-        options += ["--load", tmp_path / f"{number}"]
+        paths.append(folder / f"damaged-{number}")
+        paths[-1].write_bytes(damaged[: random.integers(len(damaged))] if number % 3 == 0 else damaged)
+    return paths
+
+
+def test_a_thousand_damaged_states_do_no_harm(play: Play, passage: np.ndarray, tmp_path: Path) -> None:
+    play("Stems", passage[:, :100], "--save", tmp_path / "state")
+    options = [word for state in damaged_states(tmp_path / "state", tmp_path, 1000) for word in ("--load", state)]
     heard = play("Stems", passage[:, :20_000], *options)
     assert len([fact for fact in heard.facts if fact[0] == "loaded"]) == 1000
     assert np.isfinite(heard.audio).all()
+
+
+SECONDS = float(os.environ.get("STEMS_PLUGIN_SECONDS", "60"))  # 3600 for the hour that was run before releases
+
+
+@pytest.mark.parametrize("rate", [44_100, 96_000])
+def test_it_plays_for_long_in_random_blocks(play: Play, song: tuple[np.ndarray, int], rate: int) -> None:
+    audio = np.pad(song[0], ((0, 0), (0, 4 * song[1])))  # with a rest between
+    heard = play("StemsMulti", audio, "--seconds", SECONDS, rate=rate)
+    assert heard.fact("finite") == "1" and 0.1 < float(heard.fact("loudest")) < 10
+    assert int(heard.fact("grown")) < 1e6 and int(heard.fact("memory")) < 60e6
+    assert (heard.fact("allocations"), heard.fact("locks")) == ("0", "0")

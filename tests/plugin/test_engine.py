@@ -78,7 +78,7 @@ def test_bands_of_bins(twins: dict[str, tuple[Model, EngineModel]], name: str, r
     np.testing.assert_array_equal(same.band_of_bin(rate), model.design.bands.of_bins(model.grid(rate)))
 
 
-@pytest.mark.parametrize("length", [2048, 2232, 4464, 8928, 4 * 557])
+@pytest.mark.parametrize("length", [2048, 2232, 4464, 8928, 4 * 557, 8 * 2063])
 def test_fourier_transform(engine: Engine, length: int) -> None:
     signal = np.random.default_rng(length).standard_normal(length).astype(np.float32)
     spectrum, back = engine.fourier(signal)
@@ -209,6 +209,38 @@ def test_silence_and_denormals(shipped: EngineModel, song: tuple[np.ndarray, int
     stream, same = Stream("openband-live", rate), EngineStream(shipped, rate, 2)
     expected, stems = stream.mix(audio, STEMS)[1], same.run_all(audio, [512])[1]
     assert decibels(stems - expected, expected) < -80
+
+
+@pytest.mark.parametrize("block", [300, 512, 4096])
+def test_after_a_second_of_silence_nothing_is_computed_and_nothing_is_forgotten(
+    shipped: EngineModel, song: tuple[np.ndarray, int], block: int
+) -> None:
+    music, rate = song[0][:, :30_000], song[1]
+    audio = np.concatenate([music, np.zeros((2, 100_000), np.float32), music], 1)
+    stream, same = Stream("openband-live", rate), EngineStream(shipped, rate, 2)
+    expected = stream.mix(audio, STEMS)[1]
+    sounding, falling, silent, again = np.split(audio, [30_000, 90_000, 130_000], 1)
+    found, work = [], []
+    for part in (sounding, falling, silent, again):
+        before = same.work_done
+        found.append(same.run_all(part, [block])[1])
+        work.append((same.work_done - before) / part.shape[1])
+    assert decibels(np.concatenate(found, 2) - expected, expected) < -80
+    assert work[2] == 0 and 0 < work[1] < work[0]
+    assert work[3] == pytest.approx(work[0], rel=0.1)
+
+
+@pytest.mark.parametrize("rate", [47_999, 96_097, 177_649])  # whose windows have prime factors of up to 2063
+def test_rates_whose_windows_have_large_prime_factors(
+    twins: dict[str, tuple[Model, EngineModel]], song: tuple[np.ndarray, int], rate: int
+) -> None:
+    model, same = twins["long analysis window"]
+    audio = song[0][:, 100_000:140_000]
+    expected = Stream(model, rate).mix(audio, STEMS)[1]
+    stream, usual = EngineStream(same, rate, 2), EngineStream(same, 48_000, 2)
+    assert decibels(stream.run(audio)[1] - expected, expected) < -80
+    usual.run(audio)
+    assert stream.work_done < 6 * usual.work_done
 
 
 @pytest.mark.parametrize("seconds", [0.5, 30.0])

@@ -61,7 +61,7 @@ def test_install_puts_each_format_where_it_belongs(
     assert (tmp_path / "clap" / "stems-clap" / "StemsMulti.clap").is_file()
     (tmp_path / "all").mkdir()
     code, said, _ = stems("plugin", "install", "--to", tmp_path / "all")
-    assert code == 0 and said.count("Installed") == 6
+    assert code == 0 and said.count("Installed") == 7
     for weights in (
         "Stems.vst3/Contents/Resources/openband-live",
         "StemsMono.lv2/openband-live",

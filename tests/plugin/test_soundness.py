@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from engine import WHOLE_HOP, EngineModel, EngineStream
 from made_models import live_model
+from test_clap import compile_host, damaged_states, player, with_model
 
 from stems.card import SHIPPED
 
@@ -24,13 +25,20 @@ def sanitizer(name: str) -> str:
     return path
 
 
-def test_sanitizers_find_nothing(built: Callable[..., Path], tmp_path: Path) -> None:
-    folder = built("sanitized", "-DSANITIZE=ON", "-DSTEMS_PLUGINS=OFF", targets=("stems-engine-c",))
+@pytest.fixture(scope="module")
+def sanitized(built: Callable[..., Path]) -> Path:
+    """The folder of an engine and a plugin that the sanitizers watch."""
+    sanitizer("asan")
+    options = ("-DSANITIZE=ON", "-DSTEMS_FORMATS=clap", "-DSTEMS_WINDOW=OFF")
+    return built("sanitized-shell", *options, targets=("stems-engine-c", "StemsMulti-clap"))
+
+
+def test_sanitizers_find_nothing(sanitized: Path, tmp_path: Path) -> None:
     for groups in (0, 8):
         live_model(groups).save(tmp_path / f"small-{groups}.safetensors")
     models = [tmp_path / "small-8.safetensors", tmp_path / "small-0.safetensors", SHIPPED / "openband-live.safetensors"]
     done = subprocess.run(
-        [sys.executable, Path(__file__).with_name("sanitized.py"), folder / "engine/libstems-engine-c.so", *models],
+        [sys.executable, Path(__file__).with_name("sanitized.py"), sanitized / "engine/libstems-engine-c.so", *models],
         env={
             **os.environ,
             "LD_PRELOAD": f"{sanitizer('asan')} {sanitizer('ubsan')}",
@@ -42,6 +50,24 @@ def test_sanitizers_find_nothing(built: Callable[..., Path], tmp_path: Path) -> 
     assert done.returncode == 0, done.stderr[-5000:]
     refused = int(done.stdout.split()[1])
     assert 500 < refused < 1000  # a changed weight is still a weight
+
+
+def test_sanitizers_find_nothing_in_the_shell(sanitized: Path, song: tuple[np.ndarray, int], tmp_path: Path) -> None:
+    host = compile_host(tmp_path / "host", "-DSANITIZED", "-g", "-fsanitize=address,undefined")
+    play = player(sanitized / "bin", host, tmp_path)
+    audio, small = song[0][:, :100_000].copy(), tmp_path / "small.safetensors"
+    audio[:, 20_000:80_000] = 0
+    audio[1, 90_000] = np.nan
+    live_model(8).save(small)
+    play("StemsMulti", audio[:, :100], "--save", tmp_path / "state")
+    state = with_model(tmp_path / "state", str(small), tmp_path / "own")
+    for rate in (44_100, 192_000):
+        options = ("--set", "Solo Bass=1", "--set", "Bypass=1", "--then", state, "--save", tmp_path / "again")
+        heard = play("StemsMulti", audio, *options, rate=rate, block=0)
+        assert np.isfinite(heard.audio).all() and heard.audio.any()
+    states = damaged_states(state, tmp_path, 100)
+    heard = play("StemsMulti", audio[:, :5000], *[word for path in states for word in ("--load", path)])
+    assert np.isfinite(heard.audio).all()
 
 
 def memory() -> int:

@@ -114,6 +114,25 @@ def test_a_saved_state_comes_back(
     np.testing.assert_array_equal(other(passage, song[1]), expected)
 
 
+def test_every_output_of_stems_multi_in_dawdreamer(
+    plugins: Path, passage: np.ndarray, song: tuple[np.ndarray, int]
+) -> None:
+    daw = pytest.importorskip("dawdreamer")
+    audio, rate = passage, song[1]
+    engine = daw.RenderEngine(rate, 512)
+    source = engine.make_playback_processor("song", audio)
+    plugin = engine.make_plugin_processor("stems", str(plugins / "StemsMulti.vst3"))
+    assert plugin.get_num_output_channels() == 10
+    engine.load_graph([(source, []), (plugin, ["song"])])
+    engine.render(audio.shape[1] / rate)
+    late = 2047 + 512
+    heard = engine.get_audio()[:, late : audio.shape[1]].reshape(5, 2, -1)
+    expected = np.stack(list(expected_stems(audio, rate).values()))[..., : heard.shape[2]]
+    np.testing.assert_allclose(heard[0], audio[:, : heard.shape[2]], atol=1e-5)
+    for part, stem in zip(heard[1:], expected, strict=True):
+        assert decibels(part - stem, stem) < -80
+
+
 def test_dawdreamer_hears_it_late(plugins: Path, passage: np.ndarray, song: tuple[np.ndarray, int]) -> None:
     daw = pytest.importorskip("dawdreamer")
     audio, rate = passage, song[1]
