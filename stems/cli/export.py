@@ -16,16 +16,25 @@ TO_HELP = "Formats, separated by commas: " + "; ".join(f"{f.name} ({f.opened_by}
 
 
 def export(
-    folder: Annotated[Path, typer.Argument(help="A song's folder of stems, or a folder of such folders.")],
-    to: Annotated[str, typer.Option("--to", help=TO_HELP)] = "dawproject",
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="A song's folder of stems, or a folder of such folders.")
+    ],
+    to: Annotated[str, typer.Option("--to", metavar="FORMATS", help=TO_HELP)] = "dawproject",
     song: Annotated[
         Path | None,
-        typer.Option("--song", help="The song that was split: a muted track, and where position and tempo are read."),
+        typer.Option(
+            "--song",
+            metavar="FILE",
+            help="The song that was split: a muted track, and where position and tempo are read.",
+        ),
     ] = None,
     bpm: Annotated[float | None, typer.Option("--bpm", help="Tempo, over what the tags say.", min=1, max=1000)] = None,
-    meter: Annotated[str | None, typer.Option("--meter", help="Time signature such as 3/4.")] = None,
+    meter: Annotated[
+        str | None, typer.Option("--meter", metavar="UPPER/LOWER", help="Time signature such as 3/4.")
+    ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Folder to write to; the stems' own when left out.")
+        Path | None,
+        typer.Option("--out", "-o", metavar="FOLDER", help="Folder to write to; the stems' own when left out."),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace earlier exports.")] = False,
     copy_song: CopySong = False,

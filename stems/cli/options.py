@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stems.errors import OptionError
+from stems.limits import HIGHEST_SENSITIVITY, LOWEST_SENSITIVITY
 
 if TYPE_CHECKING:
     from stems.files.audio import Reading
@@ -69,7 +70,10 @@ BitDepth = Annotated[
 Sensitivity = Annotated[
     float,
     typer.Option(
-        min=0.1, max=10.0, metavar="FACTOR", help="0.1 to 10: low lets stems bleed softly, high cuts them hard."
+        min=LOWEST_SENSITIVITY,
+        max=HIGHEST_SENSITIVITY,
+        metavar="FACTOR",
+        help="Low lets stems bleed softly, high cuts them hard.",
     ),
 ]
 ModelName = Annotated[

@@ -23,15 +23,25 @@ Split = Callable[[Path], Mapping[str, Path]]
 
 
 def watch(
-    folder: Annotated[Path, typer.Argument(help="The folder to watch; folders in it are left alone.")],
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="The folder to watch; folders in it are left alone.")
+    ],
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Folder for the results; FOLDER/separated when left out.")
+        Path | None,
+        typer.Option("--out", "-o", metavar="FOLDER", help="Folder for the results; FOLDER/separated when left out."),
     ] = None,
-    preset: Annotated[str, typer.Option(help="What to make of the stems: see `stems presets`.")] = "stems",
-    daw: Annotated[str | None, typer.Option("--daw", help="DAW files to write too, as in `stems export --to`.")] = None,
+    preset: Annotated[
+        str, typer.Option(metavar="PRESET", help="What to make of the stems: see `stems presets`.")
+    ] = "stems",
+    daw: Annotated[
+        str | None, typer.Option("--daw", metavar="FORMATS", help="DAW files to write too, as in `stems export --to`.")
+    ] = None,
     model: ModelName = "openband",
     settle: Annotated[
-        float, typer.Option("--settle", help="Seconds a file must stay unchanged to count as copied.", min=0)
+        float,
+        typer.Option(
+            "--settle", metavar="SECONDS", help="Seconds a file must stay unchanged to count as copied.", min=0
+        ),
     ] = 2.0,
 ) -> None:
     """Split every song dropped into a folder, until stopped with Ctrl-C."""
