@@ -25,7 +25,7 @@ _RANGES: dict[str, dict[str, tuple[float, float]]] = {  # of whole numbers where
     "network": {
         "bands": (2, 2048),
         "dimensions": (1, 256),
-        "layers": (0, 16),
+        "layers": (1, 16),
         "units": (1, 1024),
         "dropout": (0.0, 1.0),
         "channels": (0, 1024),
