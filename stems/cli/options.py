@@ -54,7 +54,10 @@ class Device(str, Enum):
 
 
 Songs = Annotated[
-    list[str], typer.Argument(metavar="SONGS", help="Songs, folders of songs, or patterns such as '*.flac'.")
+    list[str],
+    typer.Argument(
+        metavar="SONGS", help="Songs, folders of songs, or patterns such as '*.flac'; - for one from standard input."
+    ),
 ]
 OutFolder = Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="Folder for the results.")]
 NamePattern = Annotated[str, typer.Option(metavar="PATTERN", help="Where each file goes below it.")]
@@ -82,6 +85,9 @@ ModelName = Annotated[
 DeviceName = Annotated[Device, typer.Option(metavar="DEVICE", help="What the network runs on: auto, cpu, cuda or mps.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Split songs again whose files are there already.")]
 JsonOutput = Annotated[bool, typer.Option("--json", help="One line of JSON for each song, and no more.")]
+JsonProgress = Annotated[
+    bool, typer.Option("--json-progress", help="The same, and a line for each tenth of a song that is done.")
+]
 CopySong = Annotated[
     bool, typer.Option("--copy-song", help="Copy the song beside a REAPER project, so that its folder can be moved.")
 ]
