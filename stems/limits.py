@@ -9,6 +9,10 @@ from typing import Any
 from stems.errors import OptionError
 
 LOWEST_SENSITIVITY, HIGHEST_SENSITIVITY = 0.1, 10.0
+LOUDEST = 2.0**32
+"""Times full scale: what 32-bit integers reach that were saved as floats; beyond, single precision gives out."""
+FAINTEST = 2.0**-126
+"""Times full scale: what is smaller is denormal in single precision, and is taken as silence."""
 MOST_STEMS = 16
 MOST_OVERTONES = 64
 NOT_IN_NAMES = '/\\:*?"<>|\0='
