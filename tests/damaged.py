@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,3 +23,16 @@ def damaged(table: Any, deepest: int = 6) -> Iterator[Any]:
             changed = copy.copy(table)
             changed[key] = value
             yield changed
+
+
+def as_toml(table: dict) -> str:
+    """A table as TOML, or nearly so where TOML lacks a value."""
+
+    def value_of(value: object) -> str:
+        if isinstance(value, dict):
+            return "{" + ", ".join(f"{json.dumps(key)} = {value_of(each)}" for key, each in value.items()) + "}"
+        if isinstance(value, list):
+            return "[" + ", ".join(map(value_of, value)) + "]"
+        return "nan" if value != value else json.dumps(value)
+
+    return "\n".join(f"{json.dumps(key)} = {value_of(value)}" for key, value in table.items())

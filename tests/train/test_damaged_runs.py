@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from damaged import damaged
+from damaged import as_toml, damaged
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
@@ -135,17 +135,6 @@ def test_every_key_of_a_recipe(tmp_path: Path) -> None:
             refused += 1
             assert str(error).startswith(str(path)) and "\n" not in str(error)
     assert count > 500 and refused > count / 2
-
-
-def as_toml(table: dict) -> str:
-    def value_of(value: object) -> str:
-        if isinstance(value, dict):
-            return "{" + ", ".join(f"{json.dumps(key)} = {value_of(each)}" for key, each in value.items()) + "}"
-        if isinstance(value, list):
-            return "[" + ", ".join(map(value_of, value)) + "]"
-        return "nan" if value != value else json.dumps(value)
-
-    return "\n".join(f"{json.dumps(key)} = {value_of(value)}" for key, value in table.items())
 
 
 @pytest.mark.parametrize("content", [b"", b"x", b"\x93NUMPY\x01\x00", "object", "float", "one dimension"])
