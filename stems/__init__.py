@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # as type checkers know it; `typing` takes longer to load than all that is here
 if TYPE_CHECKING:
+    from typing import Any
+
     from stems.board import Board as Board
     from stems.board import Chain as Chain
     from stems.board import Mix as Mix
@@ -49,6 +49,8 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name in _ROOMS:
+        from importlib import import_module
+
         return getattr(import_module(_ROOMS[name]), name)
     raise AttributeError(f"module 'stems' has no attribute '{name}'")
 

@@ -20,7 +20,7 @@ from stems.processors import ParameterError, Processor, StemProcessor, known
 class Board(Processor[Any], MutableSequence[Any]):
     """A chain of pedalboard's plugins, processors of stems and other boards; a drop-in for `pedalboard.Pedalboard`.
 
-    `None` among the plugins is passed over.
+    `None` among the plugins stays in its place, and audio passes it.
 
     It is a list, and may be changed while audio runs through it. Plugins of pedalboard that stand side by side
     run natively in one go. Where a `Split` hands on several stems, what follows hears them mixed; at the end of
@@ -33,7 +33,7 @@ class Board(Processor[Any], MutableSequence[Any]):
 
     def __init__(self, plugins: Iterable[Any] | None = None) -> None:
         super().__init__()
-        self._plugins: list[Any] = [accepted(plugin) for plugin in plugins or () if plugin is not None]
+        self._plugins: list[Any] = [accepted(plugin) for plugin in plugins or ()]
         self._parts: list[Processor[Any]] | None = None  # the plugins as they run, None after a change
         self._primed: dict[Any, tuple[float, int]] = {}
 
@@ -63,15 +63,20 @@ class Board(Processor[Any], MutableSequence[Any]):
     def parts(self) -> list[Processor[Any]]:
         """The plugins as they run: neighbours that are native make one part."""
         if self._parts is None:
-            if len({id(plugin) for plugin in self._plugins}) < len(self._plugins):
+            there = self._there()
+            if len({id(plugin) for plugin in there}) < len(there):
                 raise ParameterError("A plugin is twice on the board, which would mix up its past: make two of it.")
             self._primed = {plugin: primed for plugin, primed in self._primed.items() if plugin in self._plugins}
             self._parts = self._grouped()
         return self._parts
 
+    def _there(self) -> list[Any]:
+        """The plugins without the places that are empty."""
+        return [plugin for plugin in self._plugins if plugin is not None]
+
     def _grouped(self) -> list[Processor[Any]]:
         parts: list[Processor[Any]] = []
-        for native, plugins in groupby(self._plugins, lambda plugin: isinstance(plugin, Plugin)):
+        for native, plugins in groupby(self._there(), lambda plugin: isinstance(plugin, Plugin)):
             neighbours = list(plugins)
             parts.extend([Native(neighbours, self._primed)] if native else neighbours)
         return parts
@@ -140,7 +145,10 @@ class Mix(Board):
         self._alignment = Alignment()
 
     def _grouped(self) -> list[Processor[Any]]:
-        return [Native([plugin], self._primed) if isinstance(plugin, Plugin) else plugin for plugin in self._plugins]
+        return [
+            plugin if isinstance(plugin, Processor) else Native(_given(plugin), self._primed)
+            for plugin in self._plugins
+        ]
 
 
 class Split(StemProcessor[Any]):
@@ -315,9 +323,14 @@ def _plain(value: Any) -> Any:
     return value.name if hasattr(type(value), "__members__") else value
 
 
+def _given(plugin: Any) -> list[Any]:
+    """A plugin, or none in an empty place."""
+    return [] if plugin is None else [plugin]
+
+
 def accepted(plugin: Any) -> Any:
     """What may stand on a board; raises TypeError."""
-    if not isinstance(plugin, (Plugin, Processor)):
+    if plugin is not None and not isinstance(plugin, (Plugin, Processor)):
         raise TypeError(f"A board holds plugins of pedalboard, processors of stems and boards, not {plugin!r}.")
     return plugin
 

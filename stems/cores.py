@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -12,8 +13,12 @@ from typing import TypeVar
 
 import torch
 
+from stems.errors import OptionError
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+_used_in: int | None = None  # the process in which several cores have computed
 
 AHEAD = 1  # results for each core that are waited for at once, so that no core rests and few of them fill the memory
 
@@ -29,10 +34,15 @@ class Cores:
 
     Args:
         device: where the work is done; a device that is not the CPU has one thread, the caller's.
+
+    Raises:
+        OptionError: in a process that was forked from one where several cores have computed.
     """
 
     def __init__(self, device: torch.device) -> None:
         self.count = torch.get_num_threads() if device.type == "cpu" else 1
+        if self.count > 1:
+            _check_not_forked()
         self._pool = ThreadPoolExecutor(self.count, "stems", _compute_on_one_core) if self.count > 1 else None
 
     def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
@@ -65,6 +75,17 @@ class Cores:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _check_not_forked() -> None:
+    """OpenMP, by which torch shares work among cores, waits for ever for threads that a fork leaves behind."""
+    global _used_in
+    if _used_in not in (None, os.getpid()):
+        raise OptionError(
+            "This process was forked from one that has separated already, where torch would hang: start processes by "
+            'multiprocessing.get_context("spawn"), or fork before anything is separated.'
+        )
+    _used_in = os.getpid()
 
 
 @contextmanager

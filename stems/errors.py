@@ -1,8 +1,11 @@
 """The errors that stems raises: one sentence each, naming the file and the remedy."""
 
-from collections.abc import Iterable
-from difflib import get_close_matches
-from typing import Any
+from __future__ import annotations
+
+TYPE_CHECKING = False  # as type checkers know it; `typing` takes long to load
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
 
 
 class StemsError(Exception):
@@ -39,5 +42,7 @@ class ExportError(StemsError):
 
 def did_you_mean(name: Any, known: Iterable[str]) -> str:
     """What somebody may have meant who misspelled a name, to follow it in a message; empty where nothing is near."""
+    from difflib import get_close_matches
+
     near = get_close_matches(str(name).lower(), list(known), 1)
     return f" (did you mean {near[0]!r}?)" if near else ""

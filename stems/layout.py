@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from stems.errors import AudioError
+from stems.limits import FAINTEST, LOUDEST
 
 MOST_CHANNELS = 2
 
@@ -38,7 +39,7 @@ def channels_first(audio: np.ndarray) -> tuple[np.ndarray, Layout]:
     are taken as (channels, samples). Integers become fractions of their full scale.
 
     Raises:
-        AudioError: where the array is not mono or stereo audio, is empty, or holds NaN or infinite values.
+        AudioError: where the array is not mono or stereo audio, is empty, or holds NaN, infinite or absurd values.
     """
     audio = np.asarray(audio)
     if audio.ndim not in (1, 2) or audio.size == 0:
@@ -58,4 +59,9 @@ def channels_first(audio: np.ndarray) -> tuple[np.ndarray, Layout]:
         planes = np.ascontiguousarray(planes, np.float32)
     if not np.isfinite(planes).all():
         raise AudioError("The audio holds NaN or infinite values: replace them before it is separated.")
+    magnitudes = np.abs(planes)
+    if magnitudes.max() > LOUDEST:
+        raise AudioError("The audio holds samples far beyond full scale, which is 1: scale it before it is separated.")
+    if (is_faint := magnitudes < FAINTEST).any():
+        planes = np.where(is_faint, np.float32(0), planes)
     return planes, layout

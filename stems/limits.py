@@ -1,4 +1,4 @@
-"""What a card may say of a model's design, so that no file makes a split endless or fills the memory."""
+"""What numbers and names may be: the sensitivity, and what a card says, so that no file makes a split endless."""
 
 from __future__ import annotations
 
@@ -6,6 +6,13 @@ from collections.abc import Mapping
 from math import isfinite
 from typing import Any
 
+from stems.errors import OptionError
+
+LOWEST_SENSITIVITY, HIGHEST_SENSITIVITY = 0.1, 10.0
+LOUDEST = 2.0**32
+"""Times full scale: what 32-bit integers reach that were saved as floats; beyond, single precision gives out."""
+FAINTEST = 2.0**-126
+"""Times full scale: what is smaller is denormal in single precision, and is taken as silence."""
 MOST_STEMS = 16
 MOST_OVERTONES = 64
 NOT_IN_NAMES = '/\\:*?"<>|\0='
@@ -22,7 +29,7 @@ _RANGES: dict[str, dict[str, tuple[float, float]]] = {  # of whole numbers where
     "network": {
         "bands": (2, 2048),
         "dimensions": (1, 256),
-        "layers": (0, 16),
+        "layers": (1, 16),
         "units": (1, 1024),
         "dropout": (0.0, 1.0),
         "channels": (0, 1024),
@@ -41,6 +48,18 @@ _RANGES: dict[str, dict[str, tuple[float, float]]] = {  # of whole numbers where
         "share": (0.0, 1.0),
     },
 }
+
+
+def check_sensitivity(sensitivity: float) -> None:
+    """Raises OptionError for a sensitivity out of range.
+
+    It multiplies how sharply the model has learned to assign cells to stems: 1 is what it learned, less lets stems
+    bleed softly into each other, more cuts them hard (0.1 to 10).
+    """
+    if not LOWEST_SENSITIVITY <= sensitivity <= HIGHEST_SENSITIVITY:  # which no NaN is
+        raise OptionError(
+            f"sensitivity must be from {LOWEST_SENSITIVITY:g} to {HIGHEST_SENSITIVITY:g}, not {sensitivity:g}."
+        )
 
 
 def check_design(design: Any) -> None:

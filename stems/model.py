@@ -188,15 +188,29 @@ class Model(nn.Module):
         try:
             model = cls(design_from(card.get("design")), card)
             tensors = upgrade_weights(load_tensors(content))
+            _check_fit(tensors, model.state_dict())
             model.load_state_dict({name: value.float() for name, value in tensors.items()})
         except (KeyError, TypeError, ValueError, RuntimeError, safetensors.SafetensorError) as error:
-            reason = " ".join(str(error).split())
-            raise ModelError(f"{path} does not fit its card {path.with_suffix('.json').name}: {reason}") from error
+            fault = f"{path} does not fit its card {path.with_suffix('.json').name}"
+            reason = f" ({error})" if isinstance(error, _Unfit) else ""
+            raise ModelError(f"{fault}{reason}: copy or download both again.") from error
         if not _is_finite(tensors):
             raise ModelError(
                 f"{path} has weights that are no numbers, of a training that went wrong: give another model."
             )
         return model.eval()
+
+
+class _Unfit(ValueError):
+    """Why weights and a design do not belong together, in our words."""
+
+
+def _check_fit(tensors: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> None:
+    for name in sorted(tensors.keys() | wanted.keys()):
+        if name not in tensors or name not in wanted:
+            raise _Unfit(f"{name} is {'missing' if name in wanted else 'none of its weights'}")
+        if tensors[name].shape != wanted[name].shape:
+            raise _Unfit(f"{name} has the shape {tuple(tensors[name].shape)}, not {tuple(wanted[name].shape)}")
 
 
 def _is_finite(tensors: Mapping[str, Tensor]) -> bool:
@@ -210,13 +224,20 @@ def design_from(data: Any) -> Design:
     parts = {"bands": Bands, "network": NetworkShape, "clustering": ClusteringSettings}
     known = {part.name for part in fields(Design)}
     if unknown := set(data) - known:
-        raise TypeError(f"unknown keys {sorted(unknown)}")
+        raise _Unfit(f"unknown keys {sorted(unknown)}")
+    for key, part in parts.items():
+        if unknown := set(data.get(key, {})) - {one.name for one in fields(part)}:
+            raise _Unfit(f"{key} has unknown keys {sorted(unknown)}")
     if "overtones" in data.get("network", {}):
         data = {**data, "network": {**data["network"], "overtones": tuple(data["network"]["overtones"])}}
     values: dict[str, Any] = {key: parts[key](**value) if key in parts else value for key, value in data.items()}
     if "stems" in values:
         values["stems"] = tuple(values["stems"])
     design = Design(**values)
-    if len(design.bands.edges) != design.network.bands + 1:
-        raise ValueError(f"the network has {design.network.bands} bands where there are {design.bands.count}")
+    try:
+        edges = design.bands.edges
+    except ValueError as error:
+        raise _Unfit(str(error)) from error
+    if len(edges) != design.network.bands + 1:
+        raise _Unfit(f"the network has {design.network.bands} bands where there are {design.bands.count}")
     return design

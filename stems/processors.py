@@ -15,8 +15,9 @@ import numpy as np
 from stems.card import find_model, read_card
 from stems.errors import AudioError, OptionError
 from stems.layout import MOST_CHANNELS
+from stems.limits import HIGHEST_SENSITIVITY, LOWEST_SENSITIVITY
 from stems.model import Model
-from stems.separator import HIGHEST_SENSITIVITY, LOWEST_SENSITIVITY, Separator
+from stems.separator import Separator
 from stems.spectrum import REFERENCE_RATE
 from stems.stream import Stream
 
@@ -171,7 +172,7 @@ class StemProcessor(Processor[Result]):
     Args:
         model: full-song model: name of a shipped one, path of a `.safetensors` file, or a `Model`.
         live_model: unidirectional model, given in the same way.
-        sensitivity: 1 is what the model learned; lower bleeds softly, higher cuts hard (0.1 to 10).
+        sensitivity: how sharply cells are assigned, see `stems.limits.check_sensitivity`.
     """
 
     sensitivity: float = parameter("sensitivity", LOWEST_SENSITIVITY, HIGHEST_SENSITIVITY)

@@ -13,6 +13,7 @@ from stems.cores import Cores, one_core
 from stems.errors import Cancelled, OptionError
 from stems.hints import Hint, check_against, gather, own_stems
 from stems.layout import channels_first
+from stems.limits import check_sensitivity
 from stems.memory import give_back_memory
 from stems.methods import Start, method_named
 from stems.model import Model
@@ -24,7 +25,6 @@ from stems.song.masks import Masks
 from stems.spectrum import Grid
 
 LOUDNESS_BLOCK = 2048  # samples
-LOWEST_SENSITIVITY, HIGHEST_SENSITIVITY = 0.1, 10.0
 LISTENING = 0.6  # of the work, for progress
 
 Progress = Callable[[float], None]
@@ -100,7 +100,7 @@ class Separator:
             audio: (channels, samples), (samples, channels) or (samples,), or the path of a file.
             sample_rate: Hz; needed for arrays, not for files.
             stems: names of the stems to return; all of them by default.
-            sensitivity: 1 is what the model learned; lower bleeds softly, higher cuts hard (0.1 to 10).
+            sensitivity: how sharply cells are assigned, see `stems.limits.check_sensitivity`.
             progress: called with the share of the work that is done, from 0 to 1.
             cancelled: asked between blocks; the separation stops with `Cancelled` when it returns True.
 
@@ -162,10 +162,7 @@ class Separator:
         names = (stems,) if isinstance(stems, str) else None if stems is None else tuple(stems)
         if unknown := [name for name in names or () if name not in self.stems]:
             raise OptionError(f"There is no stem {unknown[0]!r}: choose from {', '.join(self.stems)}.")
-        if not LOWEST_SENSITIVITY <= sensitivity <= HIGHEST_SENSITIVITY:
-            raise OptionError(
-                f"sensitivity must be from {LOWEST_SENSITIVITY:g} to {HIGHEST_SENSITIVITY:g}, not {sensitivity:g}."
-            )
+        check_sensitivity(sensitivity)
         if not 8000 <= sample_rate <= 192000:
             raise OptionError(f"The sample rate must be from 8000 to 192000 Hz, not {sample_rate:g}.")
         check_against(self.hints, song, sample_rate)

@@ -193,7 +193,7 @@ class Bands:
         bin_hz = REFERENCE_RATE / self.reference_window
         single, top = round(self.single_hz / bin_hz), round(self.top_hz / bin_hz)
         wide = self.count - 1 - single
-        if wide < 1 or top - single < wide:
+        if single < 1 or wide < 1 or top - single < wide:
             raise ValueError(f"{self.count} bands do not fit between {self.single_hz} Hz and {self.top_hz} Hz")
         edges = np.concatenate([np.arange(single), np.round(np.geomspace(single, top, wide + 1)).astype(int)])
         for band in range(1, len(edges)):

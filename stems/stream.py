@@ -14,6 +14,7 @@ from torch.nn import functional
 from stems.clustering import assign, pulled, weighted_sums
 from stems.errors import AudioError, ModelError, OptionError
 from stems.layout import MOST_CHANNELS
+from stems.limits import check_sensitivity
 from stems.model import Model
 from stems.network.embedding import CENTRE_DB, NetworkShape
 from stems.network.live import LiveNetwork
@@ -106,7 +107,7 @@ class Stream:
 
         Args:
             audio: float32 (channels, samples), of any length.
-            sensitivity: 1 is what the model learned; lower bleeds softly, higher cuts hard.
+            sensitivity: how sharply cells are assigned, see `stems.limits.check_sensitivity`.
 
         Returns:
             The stems by name, in the shape of `audio`. They sum to the mixture `latency_samples` ago.
@@ -124,11 +125,16 @@ class Stream:
             gains: (mixes, stems), of amplitude.
             sensitivity: see a call.
 
+        Raises:
+            AudioError: the block is not of the stream's channels.
+            OptionError: the sensitivity is out of range, or the number of mixes has changed.
+
         Returns:
             The mixture `latency_samples` ago, in the shape of `audio`, and (mixes, channels, samples).
         """
         if audio.ndim != 2 or len(audio) != self.channels:
             raise AudioError(f"The stream takes blocks of shape ({self.channels}, samples), not {audio.shape}.")
+        check_sensitivity(sensitivity)
         if self._ready is None:
             self._ready = np.zeros((len(gains), self.channels, self.grid.hop - 1), np.float32)
         if len(gains) != len(self._ready):

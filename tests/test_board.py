@@ -268,8 +268,15 @@ def test_the_representation_lists_the_plugins(models: dict[str, Model]) -> None:
     assert repr(Mix([Gain(3)])).startswith("<stems.Mix with 1 plugin: [")
 
 
-def test_none_is_passed_over() -> None:
-    assert len(Board([None, Gain(3), None])) == 1
+@pytest.mark.parametrize("reset", [True, False])
+def test_none_stays_in_its_place_and_audio_passes_it(audio: np.ndarray, reset: bool) -> None:
+    board = Board([None, Gain(6), None])
+    board.append(None)
+    assert len(board) == 4 and board[0] is None
+    np.testing.assert_allclose(board.process(audio, RATE, reset=reset), Gain(6)(audio, RATE))
+    mix = Mix([None, Gain(0), None])
+    np.testing.assert_allclose(mix.process(audio, RATE, reset=reset), 3 * audio, atol=1e-6)
+    assert copy.deepcopy(board)[3] is None
 
 
 def test_chains_and_mixes_hold_boards_and_processors(models: dict[str, Model], audio: np.ndarray) -> None:

@@ -57,6 +57,11 @@ class Settings:
     clip_mode: str = "clamp"
     copy_song: bool = False
 
+    @property
+    def passage(self) -> Reading | None:
+        """What projects read of each song; None for all of it."""
+        return self.reading if self.reading != Reading() else None
+
 
 @dataclass(frozen=True)
 class Task:

@@ -8,7 +8,7 @@ from pathlib import Path
 from stems.batch.plan import Settings, Task, hints_path, output_paths
 from stems.errors import OptionError
 from stems.files.audio import Song, lasts_as_long
-from stems.files.formats import AudioFormat, output_format
+from stems.files.formats import OPUS_RATE, AudioFormat, output_format
 from stems.hints import as_toml, check_against
 
 HINTS_NOTE = "# The hints that this song was split with.\n"
@@ -42,9 +42,15 @@ def plan_song(song: Song, task: Task, settings: Settings) -> SongPlan:
     """The plan of a song, which can be carried out as far as its header tells.
 
     Raises:
-        OptionError: where it cannot: a stem would replace the song, or a hint lies outside of it.
+        OptionError: where it cannot: a stem would replace the song, a hint lies outside of it, or a project could not
+            hold its stems.
     """
     form = output_format(song.format, settings.container, settings.bit_depth)
+    if settings.daw and form.container == "opus" and form.sample_rate != OPUS_RATE:
+        raise OptionError(
+            f"{song.path} is at {form.sample_rate} Hz and its opus stems would be at {OPUS_RATE} Hz, which no project "
+            "puts together: choose another --format, or leave --daw out."
+        )
     outputs = output_paths(task, settings, form.container)
     there = [path for path in outputs.values() if path.exists()]
     for path in there:

@@ -17,7 +17,7 @@ import numpy as np
 from stems.batch.plan import Settings, Task, hints_path
 from stems.batch.song_plan import HINTS_NOTE, SongPlan, kept_hints, plan_song
 from stems.errors import Cancelled, ExportError, StemsError
-from stems.files.audio import Reading, Song, open_song
+from stems.files.audio import Song, open_song
 from stems.files.clipping import clipping_note, gain_for
 from stems.files.destination import whole
 from stems.files.formats import AudioFormat
@@ -238,9 +238,8 @@ def _export(plan: SongPlan, result: Result) -> None:
     if plan.is_skipped:
         formats = [form for form, path in destinations(track, folder, formats).items() if not path.exists()]
     if formats:
-        passage = plan.settings.reading if plan.settings.reading != Reading() else None
         try:
-            session = session_of(plan.outputs, track, plan.task.song, reading=passage)
+            session = session_of(plan.outputs, track, plan.task.song, reading=plan.settings.passage)
             copy_song = plan.settings.copy_song
             result.exports = export(session, folder, formats, overwrite=True, copy_song=copy_song)
         except NotAllExported as error:

@@ -19,6 +19,7 @@ from stems.cli.options import (
     NamePattern,
     OutFolder,
     Overwrite,
+    Sensitivity,
     Songs,
 )
 from stems.errors import OptionError
@@ -35,15 +36,14 @@ class MethodName(str, Enum):
 
 def cluster(
     songs: Songs,
-    clusters: Annotated[str, typer.Option(help="How many, from 2 to 12, or auto: as many as each song has.")] = "auto",
+    clusters: Annotated[
+        str, typer.Option(metavar="NUMBER", help="How many, from 2 to 12, or auto: as many as each song has.")
+    ] = "auto",
     out: OutFolder = Path("separated"),
     name: NamePattern = "{track}/{stem}.{ext}",
     container: Format = None,
     bit_depth: BitDepth = None,
-    sensitivity: Annotated[
-        float,
-        typer.Option(min=0.1, max=10.0, help="Low lets clusters bleed softly, high cuts them hard; see --method."),
-    ] = 1.0,
+    sensitivity: Sensitivity = 1.0,
     method: Annotated[
         MethodName,
         typer.Option(

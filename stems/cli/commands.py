@@ -9,6 +9,7 @@ import typer
 from stems import __version__
 from stems.cli.cluster import cluster
 from stems.cli.evaluate import evaluate
+from stems.cli.examples import examples_of
 from stems.cli.export import export
 from stems.cli.info import info, models, presets
 from stems.cli.live import live
@@ -17,9 +18,11 @@ from stems.cli.report import report
 from stems.cli.split import split
 from stems.cli.train import train
 from stems.cli.watch import watch
+from stems.cli.words import Command, Commands
 
 app = typer.Typer(
     name="stems",
+    cls=Commands,
     help="Split songs into drums, bass, vocals and other.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -42,5 +45,5 @@ def _root(
 
 
 for command in (split, cluster, watch, live, export, presets, models, info, report, train, evaluate):
-    app.command()(command)
+    app.command(cls=Command, epilog=examples_of(command.__name__))(command)
 app.add_typer(plugin, name="plugin")

@@ -37,15 +37,22 @@ class Subset(str, Enum):
 
 def evaluate(
     musdb: Annotated[
-        Path | None, typer.Option(help="MUSDB18 or MUSDB18-HQ: the folder above 'train' and 'test'.")
+        Path | None, typer.Option(metavar="FOLDER", help="MUSDB18 or MUSDB18-HQ: the folder above 'train' and 'test'.")
     ] = None,
     subset: Annotated[Subset, typer.Option(help="Part of MUSDB18.")] = Subset.test,
     songs: Annotated[
-        Path | None, typer.Option(help="Folder of songs, each a folder with drums, bass, other and vocals.")
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Folder of songs, each a folder with drums, bass, other and vocals."),
     ] = None,
-    reference: Annotated[Path | None, typer.Option(help="True stems of one song, or folders of them.")] = None,
-    estimates: Annotated[Path | None, typer.Option(help="Estimates with the same names in the same places.")] = None,
-    baseline: Annotated[str, typer.Option(help="Also score these, separated by commas: mixture, ibm, irm, mwf.")] = "",
+    reference: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="True stems of one song, or folders of them.")
+    ] = None,
+    estimates: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Estimates with the same names in the same places.")
+    ] = None,
+    baseline: Annotated[
+        str, typer.Option(metavar="NAMES", help="Also score these, separated by commas: mixture, ibm, irm, mwf.")
+    ] = "",
     engine: Annotated[
         EngineName, typer.Option(help="Ours, or museval itself: the same figures, many times slower.")
     ] = EngineName.stems,
@@ -53,8 +60,9 @@ def evaluate(
     model: Annotated[
         str | None,
         typer.Option(
+            metavar="MODEL",
             help="See `stems models`, a .safetensors file, or 'none' for baselines alone; openband, or openband-live "
-            "with --live, when left out."
+            "with --live, when left out.",
         ),
     ] = None,
     live: Annotated[
@@ -62,7 +70,10 @@ def evaluate(
     ] = False,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Tracks at a time.")] = 1,
     out: Annotated[
-        Path, typer.Option("--out", "-o", help="Folder for the results; tracks that it holds are not scored again.")
+        Path,
+        typer.Option(
+            "--out", "-o", metavar="FOLDER", help="Folder for the results; tracks that it holds are not scored again."
+        ),
     ] = Path("evaluation"),
 ) -> None:
     """Score separations as museval does: SDR, ISR, SIR and SAR of every second, on MUSDB18 or any songs with stems."""

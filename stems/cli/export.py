@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from stems.cli.options import CopySong
-from stems.cli.output import say
+from stems.cli.output import say, say_data
 from stems.daw import FORMATS
 from stems.errors import OptionError
 
@@ -16,24 +17,37 @@ TO_HELP = "Formats, separated by commas: " + "; ".join(f"{f.name} ({f.opened_by}
 
 
 def export(
-    folder: Annotated[Path, typer.Argument(help="A song's folder of stems, or a folder of such folders.")],
-    to: Annotated[str, typer.Option("--to", help=TO_HELP)] = "dawproject",
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="A song's folder of stems, or a folder of such folders.")
+    ],
+    to: Annotated[str, typer.Option("--to", metavar="FORMATS", help=TO_HELP)] = "dawproject",
     song: Annotated[
         Path | None,
-        typer.Option("--song", help="The song that was split: a muted track, and where position and tempo are read."),
+        typer.Option(
+            "--song",
+            metavar="FILE",
+            help="The song that was split: a muted track, and where position and tempo are read. It is found where "
+            "it lies near the stems.",
+        ),
     ] = None,
     bpm: Annotated[float | None, typer.Option("--bpm", help="Tempo, over what the tags say.", min=1, max=1000)] = None,
-    meter: Annotated[str | None, typer.Option("--meter", help="Time signature such as 3/4.")] = None,
+    meter: Annotated[
+        str | None, typer.Option("--meter", metavar="UPPER/LOWER", help="Time signature such as 3/4.")
+    ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Folder to write to; the stems' own when left out.")
+        Path | None,
+        typer.Option("--out", "-o", metavar="FOLDER", help="Folder to write to; the stems' own when left out."),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace earlier exports.")] = False,
     copy_song: CopySong = False,
+    json_lines: Annotated[
+        bool, typer.Option("--json", help="One line of JSON for each folder of stems, and no more.")
+    ] = False,
 ) -> None:
     """Make files that a DAW opens out of stems on disk."""
     from stems.daw import NotAllExported, formats_named
     from stems.daw import export as export_session
-    from stems.daw.session import audio_in, session_in
+    from stems.daw.session import audio_in, not_taken_in, session_in
 
     formats = formats_named(to)
     time_signature = _time_signature(meter) if meter else None
@@ -44,17 +58,36 @@ def export(
         raise OptionError(f"--song names one song and {folder} holds {len(folders)}: export them one by one.")
     for stems in folders:
         session = session_in(stems, song, bpm, time_signature)
+        left_out = {path.name: "projects cannot hold this format" for path in not_taken_in(stems)}
+        if session.mixture is None:
+            left_out["mixture"] = "the song was not found; --song FILE puts it on a muted track"
         try:
-            written = export_session(session, out or stems, formats, overwrite, copy_song)
-        except NotAllExported as error:
-            _say(error.written)
-            raise
-        _say(written)
+            written, error = export_session(session, out or stems, formats, overwrite, copy_song), None
+        except NotAllExported as fault:
+            written, error = fault.written, fault
+        if json_lines:
+            _say_json(stems, session.mixture.path if session.mixture else None, written, left_out, error)
+        else:
+            for path in written:
+                say(f"Wrote {path}")
+            for name, why in left_out.items():
+                say(f"    without {name}: {why}")
+        if error:
+            raise error
 
 
-def _say(written: list[Path]) -> None:
-    for path in written:
-        say(f"Wrote {path}")
+def _say_json(
+    folder: Path, song: Path | None, written: list[Path], left_out: dict[str, str], error: Exception | None
+) -> None:
+    line = {
+        "folder": str(folder),
+        "status": "failed" if error else "done",
+        "song": str(song) if song else None,
+        "exports": [str(path) for path in written],
+        "left_out": left_out,
+        **({"error": str(error)} if error else {}),
+    }
+    say_data(json.dumps(line))
 
 
 def _time_signature(meter: str) -> tuple[int, int]:

@@ -33,7 +33,9 @@ def models() -> None:
 
 
 def info(
-    model: Annotated[str, typer.Option(help="Name or path of the model whose card to show.")] = "openband",
+    model: Annotated[
+        str, typer.Option(metavar="MODEL", help="Name or path of the model whose card to show.")
+    ] = "openband",
 ) -> None:
     """Show the version, what was found on this machine, and a model's card."""
     import torch

@@ -6,25 +6,29 @@ from typing import Annotated, Any
 
 import typer
 
-from stems.cli.options import ModelName
+from stems.cli.options import ModelName, Sensitivity
 from stems.cli.output import say
 from stems.errors import OptionError
 
 
 def live(
     source_name: Annotated[
-        str | None, typer.Option("--input", help="Device to listen to; the system's own when left out.")
+        str | None,
+        typer.Option("--input", metavar="DEVICE", help="Device to listen to; the system's own when left out."),
     ] = None,
     sink_name: Annotated[
-        str | None, typer.Option("--output", help="Device to play on; the system's own when left out.")
+        str | None,
+        typer.Option("--output", metavar="DEVICE", help="Device to play on; the system's own when left out."),
     ] = None,
-    drums_db: Annotated[float, typer.Option(help="Level of the drums in dB; -inf removes them.")] = 0.0,
-    bass_db: Annotated[float, typer.Option(help="Level of the bass in dB.")] = 0.0,
-    vocals_db: Annotated[float, typer.Option(help="Level of the vocals in dB.")] = 0.0,
-    other_db: Annotated[float, typer.Option(help="Level of all the rest in dB.")] = 0.0,
-    sensitivity: Annotated[float, typer.Option(help="Low lets stems bleed softly, high cuts them hard.")] = 1.0,
+    drums_db: Annotated[float, typer.Option(metavar="DB", help="Level of the drums in dB; -inf removes them.")] = 0.0,
+    bass_db: Annotated[float, typer.Option(metavar="DB", help="Level of the bass in dB.")] = 0.0,
+    vocals_db: Annotated[float, typer.Option(metavar="DB", help="Level of the vocals in dB.")] = 0.0,
+    other_db: Annotated[float, typer.Option(metavar="DB", help="Level of all the rest in dB.")] = 0.0,
+    sensitivity: Sensitivity = 1.0,
     channels: Annotated[int, typer.Option(min=1, max=2, help="Channels of both devices.")] = 2,
-    block_size: Annotated[int, typer.Option(min=1, help="Samples that are processed at once.")] = 512,
+    block_size: Annotated[
+        int, typer.Option(metavar="SAMPLES", min=1, help="Samples that are processed at once.")
+    ] = 512,
     model: ModelName = "openband-live",
     list_devices: Annotated[bool, typer.Option("--list-devices", help="Show the audio devices, and no more.")] = False,
 ) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stems.errors import OptionError
+from stems.limits import HIGHEST_SENSITIVITY, LOWEST_SENSITIVITY
 
 if TYPE_CHECKING:
     from stems.files.audio import Reading
@@ -53,7 +54,10 @@ class Device(str, Enum):
 
 
 Songs = Annotated[
-    list[str], typer.Argument(metavar="SONGS", help="Songs, folders of songs, or patterns such as '*.flac'.")
+    list[str],
+    typer.Argument(
+        metavar="SONGS", help="Songs, folders of songs, or patterns such as '*.flac'; - for one from standard input."
+    ),
 ]
 OutFolder = Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="Folder for the results.")]
 NamePattern = Annotated[str, typer.Option(metavar="PATTERN", help="Where each file goes below it.")]
@@ -69,7 +73,10 @@ BitDepth = Annotated[
 Sensitivity = Annotated[
     float,
     typer.Option(
-        min=0.1, max=10.0, metavar="FACTOR", help="0.1 to 10: low lets stems bleed softly, high cuts them hard."
+        min=LOWEST_SENSITIVITY,
+        max=HIGHEST_SENSITIVITY,
+        metavar="FACTOR",
+        help="Low lets stems bleed softly, high cuts them hard.",
     ),
 ]
 ModelName = Annotated[
@@ -78,6 +85,9 @@ ModelName = Annotated[
 DeviceName = Annotated[Device, typer.Option(metavar="DEVICE", help="What the network runs on: auto, cpu, cuda or mps.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Split songs again whose files are there already.")]
 JsonOutput = Annotated[bool, typer.Option("--json", help="One line of JSON for each song, and no more.")]
+JsonProgress = Annotated[
+    bool, typer.Option("--json-progress", help="The same, and a line for each tenth of a song that is done.")
+]
 CopySong = Annotated[
     bool, typer.Option("--copy-song", help="Copy the song beside a REAPER project, so that its folder can be moved.")
 ]

@@ -10,23 +10,33 @@ from typing import Annotated
 
 import typer
 
+from stems.cli.examples import examples_of
 from stems.cli.output import say
+from stems.cli.words import Command, Commands
 
 SCRIPT_NAME = "Split into stems.lua"
 
-Formats = Annotated[str, typer.Option("--format", help="Formats, such as vst3,clap,lv2; all of them by default.")]
+Formats = Annotated[
+    str, typer.Option("--format", metavar="FORMATS", help="Formats, such as vst3,clap,lv2; all of them by default.")
+]
 Dpf = Annotated[
-    Path | None, typer.Option("--dpf", help="Folder of DPF, which the plugin is built with, if not Debian's.")
+    Path | None,
+    typer.Option("--dpf", metavar="FOLDER", help="Folder of DPF, which the plugin is built with, if not Debian's."),
 ]
 
-app = typer.Typer(help="Build and install the real-time plugin, or write a script for a DAW.", no_args_is_help=True)
+app = typer.Typer(
+    cls=Commands, help="Build and install the real-time plugin, or write a script for a DAW.", no_args_is_help=True
+)
 
 
-@app.command("build")
+@app.command("build", cls=Command, epilog=examples_of("plugin build"))
 def build_plugin(
     formats: Formats = "",
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Folder to build in; one of the user's cache when left out.")
+        Path | None,
+        typer.Option(
+            "--out", "-o", metavar="FOLDER", help="Folder to build in; one of the user's cache when left out."
+        ),
     ] = None,
     dpf: Dpf = None,
 ) -> None:
@@ -38,11 +48,12 @@ def build_plugin(
         say(f"Built {plugin}")
 
 
-@app.command("install")
+@app.command("install", cls=Command, epilog=examples_of("plugin install"))
 def install_plugin(
     formats: Formats = "",
     to: Annotated[
-        Path | None, typer.Option("--to", help="Folder to install into; where DAWs look for them when left out.")
+        Path | None,
+        typer.Option("--to", metavar="FOLDER", help="Folder to install into; where DAWs look for them when left out."),
     ] = None,
     dpf: Dpf = None,
 ) -> None:
@@ -54,10 +65,13 @@ def install_plugin(
         say(f"Installed {plugin}")
 
 
-@app.command("reaper")
+@app.command("reaper", cls=Command, epilog=examples_of("plugin reaper"))
 def reaper(
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Folder to write to; REAPER's own for scripts when left out.")
+        Path | None,
+        typer.Option(
+            "--out", "-o", metavar="FOLDER", help="Folder to write to; REAPER's own for scripts when left out."
+        ),
     ] = None,
 ) -> None:
     """Write a script that splits the selected items from inside REAPER and puts the stems under them."""

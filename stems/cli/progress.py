@@ -46,11 +46,11 @@ def stoppable() -> Iterator[None]:
 
 
 @contextmanager
-def watch_over(tasks: Sequence[Task], json_lines: bool) -> Iterator[Watcher]:
+def watch_over(tasks: Sequence[Task], json_lines: bool, json_progress: bool = False) -> Iterator[Watcher]:
     """The watcher that suits the output."""
     console = Console()
     if json_lines:
-        yield JsonLines()
+        yield JsonProgress(tasks) if json_progress else JsonLines()
     elif console.is_terminal:
         with Bars(tasks, console) as bars:
             yield bars
@@ -101,6 +101,23 @@ class JsonLines:
     def summary(self, results: Sequence[Result]) -> None:
         """Prints nothing: the lines say it all."""
         pass
+
+
+class JsonProgress(JsonLines):
+    """The same, and a line for each tenth of a song that is done: `status` is "splitting", `progress` the share."""
+
+    def __init__(self, tasks: Sequence[Task]) -> None:
+        self.tasks = tasks
+        self.tenths: dict[int, int] = {}
+
+    def on_progress(self, number: int, share: float, seconds: float) -> None:
+        """Prints the share as a line of JSON, once for each tenth."""
+        tenth = int(10 * share)
+        if tenth > self.tenths.get(number, -1):
+            self.tenths[number] = tenth
+            song = str(self.tasks[number].song)
+            line = {"song": song, "status": "splitting", "progress": tenth / 10, "seconds": round(seconds, 3)}
+            say_data(json.dumps(line))
 
 
 class Bars:

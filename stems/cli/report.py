@@ -17,14 +17,19 @@ def report(
         Path, typer.Argument(metavar="SONG", help="A song, or a folder of stems that a split has made.")
     ],
     song: Annotated[
-        Path | None, typer.Option("--song", help="What a folder of stems was made of; their sum when left out.")
+        Path | None,
+        typer.Option("--song", metavar="FILE", help="What a folder of stems was made of; their sum when left out."),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="The page; named after the song, in this folder, when left out.")
+        Path | None,
+        typer.Option(
+            "--out", "-o", metavar="FILE", help="The page; named after the song, in this folder, when left out."
+        ),
     ] = None,
     sensitivity: Sensitivity = 1.0,
     hint: Annotated[
-        list[str] | None, typer.Option(help="What is heard where, as for `stems split`; shown on the page.")
+        list[str] | None,
+        typer.Option(metavar="HINT", help="What is heard where, as for `stems split`; shown on the page."),
     ] = None,
     model: ModelName = "openband",
     device: DeviceName = Device.auto,

@@ -19,6 +19,7 @@ from stems.cli.options import (
     Format,
     From,
     JsonOutput,
+    JsonProgress,
     ModelName,
     NamePattern,
     OutFolder,
@@ -30,6 +31,7 @@ from stems.cli.options import (
     reading_of,
 )
 from stems.cli.output import say, say_data
+from stems.cli.standard_streams import with_standard_streams
 from stems.errors import OptionError
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from stems.batch.split import Result
 
 
+@with_standard_streams
 def split(
     songs: Songs,
     out: OutFolder = Path("separated"),
@@ -87,6 +90,7 @@ def split(
     clip_mode: ClipMode = Clip.clamp,
     copy_song: CopySong = False,
     json_lines: JsonOutput = False,
+    json_progress: JsonProgress = False,
 ) -> None:
     """Split songs into stems that line up with them to the sample and add up to them."""
     from stems.batch.plan import Settings, check_settings, plan
@@ -124,18 +128,18 @@ def split(
     if dry_run:
         results = _say_plan(tasks, settings, passed_over, json_lines)
     else:
-        results = _split(tasks, settings, passed_over, jobs or cores(), json_lines)
+        results = _split(tasks, settings, passed_over, jobs or cores(), json_lines or json_progress, json_progress)
     if any(result.status == "failed" for result in results):
         raise typer.Exit(1)
 
 
 def _split(
-    tasks: list[Task], settings: Settings, passed_over: list[Result], jobs: int, json_lines: bool
+    tasks: list[Task], settings: Settings, passed_over: list[Result], jobs: int, json_lines: bool, json_progress: bool
 ) -> list[Result]:
     from stems.batch.workers import split_all
     from stems.cli.progress import stoppable, watch_over
 
-    with stoppable(), watch_over(tasks, json_lines) as watcher:
+    with stoppable(), watch_over(tasks, json_lines, json_progress) as watcher:
         for result in passed_over:
             watcher.on_passed_over(result)
         results = split_all(tasks, settings, jobs, watcher.on_progress, watcher.on_result)

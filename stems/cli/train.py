@@ -13,20 +13,26 @@ from stems.cli.output import say
 
 
 def train(
-    recipe: Annotated[Path, typer.Argument(help="A recipe such as recipes/musdb18.toml.")],
-    data: Annotated[Path, typer.Option(help="Folder below which the recipe's folders lie.")] = Path("data"),
-    musdb: Annotated[Path | None, typer.Option(help="Root of MUSDB18 or MUSDB18-HQ.")] = None,
+    recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help="A recipe such as recipes/musdb18.toml.")],
+    data: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder below which the recipe's folders lie.")] = Path(
+        "data"
+    ),
+    musdb: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Root of MUSDB18 or MUSDB18-HQ.")] = None,
     run: Annotated[
-        Path | None, typer.Option(help="Folder of the run, which goes on where it stopped; runs/RECIPE when left out.")
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", help="Folder of the run, which goes on where it stopped; runs/RECIPE when left out."
+        ),
     ] = None,
-    cache: Annotated[Path, typer.Option(help="Folder for decoded audio.")] = Path("runs/cache"),
+    cache: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder for decoded audio.")] = Path("runs/cache"),
     device: DeviceName = Device.auto,
-    workers: Annotated[int, typer.Option(min=0, help="Processes that make mixes.")] = 1,
+    workers: Annotated[int, typer.Option(min=0, metavar="NUMBER", help="Processes that make mixes.")] = 1,
     threads: Annotated[int | None, typer.Option(min=1, help="Cores that the network uses.")] = None,
     start: Annotated[
-        str | None, typer.Option(help="Start a new run from the weights of this model, as far as they fit.")
+        str | None,
+        typer.Option(metavar="MODEL", help="Start a new run from the weights of this model, as far as they fit."),
     ] = None,
-    minutes: Annotated[float | None, typer.Option(min=0.0, help="Stop after this time.")] = None,
+    minutes: Annotated[float | None, typer.Option(min=0.0, metavar="MINUTES", help="Stop after this time.")] = None,
 ) -> None:
     """Train a recipe, or go on with a run that was stopped."""
     require("Training", "train", "scipy", "matplotlib")

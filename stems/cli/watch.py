@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from stems.cli.options import ModelName
+from stems.cli.options import (
+    Clip,
+    ClipMode,
+    CopySong,
+    Downmix,
+    From,
+    ModelName,
+    To,
+    Track,
+    reading_of,
+)
 from stems.cli.output import complain, say
 from stems.daw import Format
 from stems.errors import StemsError
@@ -23,16 +33,32 @@ Split = Callable[[Path], Mapping[str, Path]]
 
 
 def watch(
-    folder: Annotated[Path, typer.Argument(help="The folder to watch; folders in it are left alone.")],
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="The folder to watch; folders in it are left alone.")
+    ],
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Folder for the results; FOLDER/separated when left out.")
+        Path | None,
+        typer.Option("--out", "-o", metavar="FOLDER", help="Folder for the results; FOLDER/separated when left out."),
     ] = None,
-    preset: Annotated[str, typer.Option(help="What to make of the stems: see `stems presets`.")] = "stems",
-    daw: Annotated[str | None, typer.Option("--daw", help="DAW files to write too, as in `stems export --to`.")] = None,
+    preset: Annotated[
+        str, typer.Option(metavar="PRESET", help="What to make of the stems: see `stems presets`.")
+    ] = "stems",
+    daw: Annotated[
+        str | None, typer.Option("--daw", metavar="FORMATS", help="DAW files to write too, as in `stems export --to`.")
+    ] = None,
     model: ModelName = "openband",
     settle: Annotated[
-        float, typer.Option("--settle", help="Seconds a file must stay unchanged to count as copied.", min=0)
+        float,
+        typer.Option(
+            "--settle", metavar="SECONDS", help="Seconds a file must stay unchanged to count as copied.", min=0
+        ),
     ] = 2.0,
+    begin: From = None,
+    end: To = None,
+    track: Track = 1,
+    downmix: Downmix = False,
+    clip_mode: ClipMode = Clip.clamp,
+    copy_song: CopySong = False,
 ) -> None:
     """Split every song dropped into a folder, until stopped with Ctrl-C."""
     from stems.batch.plan import Settings
@@ -43,11 +69,25 @@ def watch(
     formats = formats_named(daw) if daw else []
     # A song that comes again is another take, whose stems replace the first one's.
     known = tuple(read_card(find_model(model))["design"]["stems"])
-    settings = Settings(load_preset(preset, known=known), out or folder / "separated", model=model, overwrite=True)
-    follow(folder, _splitter(folder, settings), formats, settle)
+    settings = Settings(
+        load_preset(preset, known=known),
+        out or folder / "separated",
+        model=model,
+        overwrite=True,
+        reading=reading_of(begin, end, track, downmix),
+        clip_mode=clip_mode.value,
+        copy_song=copy_song,
+    )
+    follow(folder, _splitter(folder, settings), formats, settle, settings)
 
 
-def follow(folder: Path, split: Split, formats: Sequence[Format] = (), settle: float = 2.0) -> None:
+def follow(
+    folder: Path,
+    split: Split,
+    formats: Sequence[Format] = (),
+    settle: float = 2.0,
+    settings: Settings | None = None,
+) -> None:
     """Split songs dropped into a folder and export their stems, saying so, until Ctrl-C or SIGTERM."""
     from stems.batch.watch import watch_folder
 
@@ -60,7 +100,9 @@ def follow(folder: Path, split: Split, formats: Sequence[Format] = (), settle: f
             from stems.daw.session import session_of
 
             first = next(iter(stems.values()))
-            exports = export(session_of(stems, song.stem, song), first.parent, formats, overwrite=True)
+            session = session_of(stems, song.stem, song, reading=settings.passage if settings else None)
+            copy_song = settings is not None and settings.copy_song
+            exports = export(session, first.parent, formats, overwrite=True, copy_song=copy_song)
         say(f"Wrote {', '.join(map(str, [*stems.values(), *exports]))}")
 
     before = signal.signal(signal.SIGTERM, _interrupt)

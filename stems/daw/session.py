@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stems.daw.colours import MIXTURE, colour_of, usual_order
+from stems.daw.found_song import found_song
 from stems.errors import AudioError, ExportError, OptionError
 from stems.files.broadcast_wav import Marker
 from stems.files.destination import printable
@@ -135,6 +136,7 @@ def session_in(
     """Describe the stems that lie in a folder: its name is the song's, its files' names are the stems'.
 
     A file called `mixture`, alone or behind the folder's name, is no stem but the song, unless another one is given.
+    Without either, the song is looked for, see `stems.daw.found_song`.
     The rest is as in `session_of`.
 
     Raises:
@@ -146,7 +148,8 @@ def session_in(
     if not stems:
         raise ExportError(f"{folder} holds no stems; point at the folder that `stems split` made for one song.")
     beside = next((path for path in audio if path.stem.lower() in names), None)
-    return session_of(stems, folder.resolve().name, mixture or beside, tempo_bpm, time_signature)
+    whole_song = mixture or beside or found_song(folder.resolve(), stems)
+    return session_of(stems, folder.resolve().name, whole_song, tempo_bpm, time_signature)
 
 
 def audio_in(folder: Path) -> list[Path]:
@@ -164,6 +167,15 @@ def audio_in(folder: Path) -> list[Path]:
         for path in entries
         if path.suffix.lower() in AUDIO_SUFFIXES and not path.name.startswith(".") and path.is_file()
     ]
+
+
+def not_taken_in(folder: Path) -> list[Path]:
+    """Audio files of a folder in formats that projects cannot hold."""
+    from stems.files.formats import READABLE_SUFFIXES
+
+    suffixes = READABLE_SUFFIXES - set(AUDIO_SUFFIXES)
+    paths = (path for path in sorted(folder.iterdir()) if path.suffix.lower() in suffixes and path.name[0] != ".")
+    return [path for path in paths if not path.name.lower().endswith(".stem.mp4")]
 
 
 def track_of(path: Path, name: str, colour: str, muted: bool = False, reading: Reading | None = None) -> Track:

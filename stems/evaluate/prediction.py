@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from math import nan
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -59,7 +60,7 @@ def predictions(
         pooled: list[tuple[float, float]] = []
         for stem in dict.fromkeys(stem for track in scores.values() for stem in track):
             pairs = [
-                (said[track].get(measure, {}).get(stem), _median(of_stems[stem]["SDR"]))
+                (_figure(said[track], measure, stem), _median(of_stems[stem]["SDR"]))
                 for track, of_stems in scores.items()
                 if stem in of_stems
             ]
@@ -74,6 +75,13 @@ def predictions(
 def _prediction(method: str, stem: str, measure: str, pairs: list[tuple[float, float]]) -> Prediction:
     figures, sdr = np.array(pairs).T
     return Prediction(method, stem, measure, figures, sdr)
+
+
+def _figure(content: Mapping[str, Any], measure: str, stem: str) -> float | None:
+    """What a result says; None where it says nothing, or no number."""
+    of_stems = content.get(measure)
+    figure = of_stems.get(stem) if isinstance(of_stems, dict) else None
+    return float(figure) if isinstance(figure, (int, float)) and abs(figure) < 1e30 else None
 
 
 def _median(frames: Array) -> float:

@@ -90,15 +90,18 @@ def load_track(path: Path) -> TrackScores:
     Raises StemsError if it is neither.
     """
     try:
-        return {
-            target["name"]: {
+        scores = {
+            str(target["name"]): {
                 metric: np.array([frame["metrics"][metric] for frame in target["frames"]], dtype=float)
                 for metric in METRICS
                 if all(metric in frame["metrics"] for frame in target["frames"])
             }
             for target in read_result(path)["targets"]
         }
-    except (KeyError, TypeError, ValueError) as error:
+        if not all("SDR" in metrics for metrics in scores.values()):
+            raise KeyError("SDR")
+        return scores
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
         raise StemsError(f"{path} does not hold museval scores; delete it and score its track again.") from error
 
 
@@ -214,7 +217,7 @@ def read_result(path: Path) -> dict[str, Any]:
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise StemsError(f"{path} does not hold museval scores; delete it and score its track again.") from error
     if not isinstance(content, dict):
         raise StemsError(f"{path} does not hold museval scores; delete it and score its track again.")

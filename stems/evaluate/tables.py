@@ -11,10 +11,11 @@ from stems.evaluate.prediction import Prediction
 from stems.evaluate.results import METRICS, Row
 
 MEANING = (
-    "Figures are in dB: medians over frames of a second, then over tracks. 'Way' is how far the SDR is from the "
-    "mixture's (0 %) to the ideal binary mask's (100 %). Frames in which a true or an estimated stem is silent have no "
-    "figures and are left out; 'silent' is their share."
+    "Figures are in dB: medians over frames of a second, then over tracks. {way}Frames in which a true or an estimated "
+    "stem is silent have no figures and are left out; 'silent' is their share."
 )
+
+WAY = "'Way' is how far the SDR is from the mixture's (0 %) to the ideal binary mask's (100 %). "
 
 
 CONFIDENCE_MEANING = (
@@ -47,7 +48,10 @@ def as_markdown(rows: Sequence[Row], predictions: Sequence[Prediction] = ()) -> 
 
 def meaning(rows: Sequence[Row]) -> list[str]:
     """What the figures of these rows mean."""
-    return [MEANING, *([PUBLISHED_MEANING] if any(is_published(row) for row in rows) else [])]
+    return [
+        MEANING.format(way=WAY if _knows_way(rows) else ""),
+        *([PUBLISHED_MEANING] if any(is_published(row) for row in rows) else []),
+    ]
 
 
 def is_published(row: Row) -> bool:
@@ -73,16 +77,18 @@ def _markdown(lines: Sequence[Sequence[str]], names: int) -> list[str]:
 
 
 def as_csv(rows: Sequence[Row]) -> str:
-    """CSV with all digits: dB, counts of frames and tracks, the way as a fraction."""
-    metrics = _metrics(rows)
+    """CSV with all digits: dB, counts of frames and tracks, and if it is known of any row, the way as a fraction."""
+    metrics, knows_way = _metrics(rows), _knows_way(rows)
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(["method", "stem", *metrics, "way", "tracks", "frames", "frames_without_signal"])
+    writer.writerow(
+        ["method", "stem", *metrics, *(["way"] if knows_way else []), "tracks", "frames", "frames_without_signal"]
+    )
     for row in rows:
         figures = [row.scores.get(metric, "") for metric in metrics]
-        way = "" if row.share is None else row.share
+        way = ["" if row.share is None else row.share] if knows_way else []
         counts = ["", "", ""] if is_published(row) else [row.tracks, row.frames, row.frames_without_signal]
-        writer.writerow([row.method, row.stem, *figures, way, *counts])
+        writer.writerow([row.method, row.stem, *figures, *way, *counts])
     return table.getvalue()
 
 
@@ -101,16 +107,20 @@ def _metrics(rows: Sequence[Row]) -> list[str]:
     return [metric for metric in METRICS if any(metric in row.scores for row in rows)]
 
 
+def _knows_way(rows: Sequence[Row]) -> bool:
+    return any(row.share is not None for row in rows)
+
+
 def cells(rows: Sequence[Row]) -> list[list[str]]:
     """The header and the lines of the table of scores; the first two columns are names."""
-    metrics = _metrics(rows)
-    lines = [["method", "stem", *metrics, "way", "tracks", "silent"]]
+    metrics, knows_way = _metrics(rows), _knows_way(rows)
+    lines = [["method", "stem", *metrics, *(["way"] if knows_way else []), "tracks", "silent"]]
     for row in rows:
         figures = [f"{row.scores[metric]:.2f}" if metric in row.scores else "" for metric in metrics]
-        way = "" if row.share is None else f"{row.share:.0%}"
+        way = ["" if row.share is None else f"{row.share:.0%}"] if knows_way else []
         silent = "" if is_published(row) else f"{row.frames_without_signal / row.frames:.0%}"
         counts = ["" if is_published(row) else str(row.tracks), silent]
-        lines.append([row.method, row.stem, *figures, way, *counts])
+        lines.append([row.method, row.stem, *figures, *way, *counts])
     return lines
 
 

@@ -15,6 +15,7 @@ from stems.errors import AudioError, OptionError
 from stems.files.decoding import Damaged, Decoder, open_decoder
 from stems.files.formats import READABLE_SUFFIXES, AudioFormat
 from stems.files.truncation import is_cut_off
+from stems.limits import FAINTEST, LOUDEST
 
 LOWEST_RATE = 8_000
 HIGHEST_RATE = 192_000
@@ -22,12 +23,8 @@ MOST_CHANNELS = 2
 
 __all__ = ["READABLE_SUFFIXES", "Reading", "Song", "lasts_as_long", "open_song"]
 
-LOUDEST = 2.0**32
-"""Times full scale: what 32-bit integers reach that were saved as floats; beyond, single precision gives out."""
-
 _SAME_SECONDS = 0.5  # by which headers of one song may differ
 _DECODED_AT_ONCE = 65_536
-_SMALLEST = float(np.finfo(np.float32).tiny)
 
 
 @dataclass(frozen=True)
@@ -137,7 +134,7 @@ class Song:
         """
         block = self.read_exact(start, count)
         if not self.format.is_integer:
-            block[np.abs(block) < _SMALLEST] = 0
+            block[np.abs(block) < FAINTEST] = 0
         return block.astype(np.float32)
 
     def read_exact(self, start: int, count: int) -> npt.NDArray[np.float64]:

@@ -11,8 +11,9 @@ import av
 import numpy as np
 import numpy.typing as npt
 
+from stems.files.formats import OPUS_RATE
+
 _KINDS = {"aac": ("aac", "mp4", "fltp"), "alac": ("alac", "mp4", "s32p"), "opus": ("libopus", "ogg", "flt")}
-_OPUS_RATE = 48_000  # Hz, at which every Opus is decoded
 
 
 class CodedFile:
@@ -50,7 +51,7 @@ class CodedFile:
     ) -> None:
         self.codec, self.sample_rate, self.kbps = codec, sample_rate, kbps
         self.sample_format = "s16p" if codec == "alac" and bits == 16 else _KINDS[codec][2]
-        self.played_rate = played_rate or (_OPUS_RATE if codec == "opus" else sample_rate)
+        self.played_rate = played_rate or (OPUS_RATE if codec == "opus" else sample_rate)
         self.layout = "mono" if channels == 1 else "stereo"
         options = {"fflags": "+bitexact"}
         if codec != "opus":

@@ -33,6 +33,7 @@ _ENCODINGS_OF_CONTAINER = {
     "opus": ("lossy",),
 }
 _MP3_RATES = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
+OPUS_RATE = 48_000  # Hz, at which every Opus is decoded
 _RATES = {"mp3": _MP3_RATES, "m4a": (*_MP3_RATES, 64_000, 88_200, 96_000)}
 _SUFFIXES = {"alac": ".m4a"}
 

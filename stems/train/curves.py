@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
+
+from stems.train.log import read_log, score_of
 
 
 def draw_curves(log: Path, picture: Path) -> None:
@@ -13,7 +14,7 @@ def draw_curves(log: Path, picture: Path) -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    entries = [json.loads(line) for line in log.read_text().splitlines()]
+    entries = read_log(log)
     minutes = [entry["minutes"] for entry in entries]
     folders = list(entries[-1]["sdr"])
     figure, axes = pyplot.subplots(1, 1 + len(folders), figsize=(5 * (1 + len(folders)), 4), squeeze=False)
@@ -23,7 +24,7 @@ def draw_curves(log: Path, picture: Path) -> None:
     axes[0, 0].legend()
     for axis, folder in zip(axes[0, 1:], folders, strict=True):
         for stem in entries[-1]["sdr"][folder]:
-            axis.plot(minutes, [entry["sdr"][folder][stem] for entry in entries], label=stem)
+            axis.plot(minutes, [score_of(entry, folder, stem) for entry in entries], label=stem)
         axis.set(xlabel="minutes", ylabel="SDR / dB", title=folder)
         axis.legend()
     figure.tight_layout()

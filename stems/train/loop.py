@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 import math
 import os
 import shutil
@@ -22,6 +21,7 @@ from stems.separator import choose_device
 from stems.train.batches import batches_from
 from stems.train.cells import Cells
 from stems.train.checkpoint import Progress, read_checkpoint, write_checkpoint
+from stems.train.log import add_to_log, read_log, score_of
 from stems.train.mixes import Mixer
 from stems.train.objective import Losses, losses, taught
 from stems.train.recipe import Recipe, Schedule, read_recipe
@@ -147,11 +147,12 @@ class _Run:
         average.card["training"] = {"steps": self.progress.step, "hours": round(self.progress.minutes / 60, 2)}
         average.card["validation_sdr_db"] = entry["sdr"]
         average.save(run / "model.safetensors")
-        if mean_score(entry) >= max((mean_score(earlier) for earlier in _log(run)), default=-math.inf):
+        if mean_score(entry) >= max(
+            (mean_score(earlier) for earlier in read_log(run / "log.jsonl")), default=-math.inf
+        ):
             average.save(run / "best.safetensors")
         entry["kappa"] = round(float(average.kappa.detach()), 3)
-        with open(run / "log.jsonl", "a") as log:
-            log.write(json.dumps(entry) + "\n")
+        add_to_log(run / "log.jsonl", entry)
         write_checkpoint(run, self.recipe, self.progress, self.model, average, self.optimiser)
         draw_curves(run / "log.jsonl", run / "curves.png")
 
@@ -237,10 +238,6 @@ def _entry(recipe: Recipe, progress: Progress, means: Tensor, steps: int, second
 
 def mean_score(entry: dict[str, Any]) -> float:
     """Mean over validation folders and stems of an entry's scores, dB; minus infinity where there are none."""
-    scores = [score for stems in entry["sdr"].values() for score in stems.values() if not math.isnan(score)]
+    found = (score_of(entry, folder, stem) for folder, stems in entry["sdr"].items() for stem in stems)
+    scores = [score for score in found if not math.isnan(score)]
     return sum(scores) / len(scores) if scores else -math.inf
-
-
-def _log(run: Path) -> list[dict[str, Any]]:
-    path = run / "log.jsonl"
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []

@@ -35,7 +35,11 @@ class Recording:
         """The whole recording as a memory map; decoded at the first call."""
         if not self.cache.exists():
             decode(self.path, self.cache)
-        return _mapped(self.cache)
+        try:
+            return _mapped(self.cache)
+        except (ValueError, EOFError, OSError):  # damaged: what is decoded can be decoded again
+            decode(self.path, self.cache)
+            return _mapped(self.cache)
 
     def excerpt(self, start: int, count: int) -> np.ndarray:
         """Samples as float32 (2, count), with silence where the recording has none."""
@@ -75,6 +79,8 @@ class Track:
 def _mapped(cache: Path) -> np.ndarray:
     """Reading the header of a file takes longer than an excerpt does, so maps are kept."""
     mapped: np.ndarray = np.load(cache, mmap_mode="r")
+    if mapped.dtype != np.int16 or mapped.ndim != 2:
+        raise ValueError(f"{cache} is no recording")
     return mapped
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 from stems.card import STEMS
 from stems.errors import RecipeError
 from stems.files.toml import read_toml
+from stems.limits import check_design
 from stems.model import ClusteringSettings, Design
 from stems.network.embedding import NetworkShape
 from stems.network.texture import SPREADS
@@ -173,6 +174,7 @@ def read_recipe(path: str | Path) -> Recipe:
     path = Path(path)
     data = read_toml(path, RecipeError, "give the path of a recipe such as recipes/tiny.toml")
     recipe: Recipe = _build(Recipe, {"name": path.stem, **data}, str(path))
+    _check_numbers(path, recipe)
     if recipe.network.bands != recipe.bands.count:
         raise RecipeError(f"{path}: network.bands is {recipe.network.bands} but bands.count is {recipe.bands.count}.")
     network = recipe.network
@@ -184,8 +186,6 @@ def read_recipe(path: str | Path) -> Recipe:
         raise RecipeError(f"{path}: network.groups is {network.groups}, and must divide the {network.bands} bands.")
     if network.groups and network.stride > 1 and not network.bidirectional:
         raise RecipeError(f"{path}: network.stride must be 1 in real time, where the next frame is not known.")
-    if min(network.groups, network.width - 1, network.stride - 1) < 0:
-        raise RecipeError(f"{path}: network.width and network.stride must be 1 or more, and network.groups 0 or more.")
     if (recipe.objective.naming or recipe.objective.teacher) and not recipe.clustering.anchored:
         raise RecipeError(f"{path}: objective.naming and objective.teacher need names, so clustering.anchored as well.")
     if recipe.objective.untaught_steps and not recipe.objective.teacher:
@@ -198,15 +198,37 @@ def read_recipe(path: str | Path) -> Recipe:
         )
     if recipe.objective.online and not recipe.clustering.anchored:
         raise RecipeError(f"{path}: objective.online follows clusters from anchors; set clustering.anchored to true.")
-    bands = recipe.bands
-    if bands.reference_synthesis and bands.reference_window % bands.reference_synthesis:
-        raise RecipeError(
-            f"{path}: bands.reference_synthesis is {bands.reference_synthesis}, and must divide "
-            f"bands.reference_window, which is {bands.reference_window}."
-        )
     if recipe.schedule.precision not in ("float32", "bfloat16"):
         raise RecipeError(f"{path}: schedule.precision is 'float32' or 'bfloat16', not {recipe.schedule.precision!r}.")
     return recipe
+
+
+_ONE_OR_MORE = ("steps", "batch", "frames", "scored_frames", "uses")
+_SHARES = (
+    *("coherent", "layered", "instrumental", "sung", "driven", "bright", "kicks", "voices_changed", "choirs", "toned"),
+    *("matched", "final_rate", "averaging"),
+)
+_LARGEST = 1e9
+
+
+def _check_numbers(path: Path, recipe: Recipe) -> None:
+    if not 0 <= recipe.seed < 2**63:
+        raise RecipeError(f"{path}: seed must be a whole number from 0 on, below 2 ** 63.")
+    try:
+        check_design(asdict(recipe.design))
+        _ = recipe.bands.edges  # which do not fit all numbers
+    except ValueError as error:
+        raise RecipeError(f"{path}: {error}.") from error
+    for part in ("data", "objective", "schedule"):
+        for name, value in asdict(getattr(recipe, part)).items():
+            for where, number in value.items() if isinstance(value, dict) else [("", value)]:
+                key = f"{part}.{name}" + (f".{where}" if where else "")
+                if isinstance(number, (int, float)) and not isinstance(number, bool):
+                    lowest, highest = int(name in _ONE_OR_MORE), 1 if name in _SHARES else _LARGEST
+                    if not lowest <= number <= highest:  # which no NaN is
+                        raise RecipeError(f"{path}: {key} must be from {lowest} to {highest:g}, not {number}.")
+                elif isinstance(value, dict):
+                    raise RecipeError(f"{path}: {key} must be a weight, which is a number, not {number!r}.")
 
 
 def _build(kind: Any, values: dict[str, Any], where: str) -> Any:
@@ -225,6 +247,10 @@ def _build(kind: Any, values: dict[str, Any], where: str) -> Any:
             built[name] = _build(wanted, value, f"{where} [{name}]")
         elif isinstance(value, list) or get_origin(wanted) is tuple:
             built[name] = _several(value, wanted, f"{where}: {name}")
+        elif get_origin(wanted) is dict:
+            if not isinstance(value, dict):
+                raise RecipeError(f"{where}: {name} must be a table, not {value!r}.")
+            built[name] = value
         elif wanted is float and isinstance(value, int) and not isinstance(value, bool):
             built[name] = float(value)
         elif wanted in (int, float, str, bool) and type(value) is not wanted:

@@ -65,7 +65,8 @@ def test_the_next_run_gives_the_same_byte_for_byte(
         process.send_signal(number)
         _, complaints = process.communicate()
         if number == signal.SIGTERM and process.returncode:
-            assert process.returncode == 128 + number
+            # Or ended by it while Python starts or ends, outside of the program, which shells take for the same.
+            assert process.returncode in (128 + number, -number)
             assert b"Traceback" not in complaints
             assert not list(Path("out").rglob(".stems-*"))
         finish(small_weights, Path("out"))

@@ -6,10 +6,13 @@ import signal
 import subprocess
 import sys
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
 from threading import Event, Thread
 
+import numpy as np
 import pytest
+import soundfile
 
 from stems.batch.watch import STATE_FILE, Watch, watch_folder
 from stems.errors import AudioError, OptionError
@@ -214,3 +217,24 @@ def test_a_song_that_is_taken_away_while_it_waits_fails_alone(
         drop(tmp_path, name)
     with pytest.raises(StemsError, match="does not exist"):
         split(tmp_path / "gone.wav")
+
+
+def test_what_of_each_song_is_split_is_as_for_split(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_weights: Path, stems: Callable
+) -> None:
+    from stems.cli.watch import follow
+
+    song = tmp_path / "song.wav"
+    soundfile.write(song, np.random.default_rng(0).uniform(-0.5, 0.5, (16_000, 6)), 8_000)
+
+    def follow_once(folder: Path, split: Callable, formats: object, settle: float, settings: object) -> None:
+        monkeypatch.setattr("stems.batch.watch.finished_files", lambda watch, *_: iter(watch.arrived(0.0)))
+        follow(folder, split, formats, 0.0, settings)
+
+    monkeypatch.setattr("stems.cli.watch.follow", follow_once)
+    options = ("--from", "0:00.5", "--to", "0:01.25", "--downmix", "--daw", "reaper", "--copy-song")
+    code, said, complaints = stems("watch", tmp_path, "--model", small_weights, *options)
+    assert (code, complaints) == (0, ""), said
+    for name in ("drums", "bass", "vocals", "other", "song mixture"):
+        info = soundfile.info(tmp_path / "separated" / "song" / f"{name}.wav")
+        assert (info.frames, info.channels) == (6_000, 2), name

@@ -7,7 +7,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 import typer
 from split_songs import add_notes
 from typer.testing import CliRunner
@@ -148,6 +150,35 @@ class TestExportCommand:
     def test_another_place(self, make_split: Callable, tmp_path: Path) -> None:
         run(export_command, make_split().folder, "--to", "reaper", "--out", tmp_path / "projects")
         assert [path.name for path in (tmp_path / "projects").iterdir()] == ["song.rpp"]
+
+    @pytest.mark.parametrize("place", ["song.wav", "Songs/song.wav", "Songs/album/song.wav"])
+    def test_the_song_of_an_earlier_split_is_found(self, make_split: Callable, tmp_path: Path, place: str) -> None:
+        split = make_split(song="album/song" if "album" in place else "song")
+        path = tmp_path / place
+        path.parent.mkdir(parents=True, exist_ok=True)
+        split.song.rename(path)
+        line = json.loads(run(export_command, split.folder, "--to", "reaper", "--json"))
+        project = str(split.folder / "song.rpp")
+        assert line == {
+            "folder": str(split.folder), "status": "done", "song": str(path), "exports": [project], "left_out": {},
+        }  # fmt: skip
+        assert "MUTESOLO 1" in Path(project).read_text()
+
+    @pytest.mark.parametrize("change", ["other", "longer", "gone"])
+    def test_what_is_left_out_is_said(self, make_split: Callable, tmp_path: Path, change: str) -> None:
+        split = make_split()
+        audio, rate = soundfile.read(split.song)
+        if change != "gone":
+            audio = audio[::-1] if change == "other" else np.concatenate([audio, audio])
+            soundfile.write(tmp_path / "song.wav", audio, rate, subtype="PCM_24")
+        (split.folder / "guitar.opus").write_bytes(b"Opus")
+        said = run(export_command, split.folder, "--to", "reaper")
+        assert "without mixture: the song was not found; --song FILE" in said
+        assert "without guitar.opus: projects cannot hold this format" in said
+        line = json.loads(run(export_command, split.folder, "--to", "reaper", "--json", "--overwrite"))
+        assert set(line["left_out"]) == {"mixture", "guitar.opus"}
+        assert line["song"] is None
+        assert "MUTESOLO 1" not in (split.folder / "song.rpp").read_text()
 
     @pytest.mark.parametrize("meter", ["4", "4/5", "0/4", "a/b", "4/4/4", "-3/4"])
     def test_what_is_no_time_signature_is_refused(self, make_split: Callable, meter: str) -> None:

@@ -54,6 +54,16 @@ def test_projects_are_written_beside_the_stems_and_made_up_for_later(song, tmp_p
     assert split(song, tmp_path, small_model, daw=("reaper", "dawproject")).exports == []
 
 
+def test_stems_that_no_project_holds_are_refused_before_the_work(song, tmp_path, small_model):
+    result = split(song, tmp_path, small_model, daw=("reaper",), container="opus")
+    assert result.status == "failed"
+    assert "44100 Hz" in result.error and "48000 Hz" in result.error and "--format" in result.error
+    assert not (tmp_path / "out").exists()
+    audio, _ = soundfile.read(song)
+    soundfile.write(song, audio[:48_000], 48_000, subtype="PCM_24")
+    assert split(song, tmp_path, small_model, daw=("reaper",), container="opus").status == "done"
+
+
 def test_nothing_is_left_where_the_notes_cannot_be_added(song, tmp_path, small_model, monkeypatch):
     from stems.errors import ExportError
 

@@ -1,0 +1,68 @@
+"""`-`: a song from standard input, a stem to standard output."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable
+from contextlib import redirect_stdout
+from functools import wraps
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from stems.errors import OptionError
+
+STREAM = "-"
+
+
+def with_standard_streams(command: Callable[..., None]) -> Callable[..., None]:
+    """A command that splits songs, which takes `-` among them for standard input and `--out -` for standard output.
+
+    What comes in is kept in a temporary file until the song is done, since it is read twice. What is said goes to
+    standard error where the stem goes to standard output.
+    """
+
+    @wraps(command)
+    def wrapped(*, songs: list[str], out: Path, **options: Any) -> None:
+        if STREAM not in songs and str(out) != STREAM:
+            return command(songs=songs, out=out, **options)
+        if str(out) == STREAM:
+            _check_one_file(songs, options)
+        with TemporaryDirectory(prefix="stems-") as folder:
+            if STREAM in songs:
+                options["copy_song"] = True  # a project would refer to what is gone afterwards
+                songs = [str(_kept(Path(folder))) if song == STREAM else song for song in dict.fromkeys(songs)]
+            if str(out) != STREAM:
+                return command(songs=songs, out=out, **options)
+            with redirect_stdout(sys.stderr):
+                command(songs=songs, out=Path(folder, "out"), **options)
+            _hand_on(Path(folder, "out"))
+
+    return wrapped
+
+
+def _check_one_file(songs: list[str], options: dict[str, Any]) -> None:
+    from stems.batch.presets import load_preset
+
+    stems, preset = options.get("stems"), options.get("preset")
+    outputs = len(load_preset(preset).outputs) if preset else len(stems.split(",")) if stems else 2
+    if len(songs) > 1 or Path(songs[0]).is_dir() or outputs > 1 or options.get("daw"):
+        raise OptionError("--out - takes one file, of one song: name one stem, such as --stems vocals, and no --daw.")
+
+
+def _kept(folder: Path) -> Path:
+    if sys.stdin.isatty():
+        raise OptionError("- is standard input, which is this terminal: send a song into it, such as by `< song.wav`.")
+    path = folder / "stdin"
+    with open(path, "wb") as file:
+        shutil.copyfileobj(sys.stdin.buffer, file)
+    return path
+
+
+def _hand_on(folder: Path) -> None:
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with open(path, "rb") as file:
+                shutil.copyfileobj(file, sys.stdout.buffer)
+    sys.stdout.buffer.flush()
