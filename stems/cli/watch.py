@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -14,18 +15,22 @@ from stems.cli.options import ModelName
 from stems.cli.output import complain, say
 from stems.daw import Format
 from stems.errors import StemsError
+from stems.files.remote import Place, place
 
 if TYPE_CHECKING:
     from stems.batch.plan import Settings
 
-Split = Callable[[Path], Mapping[str, Path]]
+Split = Callable[[Path], Mapping[str, Place]]
 """Splits a song and returns the stems' files by the stems' names; raises a StemsError where it cannot."""
 
 
 def watch(
     folder: Annotated[Path, typer.Argument(help="The folder to watch; folders in it are left alone.")],
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Folder for the results; FOLDER/separated when left out.")
+        str | None,
+        typer.Option(
+            "--out", "-o", help="Folder for the results, also at s3:// and the like; FOLDER/separated when left out."
+        ),
     ] = None,
     preset: Annotated[str, typer.Option(help="What to make of the stems: see `stems presets`.")] = "stems",
     daw: Annotated[str | None, typer.Option("--daw", help="DAW files to write too, as in `stems export --to`.")] = None,
@@ -35,7 +40,7 @@ def watch(
     ] = 2.0,
 ) -> None:
     """Split every song dropped into a folder, until stopped with Ctrl-C."""
-    from stems.batch.plan import Settings
+    from stems.batch.plan import Settings, check_settings
     from stems.batch.presets import load_preset
     from stems.card import find_model, read_card
     from stems.daw import formats_named
@@ -43,7 +48,9 @@ def watch(
     formats = formats_named(daw) if daw else []
     # A song that comes again is another take, whose stems replace the first one's.
     known = tuple(read_card(find_model(model))["design"]["stems"])
-    settings = Settings(load_preset(preset, known=known), out or folder / "separated", model=model, overwrite=True)
+    where = place(out) if out else folder / "separated"
+    settings = Settings(load_preset(preset, known=known), where, model=model, overwrite=True)
+    check_settings(replace(settings, daw=tuple(form.name for form in formats)))
     follow(folder, _splitter(folder, settings), formats, settle)
 
 
@@ -59,8 +66,9 @@ def follow(folder: Path, split: Split, formats: Sequence[Format] = (), settle: f
             from stems.daw import export
             from stems.daw.session import session_of
 
-            first = next(iter(stems.values()))
-            exports = export(session_of(stems, song.stem, song), first.parent, formats, overwrite=True)
+            files = {name: Path(str(path)) for name, path in stems.items()}
+            first = next(iter(files.values()))
+            exports = export(session_of(files, song.stem, song), first.parent, formats, overwrite=True)
         say(f"Wrote {', '.join(map(str, [*stems.values(), *exports]))}")
 
     before = signal.signal(signal.SIGTERM, _interrupt)
@@ -80,7 +88,7 @@ def _splitter(folder: Path, settings: Settings) -> Split:
 
     separator = load_separator(settings)
 
-    def split(song: Path) -> Mapping[str, Path]:
+    def split(song: Path) -> Mapping[str, Place]:
         # Planned with its neighbours: songs that differ only in their suffix must not share a folder.
         beside = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in READABLE_SUFFIXES]
         beside += [song] * (song not in beside)  # it may be gone by now, and fails by itself then
