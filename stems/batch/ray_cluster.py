@@ -117,9 +117,12 @@ def _cluster(ray: Any, address: str | None, jobs: int | None) -> Iterator[None]:
     before = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(address or "local", log_to_driver=False, logging_level="ERROR", **({} if address else begun))
-    except (OSError, RuntimeError, ValueError) as error:
+    except Exception as error:  # a plain one where its own processes did not start in time
+        ray.shutdown()
         reason = " ".join(str(error).split())
-        raise OptionError(f"--ray-address {address or 'local'}: no cluster is there ({reason}): check it.") from error
+        if address:
+            raise OptionError(f"--ray-address {address} is no cluster that can be reached ({reason}): check it.") from error
+        raise OptionError(f"Ray did not start on this machine ({reason}): try again, or leave out --cluster.") from error
     try:
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, before)  # which Ray has taken for itself

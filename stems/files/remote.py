@@ -138,6 +138,7 @@ def upload(files: Mapping[Path, RemotePath]) -> None:
                 continue
             folder, _, name = path.rpartition("/")
             unfinished = f"{folder}/.stems-{uuid.uuid4().hex}.partial"
+            system.makedirs(folder, exist_ok=True)
             try:
                 system.put_file(str(file), unfinished)
                 system.mv(unfinished, f"{folder}/{name}")
