@@ -21,7 +21,12 @@ MOST_DEATHS = 3
 
 _PATIENCE_SECONDS = 10.0
 _STORE_BYTES = 10**8  # Ray's least and some more: what goes round here is small
-_QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
+_QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_DEDUP_LOGS_SKIP_REGEX": ".",  # what it would say of dead workers on standard output, amid lines of JSON
+}
+"""Settings of Ray, read when it is imported."""
 
 
 class Splitter:
@@ -77,6 +82,8 @@ def split_on_ray(
         OptionError: the cluster cannot be reached.
         StemsError: before any work, if the model or the device cannot be had.
     """
+    for key, value in _QUIET.items():
+        os.environ.setdefault(key, value)
     import ray
 
     with _cluster(ray, address, jobs):
@@ -111,8 +118,6 @@ def _killer(task: Task) -> Result:
 @contextmanager
 def _cluster(ray: Any, address: str | None, jobs: int | None) -> Iterator[None]:
     """Joins a cluster, or begins one that ends with the block."""
-    for key, value in _QUIET.items():
-        os.environ.setdefault(key, value)
     begun = {"include_dashboard": False, "num_cpus": jobs or cores(), "object_store_memory": _STORE_BYTES}
     before = signal.getsignal(signal.SIGTERM)
     try:
@@ -121,8 +126,12 @@ def _cluster(ray: Any, address: str | None, jobs: int | None) -> Iterator[None]:
         ray.shutdown()
         reason = " ".join(str(error).split())
         if address:
-            raise OptionError(f"--ray-address {address} is no cluster that can be reached ({reason}): check it.") from error
-        raise OptionError(f"Ray did not start on this machine ({reason}): try again, or leave out --cluster.") from error
+            raise OptionError(
+                f"--ray-address {address} is no cluster that can be reached ({reason}): check it."
+            ) from error
+        raise OptionError(
+            f"Ray did not start on this machine ({reason}): try again, or leave out --cluster."
+        ) from error
     try:
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, before)  # which Ray has taken for itself

@@ -175,6 +175,10 @@ def split(
     if dry_run:
         counts = _say_plan(tasks, settings, passed_over, json_lines)
     else:
+        if any(text.startswith("memory://") for text in (out, *(songs or ()))):
+            if cluster is not None:
+                raise OptionError("memory:// is of one process alone, which a cluster is not: leave out --cluster.")
+            jobs = 1
         counts = _split(tasks, settings, passed_over, _ways(cluster, ray_address, jobs), json_lines, results)
     if counts["failed"]:
         raise typer.Exit(1)

@@ -16,7 +16,12 @@ from stems.batch.presets import load_preset
 from stems.batch.tasks import Task, Tasks, shard
 from stems.errors import OptionError
 
-ROWS = [("m/a.wav", ""), ("m/x/é b.flac", "album, 1/the title"), ("/elsewhere/y/c.mp3", ""), ("/elsewhere/z/c.mp3", "c")]
+ROWS = [
+    ("m/a.wav", ""),
+    ("m/x/é b.flac", "album, 1/the title"),
+    ("/elsewhere/y/c.mp3", ""),
+    ("/elsewhere/z/c.mp3", "c"),
+]
 
 
 def text(path: Path, rows: list[tuple[str, str]]) -> None:

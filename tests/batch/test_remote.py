@@ -100,7 +100,9 @@ def test_a_bucket_gets_what_a_folder_would_and_is_resumed_without_any_song(
     assert contents(s3, "stems/out") == local("here") and len(local("here")) == 12
 
     s3.rm("stems/out/a/bass.flac")
-    monkeypatch.setattr(remote_songs, "fetch", lambda source, to: fetched.append(source.url) or remote.fetch(source, to))
+    monkeypatch.setattr(
+        remote_songs, "fetch", lambda source, to: fetched.append(source.url) or remote.fetch(source, to)
+    )
     fetched: list[str] = []
     said = split("s3://music/lib", *options, "--out", "s3://stems/out")[1]
     assert [json.loads(line)["status"] for line in said.splitlines()] == ["done", "failed", "skipped", "skipped"]

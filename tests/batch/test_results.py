@@ -56,9 +56,9 @@ def test_the_last_row_of_each_song_counts_and_skipping_keeps_its_figures(name: s
         file.add(measured("c.wav", -12.345))
     found = {row["song"]: row for row in rows(name)}
     assert len(found) == len(rows(name)) == 4
-    assert {song: row["status"] for song, row in found.items()} == dict.fromkeys(("a.wav", "b.wav", "c.wav"), "done") | {
-        "d.wav": "skipped"
-    }
+    assert {song: row["status"] for song, row in found.items()} == dict.fromkeys(
+        ("a.wav", "b.wav", "c.wav"), "done"
+    ) | {"d.wav": "skipped"}
     assert found["a.wav"]["loudness"] == -9.0 and found["a.wav"]["outputs"] == {"vocals": "x/v.wav"}
     assert found["b.wav"].get("loudness") is None
     assert found["c.wav"]["loudness"] == pytest.approx(-12.34, abs=0.011)
