@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import string
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -190,7 +191,7 @@ def _absolute(text: str) -> str:
 
 @lru_cache(4096)
 def _relative(parent: str, root: str) -> str:
-    return str(Path(parent).relative_to(root))
+    return sys.intern(str(Path(parent).relative_to(root)))  # one text for all songs of a folder
 
 
 def _check_apart(tasks: Tasks, settings: Settings) -> None:

@@ -164,7 +164,7 @@ def test_an_upload_that_breaks_off_leaves_nothing_under_its_name(
             return await whole(self, method, *arguments, **options)
 
         monkeypatch.setattr(s3fs.S3FileSystem, "_call_s3", second_part_breaks)
-        with pytest.raises(PlaceError, match="s3://stems/large cannot be reached .the line is dead"):
+        with pytest.raises(PlaceError, match=r"s3://stems/large cannot be reached \(the line is dead"):
             remote.upload({Path("large"): RemotePath("s3://stems/large")})
         assert s3.find("stems") == []
         return
