@@ -39,15 +39,16 @@ class Splitter:
     def load(self) -> str | StemsError:
         """Loads the model; returns the machine that this runs on, or why it cannot be had."""
         import ray
-        import torch
 
         with suppress(OSError):  # what is named relative to it will not be found, and says so
             os.chdir(self.folder)
-        torch.set_num_threads(1)  # Ray sets OpenMP's number of threads alone
         try:
             self.separator = load_separator(self.settings)
         except StemsError as error:
             return error
+        import torch
+
+        torch.set_num_threads(1)  # Ray sets OpenMP's number of threads alone
         return str(ray.get_runtime_context().get_node_id())
 
     def split(self, task: Task) -> Result:
