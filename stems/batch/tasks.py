@@ -50,8 +50,8 @@ class Tasks(Sequence[Task]):
         return Tasks([*songs], [*folders], [*tracks])
 
 
-def shard(tasks: Tasks, part: str) -> Tasks:
-    """Every so-manieth song, for as many machines: `3/64` is the third of 64 parts, which have all songs together.
+def shard(part: str) -> slice:
+    """Every so-manieth of some songs, for as many machines: `3/64` is the third of 64 parts, which have all together.
 
     Raises:
         OptionError: it is no such part.
@@ -60,7 +60,7 @@ def shard(tasks: Tasks, part: str) -> Tasks:
     number, count = (int(found[1]), int(found[2])) if found else (0, 0)
     if not 1 <= number <= count:
         raise OptionError(f"--shard {part} is no part: write 1/64 for the first of 64, up to 64/64 for the last.")
-    return tasks[number - 1 :: count]
+    return slice(number - 1, None, count)
 
 
 def distinct_tracks(files: Sequence[tuple[str, str]]) -> list[str]:

@@ -126,7 +126,7 @@ def split(
     from stems.batch.manifest import entries
     from stems.batch.plan import Settings, check_settings, plan
     from stems.batch.split import Result
-    from stems.batch.tasks import shard as part_of
+    from stems.batch.tasks import shard as shard_of
     from stems.card import find_model, read_card
     from stems.daw import formats_named
     from stems.files.remote import place
@@ -171,7 +171,7 @@ def split(
         lambda path, why: passed_over.append(Result(path, "passed over", error=why)),
         entries(manifest) if manifest else (),
     )
-    tasks = part_of(tasks, shard) if shard else tasks
+    tasks = tasks[shard_of(shard)] if shard else tasks
     if dry_run:
         counts = _say_plan(tasks, settings, passed_over, json_lines)
     else:

@@ -9,11 +9,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from glob import has_magic
 from pathlib import Path, PurePath
+from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
 from stems.errors import OptionError, PlaceError
+from stems.files.destination import file_name
 
 EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gs", "gcs": "gs", "az": "az", "abfs": "az", "abfss": "az"} | {
     "https": "https",
@@ -113,6 +115,28 @@ def fetch(source: RemotePath, destination: Path) -> None:
         system.get_file(path, str(destination))
         if not destination.is_file():
             raise FileNotFoundError(source.url)
+
+
+@contextmanager
+def on_this_machine(there: Place) -> Iterator[Path]:
+    """A file, or a folder with all files below it, as one that can be opened here; what was fetched is removed later.
+
+    Raises:
+        PlaceError: it is not there, or cannot be reached.
+    """
+    if isinstance(there, Path):
+        yield there
+        return
+    with TemporaryDirectory(prefix="stems-") as folder:
+        here = Path(folder) / (file_name(there.name) or "song")
+        files = [] if EXTRAS[there.scheme] == "https" else below(there)
+        if files in ([], [there]):
+            fetch(there, here)
+        for file in files if files != [there] else ():
+            path = here / file.url.removeprefix(there.url.rstrip("/") + "/")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            fetch(file, path)
+        yield here
 
 
 def fetch_text(source: RemotePath) -> str | None:

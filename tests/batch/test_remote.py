@@ -143,6 +143,30 @@ def test_lists_and_results_may_lie_in_a_bucket(s3: Any, split: Run) -> None:
         assert row["status"] == "done" and row["outputs"]["bass"] == "s3://stems/one/two/bass.flac"
 
 
+def test_reports_and_scores_take_what_lies_in_a_bucket(
+    s3: Any, split: Run, stems: Run, small_weights: Path, material: Path
+) -> None:
+    pytest.importorskip("scipy")
+    pytest.importorskip("matplotlib")
+    s3.put_file(str(song("a.flac")), "music/a.flac")
+    assert split("s3://music/a.flac", "--out", "s3://stems/out")[0] == 0
+    options = ("--song", "s3://music/a.flac", "--model", small_weights, "--out", "s3://stems/a.html")
+    code, said, _ = stems("report", "s3://stems/out/a", *options)
+    assert code == 0 and said.startswith("Wrote s3://stems/a.html")
+    assert b"<html" in s3.cat_file("stems/a.html")[:1000]
+    code, _, complaint = stems("report", "s3://stems/out/a", *options)
+    assert code == 1 and "s3://stems/a.html is there already: --overwrite replaces it" in complaint
+
+    s3.put(str(material / "songs"), "music/scored", recursive=True)
+    scored = ("--songs", "s3://music/scored", "--model", "none", "--baseline", "mixture", "--quick")
+    for part, name in (("1/3", "song 0"), ("2/3", "song 1")):
+        code, said, _ = stems("evaluate", *scored, "--shard", part)
+        assert code == 0 and said.startswith(f"[1/1] {name}: mixture")
+    code, said, _ = stems("evaluate", *scored)
+    assert code == 0 and said.count("scored before") == 2
+    assert stems("evaluate", *scored, "--shard", "4/4")[0] == 0
+
+
 @pytest.mark.parametrize("large", [False, True])
 def test_an_upload_that_breaks_off_leaves_nothing_under_its_name(
     s3: Any, split: Run, monkeypatch: pytest.MonkeyPatch, large: bool
