@@ -242,7 +242,9 @@ def _system(there: RemotePath) -> tuple[Any, str]:
     if kind == "sftp":
         from stems.files.known_hosts import KnownHosts
 
-        options["host_key_policy"] = KnownHosts
+        machine, slash, path = there.url.partition("://")[2].partition("/")  # names may have # and ? in them
+        system, _ = fsspec.core.url_to_fs(f"sftp://{machine}/", host_key_policy=KnownHosts)
+        return system, slash + path
     system, path = fsspec.core.url_to_fs(there.url, **options)
     return system, path
 
