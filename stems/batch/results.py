@@ -61,7 +61,7 @@ class ResultsFile:
 
     def __enter__(self) -> ResultsFile:
         self._file.parent.mkdir(parents=True, exist_ok=True)
-        torn = self._journal.exists() and self._journal.read_bytes()[-1:] not in (b"", b"\n")
+        torn = self._journal.exists() and _is_torn(self._journal)
         self._rows = open(self._journal, "a", encoding="utf-8")
         self._rows.write("\n" * torn)
         return self
@@ -113,6 +113,14 @@ def _read(path: Path) -> Iterator[Any]:
             except ValueError:
                 if line[:1] != "{":  # as the last row of a run that was killed does not
                     raise
+
+
+def _is_torn(path: Path) -> bool:
+    """Whether the last row was not written to its end, as that of a run that was killed."""
+    with open(path, "rb") as file:
+        size = file.seek(0, 2)
+        file.seek(max(0, size - 1))
+        return file.read() not in (b"", b"\n")
 
 
 def _write(path: Path, rows: Iterator[dict[str, Any]]) -> None:
