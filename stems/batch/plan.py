@@ -19,7 +19,7 @@ from stems.batch.tasks import Task, Tasks, distinct_tracks
 from stems.errors import OptionError
 from stems.files.audio import Reading
 from stems.files.formats import AudioFormat, output_format, suffix_of
-from stems.files.remote import Place, RemotePath, check_writable, is_remote
+from stems.files.remote import Place, RemotePath, check_writable
 from stems.hints import Hint
 
 NAME_FIELDS = ("track", "stem", "ext")
@@ -145,15 +145,25 @@ def plan(
             more than one song.
     """
     songs: dict[str, tuple[str, str]] = {}  # how each was named, and the folder that it keeps its place below
-    named: dict[str, str] = {}
+    named: dict[str, str] = {}  # those that have a place of their own
     for given in inputs:
         for song, root in songs_named(str(given), settings.out, passed_over):
             songs.setdefault(_absolute(str(song)), (str(song), _absolute(str(root))))
     for entry in entries:
         if (key := _absolute(entry.song)) not in songs:
             songs[key] = entry.song, _absolute(entry.root) if entry.root else ""
-            if entry.track:
-                named[key] = entry.track
+            named |= {key: entry.track} if entry.track else {}
+    folders, tracks = _places(songs)
+    for number, key in enumerate(songs if named else ()):
+        if key in named:
+            folders[number], tracks[number] = os.path.split(named[key])
+    tasks = Tasks([song for song, _ in songs.values()], folders, tracks)
+    _check_settings_for(tasks, settings)
+    return tasks
+
+
+def _places(songs: dict[str, tuple[str, str]]) -> tuple[list[str], list[str]]:
+    """The folder of each song below that for the results, and what its files are called by."""
     parents = [os.path.dirname(absolute) for absolute in songs]
     roots = [root for _, root in songs.values()]
     if "" in roots:
@@ -167,17 +177,15 @@ def plan(
         shared = os.path.commonpath(set(roots))
         folders = [_relative(parent, shared) for parent in parents]
 
-    tracks = distinct_tracks(list(zip(folders, names, strict=True)))
-    for number, key in enumerate(songs if named else ()):
-        if key in named:
-            folders[number], tracks[number] = os.path.split(named[key])
-    tasks = Tasks([song for song, _ in songs.values()], folders, tracks)
+    return folders, distinct_tracks(list(zip(folders, names, strict=True)))
+
+
+def _check_settings_for(tasks: Tasks, settings: Settings) -> None:
     if settings.hints and len(tasks) > 1:
         raise OptionError(f"Hints are about one song, and there are {len(tasks)}: split each with its own.")
-    if settings.daw and (far := next((song for song, _ in songs.values() if is_remote(song)), "")):
+    if settings.daw and (far := next((task.song for task in tasks if isinstance(task.song, RemotePath)), None)):
         raise OptionError(f"--daw writes projects that refer to their song, and {far} is not on this machine: get it.")
     _check_apart(tasks, settings)
-    return tasks
 
 
 def _absolute(text: str) -> str:
