@@ -32,6 +32,10 @@ class OptionError(StemsError):
     """A combination of options that cannot be carried out."""
 
 
+class PlaceError(StemsError):
+    """A file or folder on another machine that cannot be had, or not be written."""
+
+
 class Cancelled(StemsError):
     """The caller asked a separation to stop."""
 

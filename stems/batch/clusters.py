@@ -9,9 +9,10 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from stems.batch.plan import Settings, Task, output_paths
+from stems.batch.plan import Settings, output_paths
 from stems.batch.presets import Preset
 from stems.batch.split import Result, failures_in, notes_for_stems, with_exact_mixture
+from stems.batch.tasks import Task
 from stems.files.audio import open_song
 from stems.files.formats import output_format
 from stems.files.writing import StemFiles
@@ -45,7 +46,7 @@ def cluster_song(
     def observe(found: BlindClusters) -> None:
         result.confidence, result.resembles = confidence(found), found.resembles
 
-    with failures_in(result), open_song(task.song) as song:
+    with failures_in(result), open_song(str(task.song)) as song:
         form = output_format(song.format, settings.container, settings.bit_depth)
         there = files_there(task, settings, form.container)
         if there and not settings.overwrite and (not separator.stems or set(there) == set(separator.stems)):
@@ -61,8 +62,8 @@ def cluster_song(
         )
         chunks = notes_for_stems(song, task, form)
         first = next(blocks)  # before which the song is clustered
-        result.outputs = output_paths(task, replace(settings, preset=clusters(*first.stems)), form.container)
-        with StemFiles(result.outputs, form, song.samples, chunks) as files:
+        result.outputs = paths = output_paths(task, replace(settings, preset=clusters(*first.stems)), form.container)
+        with StemFiles(paths, form, song.samples, chunks) as files:
             for block in with_exact_mixture(chain([first], blocks), song):
                 files.write(block.mixture, block.stems)
         for name in set(there) - set(result.outputs):  # of an earlier run, which the sum would be wrong with

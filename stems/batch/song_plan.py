@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from stems.batch.plan import Settings, Task, hints_path, output_paths
+from stems.batch.plan import Settings, hints_path, output_paths
+from stems.batch.tasks import Task
 from stems.errors import OptionError
 from stems.files.audio import Song, lasts_as_long
 from stems.files.formats import OPUS_RATE, AudioFormat, output_format
@@ -20,6 +21,7 @@ class SongPlan:
 
     Attributes:
         task: the song, and what its files are called by.
+        song: its file.
         settings: how it is split.
         format: of the files.
         outputs: where each goes, by name.
@@ -27,6 +29,7 @@ class SongPlan:
     """
 
     task: Task
+    song: Path
     settings: Settings
     format: AudioFormat
     outputs: dict[str, Path]
@@ -59,7 +62,7 @@ def plan_song(song: Song, task: Task, settings: Settings) -> SongPlan:
     check_against(settings.hints, song, song.format.sample_rate)
     same_hints = kept_hints(hints_path(task, settings)) == as_toml(settings.hints)
     is_finished = len(there) == len(outputs) and same_hints
-    return SongPlan(task, settings, form, outputs, is_finished and lasts_as_long(there[0], song))
+    return SongPlan(task, song.path, settings, form, outputs, is_finished and lasts_as_long(there[0], song))
 
 
 def kept_hints(path: Path) -> str:

@@ -5,22 +5,25 @@ from __future__ import annotations
 import errno
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from math import isnan
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stems.batch.plan import Settings, Task, hints_path
+from stems.batch.plan import Settings, hints_path
 from stems.batch.song_plan import HINTS_NOTE, SongPlan, kept_hints, plan_song
+from stems.batch.tasks import Task
 from stems.errors import Cancelled, ExportError, StemsError
 from stems.files.audio import Song, open_song
 from stems.files.clipping import clipping_note, gain_for
 from stems.files.destination import whole
 from stems.files.formats import AudioFormat
+from stems.files.remote import Place, RemotePath
 from stems.files.spool import SpooledSong, spooled
 from stems.files.unfinished import remove_abandoned
 from stems.files.writing import StemFiles
@@ -39,11 +42,11 @@ HIDDEN_REST = "\0rest"  # completes the sum where a preset leaves stems out; nev
 class Result:
     """What became of a song."""
 
-    song: Path
+    song: Place
     status: str = "done"
     """Or "skipped", "failed", "cancelled"; of a preview "would split", "would skip", "failed"; of what a folder holds
     and is not taken "passed over"."""
-    outputs: dict[str, Path] = field(default_factory=dict)
+    outputs: Mapping[str, Place] = field(default_factory=dict)
     exports: list[Path] = field(default_factory=list)
     seconds: float = 0.0  # of audio
     elapsed: float = 0.0  # seconds of work
@@ -51,6 +54,8 @@ class Result:
     note: str = ""  # what the user should know of it though it is done
     confidence: Confidence | None = None
     resembles: dict[str, dict[str, float]] = field(default_factory=dict)  # see `stems.blind.BlindClusters`
+    loudness: float | None = None  # LUFS, NaN of silence; both where `Settings.measures` asks for it
+    checksum: str = ""  # SHA-256 of the song's file
 
     def as_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -63,13 +68,23 @@ class Result:
             "elapsed": round(self.elapsed, 3),
             **(self.confidence.as_json() if self.confidence else {}),
             **({"resembles": self.resembles} if self.resembles else {}),
+            **self._measured(),
             **({"note": self.note} if self.note else {}),
             **({"error": self.error} if self.error else {}),
         }
 
+    def _measured(self) -> dict[str, float | str | None]:
+        if not self.checksum or self.loudness is None:
+            return {}
+        return {"loudness": None if isnan(self.loudness) else round(self.loudness, 2), "checksum": self.checksum}
+
 
 def preview(task: Task, settings: Settings) -> Result:
     """What `split_song` would make of a song, as far as its header tells."""
+    if isinstance(task.song, RemotePath) or isinstance(settings.out, RemotePath):
+        from stems.batch.remote import preview_remote_song
+
+        return preview_remote_song(task, settings)
     result = Result(task.song)
     with failures_in(result), open_song(task.song, settings.reading) as song:
         plan = plan_song(song, task, settings)
@@ -91,6 +106,10 @@ def split_song(
         progress: called with the share of the song that is done, and the song's seconds.
         cancelled: asked between blocks; where it returns True, the song's files are removed.
     """
+    if isinstance(task.song, RemotePath) or isinstance(settings.out, RemotePath):
+        from stems.batch.remote import split_remote_song
+
+        return split_remote_song(task, settings, separator, progress, cancelled)
     result = Result(task.song)
     begun = perf_counter()
     with failures_in(result), open_song(task.song, settings.reading) as song:
@@ -106,6 +125,10 @@ def split_song(
                 result.confidence, result.note = _write(
                     plan, readable, separator, lambda share: progress(share, song.seconds), cancelled
                 )
+                if settings.measures:
+                    from stems.files.loudness import checksum, loudness_lufs
+
+                    result.loudness, result.checksum = loudness_lufs(readable), checksum(song.path)
             _keep_hints(plan)
         _export(plan, result)
     result.elapsed = perf_counter() - begun
@@ -239,7 +262,7 @@ def _export(plan: SongPlan, result: Result) -> None:
         formats = [form for form, path in destinations(track, folder, formats).items() if not path.exists()]
     if formats:
         try:
-            session = session_of(plan.outputs, track, plan.task.song, reading=plan.settings.passage)
+            session = session_of(plan.outputs, track, plan.song, reading=plan.settings.passage)
             copy_song = plan.settings.copy_song
             result.exports = export(session, folder, formats, overwrite=True, copy_song=copy_song)
         except NotAllExported as error:
@@ -274,11 +297,3 @@ def load_separator(settings: Settings) -> Separator:
 def cores() -> int:
     """Processor cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def summarise(results: Iterable[Result]) -> dict[str, int]:
-    """How many songs came to each end."""
-    counts: dict[str, int] = {}
-    for result in results:
-        counts[result.status] = counts.get(result.status, 0) + 1
-    return counts

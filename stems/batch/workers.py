@@ -12,8 +12,9 @@ from functools import partial
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 
-from stems.batch.plan import Settings, Task
+from stems.batch.plan import Settings
 from stems.batch.split import Result, cores, load_separator, split_song
+from stems.batch.tasks import Task
 from stems.errors import StemsError
 
 OnProgress = Callable[[int, float, float], None]  # number of the task, share that is done, seconds of the song
@@ -29,10 +30,11 @@ def split_all(
     jobs: int,
     on_progress: OnProgress = lambda number, share, seconds: None,
     on_result: OnResult = lambda number, result: None,
-) -> list[Result]:
+) -> None:
     """Splits every task; one that fails does not stop the others.
 
     Args:
+        tasks: each is asked for when its turn comes.
         jobs: songs at a time. One is split in this process with all cores, more in processes that share them.
 
     Raises:
@@ -40,24 +42,20 @@ def split_all(
         StemsError: before any work, if the model or the device cannot be had.
     """
     if jobs > 1 and len(tasks) > 1:
-        return _split_in_processes(tasks, settings, min(jobs, len(tasks)), on_progress, on_result)
+        _split_in_processes(tasks, settings, min(jobs, len(tasks)), on_progress, on_result)
+        return
     separator = load_separator(settings)
-    results = []
     for number, task in enumerate(tasks):
-        result = split_song(task, settings, separator, partial(on_progress, number))
-        on_result(number, result)
-        results.append(result)
-    return results
+        on_result(number, split_song(task, settings, separator, partial(on_progress, number)))
 
 
 def _split_in_processes(
     tasks: Sequence[Task], settings: Settings, jobs: int, on_progress: OnProgress, on_result: OnResult
-) -> list[Result]:
-    waiting = deque(range(len(tasks)))
-    results: dict[int, Result] = {}
+) -> None:
+    waiting, over = deque(range(len(tasks))), 0
     workers: list[_Worker] = []
     try:
-        while len(results) < len(tasks):
+        while over < len(tasks):
             while waiting and len(workers) < jobs:
                 workers.append(_Worker(settings, max(1, cores() // jobs)))
                 workers[-1].take(waiting[0], tasks[waiting.popleft()])
@@ -69,7 +67,7 @@ def _split_in_processes(
                 if isinstance(news, tuple):
                     on_progress(worker.number, *news)
                 if isinstance(news, Result):
-                    results[worker.number] = news
+                    over += 1
                     on_result(worker.number, news)
                     if waiting and worker.is_alive:
                         worker.take(waiting[0], tasks[waiting.popleft()])
@@ -81,7 +79,6 @@ def _split_in_processes(
             worker.dismiss()
         for worker in workers:
             worker.process.join()
-    return [results[number] for number in range(len(tasks))]
 
 
 class _Worker:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from enum import Enum
 from functools import partial
 from pathlib import Path
@@ -23,6 +24,7 @@ from stems.cli.options import (
     Songs,
 )
 from stems.errors import OptionError
+from stems.files.remote import is_remote
 
 
 class MethodName(str, Enum):
@@ -39,7 +41,7 @@ def cluster(
     clusters: Annotated[
         str, typer.Option(metavar="NUMBER", help="How many, from 2 to 12, or auto: as many as each song has.")
     ] = "auto",
-    out: OutFolder = Path("separated"),
+    out: OutFolder = "separated",
     name: NamePattern = "{track}/{stem}.{ext}",
     container: Format = None,
     bit_depth: BitDepth = None,
@@ -63,10 +65,12 @@ def cluster(
     from stems.card import find_model, read_card
     from stems.cli.progress import stoppable, watch_over
 
+    if far := next(filter(is_remote, (*songs, out)), None):
+        raise OptionError(f"stems cluster works on files of this machine, which {far} is not; stems split takes it.")
     number = _number(clusters)
     settings = Settings(
         preset=preset_of("cluster-1", "cluster-2"),
-        out=out,
+        out=Path(out),
         name=name,
         container=container.value if container else None,
         bit_depth=bit_depth.value if bit_depth else None,
@@ -82,15 +86,16 @@ def cluster(
     from stems.blind import BlindSeparator
 
     separator = BlindSeparator(number, model, device.value, method.value)
-    results = []
+    counts = Counter(result.status for result in passed_over)
     with stoppable(), watch_over(tasks, json_lines) as watcher:
         for result in passed_over:
             watcher.on_passed_over(result)
         for index, task in enumerate(tasks):
-            results.append(cluster_song(task, settings, separator, partial(watcher.on_progress, index)))
-            watcher.on_result(index, results[-1])
-    watcher.summary(results + passed_over)
-    if any(result.status == "failed" for result in results):
+            result = cluster_song(task, settings, separator, partial(watcher.on_progress, index))
+            counts[result.status] += 1
+            watcher.on_result(index, result)
+    watcher.summary(counts)
+    if counts["failed"]:
         raise typer.Exit(1)
 
 

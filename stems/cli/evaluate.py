@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stems.cli.extras import require
+from stems.cli.options import Shard
 from stems.cli.output import say
 from stems.errors import OptionError, StemsError
 
@@ -41,14 +43,18 @@ def evaluate(
     ] = None,
     subset: Annotated[Subset, typer.Option(help="Part of MUSDB18.")] = Subset.test,
     songs: Annotated[
-        Path | None,
-        typer.Option(metavar="FOLDER", help="Folder of songs, each a folder with drums, bass, other and vocals."),
+        str | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Folder of songs, each a folder with drums, bass, other and vocals; this and the next two may be at "
+            "s3:// and the like.",
+        ),
     ] = None,
     reference: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="True stems of one song, or folders of them.")
+        str | None, typer.Option(metavar="FOLDER", help="True stems of one song, or folders of them.")
     ] = None,
     estimates: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Estimates with the same names in the same places.")
+        str | None, typer.Option(metavar="FOLDER", help="Estimates with the same names in the same places.")
     ] = None,
     baseline: Annotated[
         str, typer.Option(metavar="NAMES", help="Also score these, separated by commas: mixture, ibm, irm, mwf.")
@@ -75,6 +81,7 @@ def evaluate(
             "--out", "-o", metavar="FOLDER", help="Folder for the results; tracks that it holds are not scored again."
         ),
     ] = Path("evaluation"),
+    shard: Shard = None,
 ) -> None:
     """Score separations as museval does: SDR, ISR, SIR and SAR of every second, on MUSDB18 or any songs with stems."""
     packages = ["scipy", "matplotlib"]
@@ -82,6 +89,7 @@ def evaluate(
         packages.append("museval")
     require("Scoring", "evaluate", *packages)
 
+    from stems.batch.tasks import shard as shard_of
     from stems.evaluate.report import write_report
     from stems.evaluate.scoring import (
         baseline_estimator,
@@ -89,39 +97,52 @@ def evaluate(
         model_estimator,
         stream_estimator,
     )
+    from stems.files.remote import on_this_machine, place
 
     model = model or ("openband-live" if live else "openband")
     if live and (estimates is not None or model == "none"):
         raise OptionError("--live streams a model: leave out --estimates, and give a --model other than 'none'.")
-    tracks = _tracks(musdb, subset.value, songs, reference, estimates)
-    shared = {name: baseline_estimator(name) for name in dict.fromkeys(baseline.replace(",", " ").split())}
-    if estimates is None and model != "none":
-        from stems.card import find_model
+    with ExitStack() as stack:
+        named = [place(text) if text else None for text in (songs, reference, estimates)]
+        folders = [stack.enter_context(on_this_machine(each)) if each else None for each in named]
+        tracks = _tracks(musdb, subset.value, *folders)
+        tracks = tracks[shard_of(shard)] if shard else tracks
+        if not tracks:
+            say(f"There are fewer songs than shards, so that {shard} has none.")
+            return
+        shared = {name: baseline_estimator(name) for name in dict.fromkeys(baseline.replace(",", " ").split())}
+        if estimates is None and model != "none":
+            from stems.card import find_model
 
-        find_model(model)  # before any work: it may not be there
-        if live:
-            from stems.model import Model
-            from stems.stream import check_causal
+            find_model(model)  # before any work: it may not be there
+            if live:
+                from stems.model import Model
+                from stems.stream import check_causal
 
-            check_causal(Model.load(model).design.network, f" {model!r}")
-        shared[Path(model).stem + (" live" if live else "")] = (stream_estimator if live else model_estimator)(model)
-    work = []
-    for track in tracks:
-        given = {} if estimates is None else {estimates.resolve().name: given_estimator(track)}
-        work.append((track, {**shared, **given}))
-    if not work[0][1]:
-        raise OptionError("There is nothing to score: give --baseline, or a --model other than 'none'.")
+                check_causal(Model.load(model).design.network, f" {model!r}")
+            estimator = stream_estimator if live else model_estimator
+            shared[Path(model).stem + (" live" if live else "")] = estimator(model)
+        work = []
+        for track in tracks:
+            given = {_name(folders[2]): given_estimator(track)} if folders[2] else {}
+            work.append((track, {**shared, **given}))
+        if not work[0][1]:
+            raise OptionError("There is nothing to score: give --baseline, or a --model other than 'none'.")
 
-    failed = 0
-    for number, (track, outcome) in enumerate(_score(work, out, "quick" if quick else engine.value, jobs), 1):
-        failed += isinstance(outcome, str)
-        say(f"[{number}/{len(work)}] {track.name}: {outcome if isinstance(outcome, str) else _said(outcome)}")
-    if failed < len(work):
-        title = f"MUSDB18, {subset.value}" if musdb else str((songs or estimates or out).resolve().name)
-        say("\n" + write_report(out, musdb is not None, title, {(track.subset, track.name) for track in tracks}))
-        say(f"Pictures: open {out / 'scores.html'} in a browser.")
-    if failed:
-        raise typer.Exit(1)
+        failed = 0
+        for number, (track, outcome) in enumerate(_score(work, out, "quick" if quick else engine.value, jobs), 1):
+            failed += isinstance(outcome, str)
+            say(f"[{number}/{len(work)}] {track.name}: {outcome if isinstance(outcome, str) else _said(outcome)}")
+        if failed < len(work):
+            title = f"MUSDB18, {subset.value}" if musdb else _name(folders[0] or folders[2] or out)
+            say("\n" + write_report(out, musdb is not None, title, {(track.subset, track.name) for track in tracks}))
+            say(f"Pictures: open {out / 'scores.html'} in a browser.")
+        if failed:
+            raise typer.Exit(1)
+
+
+def _name(folder: Path) -> str:
+    return str(folder.resolve().name)
 
 
 def _tracks(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from enum import Enum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -59,7 +58,35 @@ Songs = Annotated[
         metavar="SONGS", help="Songs, folders of songs, or patterns such as '*.flac'; - for one from standard input."
     ),
 ]
-OutFolder = Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="Folder for the results.")]
+SongsIfAny = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="SONGS",
+        help="Songs, folders of songs, or patterns such as '*.flac', also at s3://, gs://, az://, https:// or sftp://; "
+        "- for one from standard input.",
+    ),
+]
+OutPlace = Annotated[
+    str,
+    typer.Option(
+        "--out", "-o", metavar="FOLDER", help="Folder for the results; may be at s3://, gs://, az:// or sftp://."
+    ),
+]
+Manifest = Annotated[
+    str | None,
+    typer.Option(
+        "--manifest",
+        metavar="FILE",
+        help="A list of songs: text, .m3u8, .csv, .jsonl or .parquet, with columns song and, if you like, track.",
+    ),
+]
+Shard = Annotated[
+    str | None,
+    typer.Option(
+        "--shard", metavar="N/ALL", help="Only this part of the songs, such as 3/64, for one of as many machines."
+    ),
+]
+OutFolder = Annotated[str, typer.Option("--out", "-o", metavar="FOLDER", help="Folder for the results.")]
 NamePattern = Annotated[str, typer.Option(metavar="PATTERN", help="Where each file goes below it.")]
 Format = Annotated[
     Container | None,

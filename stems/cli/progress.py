@@ -13,10 +13,13 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
 
-from stems.batch.plan import Task
-from stems.batch.split import Result, summarise
+from stems.batch.split import Result
+from stems.batch.tasks import Task
 from stems.cli.output import complain, say, say_data, shown
 from stems.clock import clock
+
+MOST_ROWS = 200  # of the table at the end, which nobody would read if it were longer
+ENDS = ("done", "skipped", "failed", "cancelled", "passed over")
 
 
 class Watcher(Protocol):
@@ -31,8 +34,8 @@ class Watcher(Protocol):
     def on_passed_over(self, result: Result) -> None:
         """Something in a folder is not taken."""
 
-    def summary(self, results: Sequence[Result]) -> None:
-        """The batch is over."""
+    def summary(self, counts: Mapping[str, int]) -> None:
+        """The batch is over, and so many songs came to each end."""
 
 
 @contextmanager
@@ -78,9 +81,9 @@ class Lines:
         """Prints what is not taken, and why."""
         say(describe(result))
 
-    def summary(self, results: Sequence[Result]) -> None:
+    def summary(self, counts: Mapping[str, int]) -> None:
         """Prints how many songs came to which end."""
-        say(f"{in_words(results)}.")
+        say(f"{in_words(counts)}.")
 
 
 class JsonLines:
@@ -98,7 +101,7 @@ class JsonLines:
         """Prints the result as a line of JSON."""
         say_data(json.dumps(result.as_json()))
 
-    def summary(self, results: Sequence[Result]) -> None:
+    def summary(self, counts: Mapping[str, int]) -> None:
         """Prints nothing: the lines say it all."""
         pass
 
@@ -128,8 +131,9 @@ class Bars:
         self.progress = progress_on(console)
         self.whole = self.progress.add_task(f"{len(tasks)} songs", total=len(tasks), rate="", visible=len(tasks) > 1)
         self.bars: dict[int, TaskID] = {}
-        self.shares = [0.0] * len(tasks)
-        self.seconds = [0.0] * len(tasks)
+        self.going: dict[int, tuple[float, float]] = {}  # share that is done and seconds, of songs in work
+        self.over, self.seconds_over = 0, 0.0
+        self.rows: list[tuple[str, str, str, str]] = []
 
     def __enter__(self) -> Bars:
         self.progress.start()
@@ -142,16 +146,18 @@ class Bars:
         """Moves the bar of the task, which appears with the first share, and that of the batch."""
         if number not in self.bars:
             self.bars[number] = self.progress.add_task(shown(self.tasks[number].track), total=1.0, rate="")
-        self.seconds[number] = seconds
+        self.going[number] = share, seconds
         self._show(self.bars[number], share, share * seconds)
-        self._advance(number, share)
+        self._advance()
 
     def on_result(self, number: int, result: Result) -> None:
         """Takes the bar of the task away and prints what became of it."""
         if number in self.bars:
             self.progress.remove_task(self.bars.pop(number))
         self._print(result)
-        self._advance(number, 1.0)
+        self.over += 1
+        self.seconds_over += self.going.pop(number, (1.0, result.seconds))[1]
+        self._advance()
 
     def on_passed_over(self, result: Result) -> None:
         """Prints what is not taken, and why."""
@@ -160,26 +166,31 @@ class Bars:
     def _print(self, result: Result) -> None:
         style = "red" if result.error else None
         self.console.print(shown(describe(result)), style=style, highlight=False, markup=False)
+        if len(self.rows) <= MOST_ROWS:
+            done = (clock(int(result.seconds)), speed(result)) if result.status == "done" else ("", "")
+            self.rows.append((escape(shown(str(result.song))), result.status, *done))
 
-    def _advance(self, number: int, share: float) -> None:
-        self.shares[number] = share
-        separated = sum(share * seconds for share, seconds in zip(self.shares, self.seconds, strict=True))
-        self._show(self.whole, sum(self.shares), separated)
+    def _advance(self) -> None:
+        separated = self.seconds_over + sum(share * seconds for share, seconds in self.going.values())
+        self._show(self.whole, self.over + sum(share for share, _ in self.going.values()), separated)
 
     def _show(self, bar: TaskID, completed: float, seconds: float) -> None:
         """Moves a bar, with its rate: `seconds` of songs in the time since the bar appeared."""
         elapsed = self.progress.tasks[self.progress.task_ids.index(bar)].elapsed or 0.0
         self.progress.update(bar, completed=completed, rate=f"{seconds / elapsed:.0f}x" if elapsed > 0.2 else "")
 
-    def summary(self, results: Sequence[Result]) -> None:
-        """Prints a table of the songs with their lengths and speeds, if there are several."""
-        if len(results) > 1:
+    def summary(self, counts: Mapping[str, int]) -> None:
+        """Prints a table of the songs with their lengths and speeds, if there are several and not too many to look at.
+
+        What became of each has been printed already.
+        """
+        if 1 < len(self.rows) <= MOST_ROWS:
             table = Table("song", "result", "length", "speed")
-            for result in results:
-                done = (clock(int(result.seconds)), speed(result)) if result.status == "done" else ("", "")
-                table.add_row(escape(shown(str(result.song))), result.status, *done)
+            for row in self.rows:
+                table.add_row(*row)
             self.console.print(table)
-            self.console.print(f"{in_words(results)}.", highlight=False)
+        if len(self.rows) > 1:
+            self.console.print(f"{in_words(counts)}.", highlight=False)
 
 
 @contextmanager
@@ -234,6 +245,7 @@ def speed(result: Result) -> str:
     return f"{result.seconds / max(result.elapsed, 1e-9):.0f}x"
 
 
-def in_words(results: Sequence[Result]) -> str:
+def in_words(counts: Mapping[str, int]) -> str:
     """How a batch ended, such as "3 done, 1 failed"."""
-    return ", ".join(f"{count} {status}" for status, count in summarise(results).items()) or "nothing to do"
+    ends = sorted(counts, key=lambda end: ENDS.index(end) if end in ENDS else len(ENDS))
+    return ", ".join(f"{counts[end]} {end}" for end in ends) or "nothing to do"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,17 +13,23 @@ from stems.cli.options import Device, DeviceName, ModelName, Sensitivity
 from stems.cli.output import say
 from stems.errors import OptionError
 
+if TYPE_CHECKING:
+    from stems.files.remote import Place
+
 
 def report(
     song_or_folder: Annotated[
-        Path, typer.Argument(metavar="SONG", help="A song, or a folder of stems that a split has made.")
+        str,
+        typer.Argument(
+            metavar="SONG", help="A song, or a folder of stems that a split has made; also at s3:// and the like."
+        ),
     ],
     song: Annotated[
-        Path | None,
+        str | None,
         typer.Option("--song", metavar="FILE", help="What a folder of stems was made of; their sum when left out."),
     ] = None,
     out: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "--out", "-o", metavar="FILE", help="The page; named after the song, in this folder, when left out."
         ),
@@ -36,22 +44,19 @@ def report(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier page.")] = False,
 ) -> None:
     """Write a page that plays the stems of a song and shows how they were found; it needs no network."""
-    source_path = song or song_or_folder
-    usual = Path(f"{source_path.resolve().name if source_path.is_dir() else source_path.stem}.html")
-    page = out or usual
-    if page.is_dir():
-        raise OptionError(f"--out {page} is a folder: name the page, such as {page / usual}.")
-    if page.exists() and not overwrite:
-        raise OptionError(f"{page} is there already: --overwrite replaces it, --out names another.")
+    from stems.files.remote import on_this_machine, place
 
-    from stems.files.destination import check_can_be_written
+    given, original = place(song_or_folder), place(song) if song else None
+    page = _page(original or given, out, overwrite)
+
     from stems.report.source import open_source
 
-    check_can_be_written(page, OptionError)
-    with open_source(song_or_folder, song) as source:  # before torch is loaded: it may not be a song
+    with ExitStack() as stack:  # before torch is loaded: it may not be a song
+        here = stack.enter_context(on_this_machine(given))
+        song_here = stack.enter_context(on_this_machine(original)) if original else None
+        source = stack.enter_context(open_source(here, song_here))
         from stems.cli.progress import bar
         from stems.imports import importing_torch
-        from stems.report.page import write_page
 
         with importing_torch():
             from stems.report.song import song_report
@@ -60,5 +65,42 @@ def report(
         separator = Separator(model, device.value, hints=hint or ())
         with bar(f"Looking into {source.name}") as advance:
             text = song_report(source, separator, sensitivity, advance)
-    write_page(page, text)
-    say(f"Wrote {page} ({page.stat().st_size / 1e6:.1f} MB): open it in a browser.")
+    say(f"Wrote {page} ({_write(page, text) / 1e6:.1f} MB): open it in a browser.")
+
+
+def _page(source: Place, out: str | None, overwrite: bool) -> Place:
+    """Where the page goes.
+
+    Raises:
+        OptionError: it cannot be written there.
+    """
+    from stems.files.destination import check_can_be_written
+    from stems.files.remote import RemotePath, check_writable, exists, place
+
+    is_folder = isinstance(source, Path) and source.is_dir()
+    usual = Path(f"{source.resolve().name if isinstance(source, Path) and is_folder else source.stem}.html")
+    page = place(out) if out else usual
+    if isinstance(page, RemotePath):
+        check_writable(page.parent)
+    elif page.is_dir():
+        raise OptionError(f"--out {page} is a folder: name the page, such as {page / usual}.")
+    if exists(page) and not overwrite:
+        raise OptionError(f"{page} is there already: --overwrite replaces it, --out names another.")
+    if isinstance(page, Path):
+        check_can_be_written(page, OptionError)
+    return page
+
+
+def _write(page: Place, text: str) -> int:
+    """Writes the page; returns its bytes."""
+    from stems.files.remote import RemotePath, upload
+    from stems.report.page import write_page
+
+    if not isinstance(page, RemotePath):
+        write_page(page, text)
+        return page.stat().st_size
+    with TemporaryDirectory(prefix="stems-") as folder:
+        file = Path(folder) / "page.html"
+        write_page(file, text)
+        upload({file: page})
+        return file.stat().st_size

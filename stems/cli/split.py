@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from collections import Counter
+from collections.abc import Callable
+from contextlib import ExitStack
+from enum import Enum
+from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stems.cli.extras import require
 from stems.cli.options import (
     BitDepth,
     Clip,
@@ -20,12 +26,14 @@ from stems.cli.options import (
     From,
     JsonOutput,
     JsonProgress,
+    Manifest,
     ModelName,
     NamePattern,
-    OutFolder,
+    OutPlace,
     Overwrite,
     Sensitivity,
-    Songs,
+    Shard,
+    SongsIfAny,
     To,
     Track,
     reading_of,
@@ -35,15 +43,22 @@ from stems.cli.standard_streams import with_standard_streams
 from stems.errors import OptionError
 
 if TYPE_CHECKING:
-    from stems.batch.plan import Settings, Task
+    from stems.batch.plan import Settings
     from stems.batch.presets import Preset
     from stems.batch.split import Result
+    from stems.batch.tasks import Tasks
+
+
+class Cluster(str, Enum):
+    """What shares songs out over machines."""
+
+    ray = "ray"
 
 
 @with_standard_streams
 def split(
-    songs: Songs,
-    out: OutFolder = Path("separated"),
+    songs: SongsIfAny = None,
+    out: OutPlace = "separated",
     name: NamePattern = "{track}/{stem}.{ext}",
     stems: Annotated[
         str | None,
@@ -91,13 +106,42 @@ def split(
     copy_song: CopySong = False,
     json_lines: JsonOutput = False,
     json_progress: JsonProgress = False,
+    manifest: Manifest = None,
+    shard: Shard = None,
+    results: Annotated[
+        str | None,
+        typer.Option(
+            "--results",
+            metavar="FILE",
+            help="Write there what became of each song, with loudness, confidence and checksum: .jsonl or .parquet.",
+        ),
+    ] = None,
+    cluster: Annotated[
+        Cluster | None, typer.Option("--cluster", help="Share the songs out over a cluster of machines.")
+    ] = None,
+    ray_address: Annotated[
+        str | None,
+        typer.Option(
+            "--ray-address", metavar="ADDRESS", help="Of a Ray cluster; one on this machine alone when left out."
+        ),
+    ] = None,
 ) -> None:
     """Split songs into stems that line up with them to the sample and add up to them."""
+    from stems.batch.manifest import entries
     from stems.batch.plan import Settings, check_settings, plan
-    from stems.batch.split import Result, cores
+    from stems.batch.split import Result
+    from stems.batch.tasks import shard as shard_of
     from stems.card import find_model, read_card
     from stems.daw import formats_named
+    from stems.files.remote import place
     from stems.hints import gather, own_stems
+
+    if not songs and manifest is None:
+        raise OptionError("Name songs, or a list of them by --manifest.")
+    if cluster is None and ray_address is not None:
+        raise OptionError("--ray-address goes with --cluster ray: add that.")
+    if cluster is not None:
+        require("--cluster ray", "ray", "ray")
 
     design = read_card(find_model(model))["design"]
     if not design["clustering"].get("anchored", True):
@@ -108,7 +152,7 @@ def split(
     hints = gather(hint or (), known)
     settings = Settings(
         preset=_preset(preset, stems, two_stems, known, own_stems(hints, known)),
-        out=out,
+        out=place(out),
         name=name,
         container=container.value if container else None,
         bit_depth=bit_depth.value if bit_depth else None,
@@ -121,38 +165,79 @@ def split(
         reading=reading_of(begin, end, track, downmix),
         clip_mode=clip_mode.value,
         copy_song=copy_song,
+        measures=results is not None,
     )
     check_settings(settings)
     passed_over: list[Result] = []
-    tasks = plan(songs, settings, lambda path, why: passed_over.append(Result(path, "passed over", error=why)))
+    tasks = plan(
+        songs or (),
+        settings,
+        lambda path, why: passed_over.append(Result(path, "passed over", error=why)),
+        entries(manifest) if manifest else (),
+    )
+    tasks = tasks[shard_of(shard)] if shard else tasks
     if dry_run:
-        results = _say_plan(tasks, settings, passed_over, json_lines)
+        counts = _say_plan(tasks, settings, passed_over, json_lines)
     else:
-        results = _split(tasks, settings, passed_over, jobs or cores(), json_lines or json_progress, json_progress)
-    if any(result.status == "failed" for result in results):
+        if any(text.startswith("memory://") for text in (out, *(songs or ()))):
+            if cluster is not None:
+                raise OptionError("memory:// is of one process alone, which a cluster is not: leave out --cluster.")
+            jobs = 1
+        counts = _split(
+            tasks, settings, passed_over, _ways(cluster, ray_address, jobs), json_lines, results, json_progress
+        )
+    if counts["failed"]:
         raise typer.Exit(1)
 
 
-def _split(
-    tasks: list[Task], settings: Settings, passed_over: list[Result], jobs: int, json_lines: bool, json_progress: bool
-) -> list[Result]:
+def _ways(cluster: Cluster | None, ray_address: str | None, jobs: int | None) -> Callable[..., None]:
+    """What shares the songs out: the processes of this machine, or a cluster."""
+    if cluster is not None:
+        from stems.batch.ray_cluster import split_on_ray
+
+        return partial(split_on_ray, address=ray_address, jobs=jobs)
+    from stems.batch.split import cores
     from stems.batch.workers import split_all
+
+    return partial(split_all, jobs=jobs or cores())
+
+
+def _split(
+    tasks: Tasks,
+    settings: Settings,
+    passed_over: list[Result],
+    share_out: Callable[..., None],
+    json_lines: bool,
+    results: str | None,
+    json_progress: bool,
+) -> Counter[str]:
+    from stems.batch.results import ResultsFile
     from stems.cli.progress import stoppable, watch_over
 
-    with stoppable(), watch_over(tasks, json_lines, json_progress) as watcher:
+    counts = Counter(result.status for result in passed_over)
+    with stoppable(), watch_over(tasks, json_lines or json_progress, json_progress) as watcher, ExitStack() as stack:
+        file = stack.enter_context(ResultsFile(results)) if results else None
+
+        def on_result(number: int, result: Result) -> None:
+            counts[result.status] += 1
+            watcher.on_result(number, result)
+            if file is not None:
+                file.add(result)
+
         for result in passed_over:
             watcher.on_passed_over(result)
-        results = split_all(tasks, settings, jobs, watcher.on_progress, watcher.on_result)
-    watcher.summary(results + passed_over)
-    return results
+        share_out(tasks, settings, on_progress=watcher.on_progress, on_result=on_result)
+    watcher.summary(counts)
+    return counts
 
 
-def _say_plan(tasks: list[Task], settings: Settings, passed_over: list[Result], json_lines: bool) -> list[Result]:
+def _say_plan(tasks: Tasks, settings: Settings, passed_over: list[Result], json_lines: bool) -> Counter[str]:
     from stems.batch.split import preview
     from stems.cli.progress import describe
 
-    results = passed_over + [preview(task, settings) for task in tasks]
-    for result in results:
+    counts: Counter[str] = Counter()
+    for result in chain(passed_over, (preview(task, settings) for task in tasks)):
+        counts[result.status] += 1
         if json_lines:
             say_data(json.dumps(result.as_json()))
         elif result.status == "passed over":
@@ -161,7 +246,7 @@ def _say_plan(tasks: list[Task], settings: Settings, passed_over: list[Result], 
             say(f"would fail: {result.error}")
         else:
             say("\n    ".join([f"{result.status} {result.song}", *map(str, result.outputs.values())]))
-    return results
+    return counts
 
 
 def _preset(

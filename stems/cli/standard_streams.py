@@ -24,19 +24,20 @@ def with_standard_streams(command: Callable[..., None]) -> Callable[..., None]:
     """
 
     @wraps(command)
-    def wrapped(*, songs: list[str], out: Path, **options: Any) -> None:
-        if STREAM not in songs and str(out) != STREAM:
+    def wrapped(*, songs: list[str] | None, out: str, **options: Any) -> None:
+        songs = songs or []
+        if STREAM not in songs and out != STREAM:
             return command(songs=songs, out=out, **options)
-        if str(out) == STREAM:
+        if out == STREAM:
             _check_one_file(songs, options)
         with TemporaryDirectory(prefix="stems-") as folder:
             if STREAM in songs:
                 options["copy_song"] = True  # a project would refer to what is gone afterwards
                 songs = [str(_kept(Path(folder))) if song == STREAM else song for song in dict.fromkeys(songs)]
-            if str(out) != STREAM:
+            if out != STREAM:
                 return command(songs=songs, out=out, **options)
             with redirect_stdout(sys.stderr):
-                command(songs=songs, out=Path(folder, "out"), **options)
+                command(songs=songs, out=str(Path(folder, "out")), **options)
             _hand_on(Path(folder, "out"))
 
     return wrapped
@@ -47,7 +48,7 @@ def _check_one_file(songs: list[str], options: dict[str, Any]) -> None:
 
     stems, preset = options.get("stems"), options.get("preset")
     outputs = len(load_preset(preset).outputs) if preset else len(stems.split(",")) if stems else 2
-    if len(songs) > 1 or Path(songs[0]).is_dir() or outputs > 1 or options.get("daw"):
+    if len(songs) != 1 or options.get("manifest") or Path(songs[0]).is_dir() or outputs > 1 or options.get("daw"):
         raise OptionError("--out - takes one file, of one song: name one stem, such as --stems vocals, and no --daw.")
 
 

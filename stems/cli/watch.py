@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -24,11 +25,12 @@ from stems.cli.options import (
 from stems.cli.output import complain, say
 from stems.daw import Format
 from stems.errors import StemsError
+from stems.files.remote import Place, place
 
 if TYPE_CHECKING:
     from stems.batch.plan import Settings
 
-Split = Callable[[Path], Mapping[str, Path]]
+Split = Callable[[Path], Mapping[str, Place]]
 """Splits a song and returns the stems' files by the stems' names; raises a StemsError where it cannot."""
 
 
@@ -37,8 +39,13 @@ def watch(
         Path, typer.Argument(metavar="FOLDER", help="The folder to watch; folders in it are left alone.")
     ],
     out: Annotated[
-        Path | None,
-        typer.Option("--out", "-o", metavar="FOLDER", help="Folder for the results; FOLDER/separated when left out."),
+        str | None,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="FOLDER",
+            help="Folder for the results, also at s3:// and the like; FOLDER/separated when left out.",
+        ),
     ] = None,
     preset: Annotated[
         str, typer.Option(metavar="PRESET", help="What to make of the stems: see `stems presets`.")
@@ -61,7 +68,7 @@ def watch(
     copy_song: CopySong = False,
 ) -> None:
     """Split every song dropped into a folder, until stopped with Ctrl-C."""
-    from stems.batch.plan import Settings
+    from stems.batch.plan import Settings, check_settings
     from stems.batch.presets import load_preset
     from stems.card import find_model, read_card
     from stems.daw import formats_named
@@ -71,13 +78,14 @@ def watch(
     known = tuple(read_card(find_model(model))["design"]["stems"])
     settings = Settings(
         load_preset(preset, known=known),
-        out or folder / "separated",
+        place(out) if out else folder / "separated",
         model=model,
         overwrite=True,
         reading=reading_of(begin, end, track, downmix),
         clip_mode=clip_mode.value,
         copy_song=copy_song,
     )
+    check_settings(replace(settings, daw=tuple(form.name for form in formats)))
     follow(folder, _splitter(folder, settings), formats, settle, settings)
 
 
@@ -99,8 +107,9 @@ def follow(
             from stems.daw import export
             from stems.daw.session import session_of
 
-            first = next(iter(stems.values()))
-            session = session_of(stems, song.stem, song, reading=settings.passage if settings else None)
+            files = {name: Path(str(path)) for name, path in stems.items()}
+            first = next(iter(files.values()))
+            session = session_of(files, song.stem, song, reading=settings.passage if settings else None)
             copy_song = settings is not None and settings.copy_song
             exports = export(session, first.parent, formats, overwrite=True, copy_song=copy_song)
         say(f"Wrote {', '.join(map(str, [*stems.values(), *exports]))}")
@@ -122,7 +131,7 @@ def _splitter(folder: Path, settings: Settings) -> Split:
 
     separator = load_separator(settings)
 
-    def split(song: Path) -> Mapping[str, Path]:
+    def split(song: Path) -> Mapping[str, Place]:
         # Planned with its neighbours: songs that differ only in their suffix must not share a folder.
         beside = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in READABLE_SUFFIXES]
         beside += [song] * (song not in beside)  # it may be gone by now, and fails by itself then
