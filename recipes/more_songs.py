@@ -1,10 +1,12 @@
 """Lays out multitracks of public repositories as songs with stems.
 
     python recipes/more_songs.py --repositories REPOSITORIES --out data/more
+    python recipes/more_songs.py --repositories REPOSITORIES --list recipes/found_songs.tsv --out data/found
 
-`more_songs.tsv` beside this file lists the tracks: song, repository, commit, path, stem and licence. REPOSITORIES holds
-a clone of each, as `owner+name`. MusicDelta's raw tracks are dry, mono and as loud as they were recorded: they are
-balanced and panned here, drawn from the song's name. Songs of MUSDB18's test set are left out, and so is what holds
+`more_songs.tsv` and `found_songs.tsv` beside this file list the tracks: song, repository, commit, path, stem and
+licence; of class I are loops of single instruments. REPOSITORIES holds a clone of each, as `owner+name`. Raw tracks of
+MusicDelta and bands are dry, mono and as loud as they were recorded: they are balanced and panned here, drawn from the
+song's name. Songs of MUSDB18's test set are left out, and so is what holds
 two stems at once.
 """
 
@@ -22,7 +24,7 @@ from stems.card import STEMS
 from stems.train import augment
 
 TESTED = ("mdb_80sRock",)  # "Music Delta - 80s Rock" is of MUSDB18's test set
-RAW = "mdb_"
+RAW = ("mdb_", "mckay_daisy", "htkac_heart", "actions_south_part")  # what names of raw songs begin with
 LOUDNESS_DB = {"drums": -25.0, "bass": -26.0, "vocals": -24.0, "other": -26.0}  # of raw stems, give or take SPREAD_DB
 SPREAD_DB = 2.0
 WIDEST = 0.7  # place of a panned track, 1 being one side alone
@@ -72,10 +74,11 @@ def mix(tracks: list[np.ndarray], stem: str, raw: bool, rng: np.random.Generator
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repositories", type=Path, required=True, help="folder of clones, as owner+name")
+    parser.add_argument("--list", type=Path, default=Path(__file__).with_suffix(".tsv"))
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     songs: dict[str, dict[str, list[Track]]] = {}
-    with open(Path(__file__).with_suffix(".tsv"), newline="") as file:
+    with open(options.list, newline="") as file:
         for track in csv.DictReader(file, delimiter="\t"):
             if track["role"] in STEMS and track["song"] not in TESTED:
                 songs.setdefault(track["song"], {}).setdefault(track["role"], []).append(track)

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from stems.cli.report import report
 from stems.daw.colours import colour_of
 from stems.errors import AudioError, OptionError
+from stems.files.audio import open_song
 from stems.report import figures
 from stems.report import song as song_room
 from stems.report.listening import LARGEST_AUDIO, Listening, bit_rate_for
@@ -146,18 +147,19 @@ def test_an_earlier_page_is_kept_unless_told_otherwise(tmp_path, small_weights, 
     assert sorted(stems_on(page)) == sorted(STEMS)
 
 
-@pytest.mark.parametrize(("rate", "kept"), [(8000, 44100), (44100, 44100), (48000, 48000), (192000, 44100)])
-def test_what_is_heard_is_the_stem(tmp_path, rate, kept):
+@pytest.mark.parametrize("rate", [8000, 44100, 48000, 192000])
+def test_what_is_heard_is_the_stem(tmp_path, rate):
     time = np.arange(4 * rate) / rate
     tone = np.stack([0.5 * np.sin(2 * np.pi * 440 * time), np.zeros_like(time)]).astype(np.float32)
     listening = Listening(rate, 2, tone.shape[1], 128)
     for start in range(0, tone.shape[1], 10_001):
         listening.write(tone[:, start : start + 10_001])
-    (tmp_path / "stem.mp3").write_bytes(listening.finish())
-    heard, found = soundfile.read(tmp_path / "stem.mp3")
-    assert found == kept
-    assert len(heard) == pytest.approx(4 * kept, abs=3000)  # padding of the codec
-    spectrum = np.abs(np.fft.rfft(heard[: 4 * kept, 0]))
+    (tmp_path / "stem.opus").write_bytes(listening.finish())
+    with open_song(tmp_path / "stem.opus") as song:
+        heard = song.read(0, song.samples).T
+    assert song.format.sample_rate == 48000
+    assert len(heard) == pytest.approx(4 * 48000, abs=1000)  # a frame of the codec
+    spectrum = np.abs(np.fft.rfft(heard[: 4 * 48000, 0]))
     assert abs(np.argmax(spectrum) / 4 - 440) < 1
     assert np.abs(heard[:, 1]).max() < 0.01
     np.testing.assert_allclose(listening.peaks, 0.5, atol=0.02)
@@ -166,7 +168,7 @@ def test_what_is_heard_is_the_stem(tmp_path, rate, kept):
 def test_pages_stay_small_enough_to_send():
     for minutes in (1, 4, 9):
         assert 4 * minutes * 60 * bit_rate_for(minutes * 60, 4) * 1000 / 8 <= LARGEST_AUDIO
-    assert bit_rate_for(30, 4) == 128
+    assert bit_rate_for(30, 4) == 96 and bit_rate_for(240, 4) == 64
 
 
 def picture(content: bytes) -> np.ndarray:
