@@ -16,7 +16,8 @@ from stems.card import find_model, read_card
 from stems.errors import AudioError, OptionError
 from stems.layout import MOST_CHANNELS
 from stems.model import Model
-from stems.separator import HIGHEST_SENSITIVITY, LOWEST_SENSITIVITY, Separator
+from stems.sensitivity import HIGHEST_SENSITIVITY, LOWEST_SENSITIVITY
+from stems.separator import Separator
 from stems.spectrum import REFERENCE_RATE
 from stems.stream import Stream
 

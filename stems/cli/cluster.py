@@ -62,6 +62,7 @@ def cluster(
     from stems.batch.split import Result
     from stems.card import find_model, read_card
     from stems.cli.progress import stoppable, watch_over
+    from stems.sensitivity import Sensitivity
 
     number = _number(clusters)
     settings = Settings(
@@ -70,7 +71,7 @@ def cluster(
         name=name,
         container=container.value if container else None,
         bit_depth=bit_depth.value if bit_depth else None,
-        sensitivity=sensitivity,
+        sensitivity=Sensitivity(sensitivity),
         overwrite=overwrite,
     )
     check_settings(settings)

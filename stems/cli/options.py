@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+import stems.sensitivity
 from stems.errors import OptionError
 
 if TYPE_CHECKING:
@@ -66,12 +67,24 @@ Format = Annotated[
 BitDepth = Annotated[
     Depth | None, typer.Option("--bit-depth", metavar="BITS", help="16, 24, 32 or float; the song's own when left out.")
 ]
+
+
+def _sensitivity_of(text: object) -> stems.sensitivity.Sensitivity:
+    try:
+        return stems.sensitivity.Sensitivity.of(text if isinstance(text, stems.sensitivity.Sensitivity) else str(text))
+    except OptionError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
 Sensitivity = Annotated[
-    float,
+    stems.sensitivity.Sensitivity,
     typer.Option(
-        min=0.1, max=10.0, metavar="FACTOR", help="0.1 to 10: low lets stems bleed softly, high cuts them hard."
+        parser=_sensitivity_of,
+        metavar="FACTOR",
+        help="0.1 to 10: low lets stems bleed softly, high cuts them hard. Also for stems: vocals=2,drums=1.",
     ),
 ]
+USUAL_SENSITIVITY = stems.sensitivity.Sensitivity()
 ModelName = Annotated[
     str, typer.Option(metavar="MODEL", help="See `stems models`, or a .safetensors file of your own.")
 ]

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from stems.cli.options import Device, DeviceName, ModelName, Sensitivity
+from stems.cli.options import USUAL_SENSITIVITY, Device, DeviceName, ModelName, Sensitivity
 from stems.cli.output import say
 from stems.errors import OptionError
 
@@ -22,7 +22,7 @@ def report(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="The page; named after the song, in this folder, when left out.")
     ] = None,
-    sensitivity: Sensitivity = 1.0,
+    sensitivity: Sensitivity = USUAL_SENSITIVITY,
     hint: Annotated[
         list[str] | None, typer.Option(help="What is heard where, as for `stems split`; shown on the page.")
     ] = None,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stems.cli.options import (
+    USUAL_SENSITIVITY,
     BitDepth,
     Clip,
     ClipMode,
@@ -65,7 +66,7 @@ def split(
             "May be repeated, and may name a stem of your own.",
         ),
     ] = None,
-    sensitivity: Sensitivity = 1.0,
+    sensitivity: Sensitivity = USUAL_SENSITIVITY,
     model: ModelName = "openband",
     device: DeviceName = Device.auto,
     jobs: Annotated[
@@ -102,6 +103,7 @@ def split(
         )
     known = tuple(design["stems"])
     hints = gather(hint or (), known)
+    sensitivity.check_against(known + own_stems(hints, known))
     settings = Settings(
         preset=_preset(preset, stems, two_stems, known, own_stems(hints, known)),
         out=out,
