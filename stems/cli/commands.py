@@ -15,6 +15,7 @@ from stems.cli.live import live
 from stems.cli.plugin import app as plugin
 from stems.cli.report import report
 from stems.cli.split import split
+from stems.cli.studio import studio
 from stems.cli.train import train
 from stems.cli.watch import watch
 
@@ -41,6 +42,6 @@ def _root(
 ) -> None: ...
 
 
-for command in (split, cluster, watch, live, export, presets, models, info, report, train, evaluate):
+for command in (split, studio, cluster, watch, live, export, presets, models, info, report, train, evaluate):
     app.command()(command)
 app.add_typer(plugin, name="plugin")

@@ -56,6 +56,7 @@ class EncodedSong:
     Attributes:
         recurrent: the layers that encoded it.
         total: number of the song's frames.
+        gain: that brought the song to the level that the network knows.
         frames: what the last of the layers gives.
         textures: what is kept of the textures of every frame, if the network looks at them.
         levels: of every frame, mid then side, (2 * bands) in dB each, if they were asked for.
@@ -66,6 +67,7 @@ class EncodedSong:
 
     recurrent: Stack | DualPath
     total: int
+    gain: float
     frames: Frames
     textures: Frames | None
     levels: Frames | None
@@ -142,7 +144,7 @@ def encode_song(
         done += frames
         report(done / work)
 
-    encoded = _empty(model, total, keep, all_levels)
+    encoded = _empty(model, total, gain, keep, all_levels)
     for frames in cores.map(partial(_look, model, grid, gain, encoded), _pieces(song, model, grid)):
         advance(frames)
     give_back_memory()
@@ -156,12 +158,13 @@ def encode_song(
     return encoded
 
 
-def _empty(model: Model, total: int, keep: Tensor, all_levels: bool) -> EncodedSong:
+def _empty(model: Model, total: int, gain: float, keep: Tensor, all_levels: bool) -> EncodedSong:
     """A song of which nothing is known yet."""
     network, recurrent = model.network, model.network.recurrent
     return EncodedSong(
         recurrent=recurrent,
         total=total,
+        gain=gain,
         frames=Frames(-(-total // recurrent.stride), recurrent.projected_size),
         textures=Frames(total, network.kept_size) if network.kept_size else None,
         levels=Frames(total, 2 * model.design.bands.count, torch.float32) if all_levels else None,
