@@ -88,6 +88,7 @@ def _bound(port: int) -> socket.socket:
         if os.name != "nt":
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind(("127.0.0.1", port))
+        bound.listen()  # whoever opens the address that is printed waits for the server
     except OSError as error:
         raise OptionError(f"Port {port} cannot be used ({error.strerror}): choose another, or 0 for any.") from error
     return bound
