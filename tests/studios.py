@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from stems.studio.studio import Studio
 
 TOKEN = "a-secret"
-PATIENCE = 60  # seconds, where little is enough
+PATIENCE = 30  # seconds, where little is enough
 
 
 @dataclass

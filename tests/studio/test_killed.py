@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import pytest
 from studios import PATIENCE, until, write_song
 
 MOMENTS = int(os.environ.get("STEMS_TEST_MOMENTS", "2"))  # 20 take some minutes
-SONGS = 20 if MOMENTS > 2 else 5
+SONGS = 20 if MOMENTS > 2 else 3
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows knows other ways to end a program")
 
@@ -48,11 +49,25 @@ def all_heard(songs: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return songs if all(song["state"] == "heard" for song in songs) else []
 
 
-def test_everything_is_there_after_any_kill(tmp_path: Path, small_weights: Path) -> None:
-    songs = [write_song(tmp_path / f"song {n}.wav", 20, 44_100, seed=n) for n in range(SONGS)]
+@pytest.fixture
+def start(tmp_path: Path, small_weights: Path) -> Iterator[Callable[..., Started]]:
+    started: list[Started] = []
+
+    def run(*songs: Path) -> Started:
+        started.append(Started(tmp_path / "studio", small_weights, *songs))
+        return started[-1]
+
+    yield run
+    for studio in started:
+        studio.process.kill()
+        studio.process.communicate()
+
+
+def test_everything_is_there_after_any_kill(tmp_path: Path, start: Callable[..., Started]) -> None:
+    songs = [write_song(tmp_path / f"song {n}.wav", 8, 44_100, seed=n) for n in range(SONGS)]
     rng, wished, names = random.Random(0), {}, set()
     for moment in range(MOMENTS):
-        studio = Started(tmp_path / "studio", small_weights, *songs)
+        studio = start(*songs)
         deadline = time.monotonic() + rng.uniform(0.0, 2.5)
         while time.monotonic() < deadline:
             for song in studio.ask("GET", "songs"):
@@ -65,7 +80,7 @@ def test_everything_is_there_after_any_kill(tmp_path: Path, small_weights: Path)
         studio.process.send_signal(signal.SIGKILL)
         studio.process.wait()
         assert moment == 0 or names == {song.stem for song in songs}
-    studio = Started(tmp_path / "studio", small_weights)
+    studio = start()
     found = until(lambda: all_heard(studio.ask("GET", "songs")))
     assert sorted(song["name"] for song in found) == sorted(song.stem for song in songs)
     for key, command in wished.items():
@@ -75,19 +90,17 @@ def test_everything_is_there_after_any_kill(tmp_path: Path, small_weights: Path)
     assert not list((tmp_path / "studio").rglob(".stems-*"))
 
 
-def test_the_command_says_what_it_lacks(tmp_path: Path, small_weights: Path, stems: Any) -> None:
-    studio = Started(tmp_path / "studio", small_weights)
-    try:
-        options = ("--no-browser", "--model", small_weights, "--folder")
-        code, _, complaint = stems("studio", *options, tmp_path / "studio")
-        assert code == 1 and "Another studio has the folder" in complaint
-        code, _, complaint = stems("studio", *options, tmp_path / "other", "--port", studio.port)
-        assert code == 1 and f"Port {studio.port}" in complaint
-        (tmp_path / "file").write_text("")
-        code, _, complaint = stems("studio", *options, tmp_path / "file")
-        assert code == 1 and "cannot be used" in complaint
-        code, _, complaint = stems("studio", tmp_path / "nowhere.wav", *options, tmp_path / "other")
-        assert code == 1 and "nowhere.wav" in complaint
-    finally:
-        studio.process.send_signal(signal.SIGTERM)
-        studio.process.wait(timeout=PATIENCE)
+def test_the_command_says_what_it_lacks(
+    tmp_path: Path, small_weights: Path, stems: Any, start: Callable[..., Started]
+) -> None:
+    studio = start()
+    (tmp_path / "file").write_text("")
+    options = ("--no-browser", "--model", small_weights, "--folder")
+    for arguments, sentence in (
+        ((*options, tmp_path / "studio"), "Another studio has the folder"),
+        ((*options, tmp_path / "other", "--port", studio.port), f"Port {studio.port}"),
+        ((*options, tmp_path / "file"), "cannot be used"),
+        ((tmp_path / "nowhere.wav", *options, tmp_path / "other"), "nowhere.wav"),
+    ):
+        code, _, complaint = stems("studio", *arguments)
+        assert code == 1 and sentence in complaint
