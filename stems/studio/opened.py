@@ -52,7 +52,7 @@ class OpenSong:
         self.path, self.encoded, self.cores = path, encoded, cores
         self.model = separator.model
         self._separator = separator
-        self._lock = RLock()
+        self._lock, self._finding = RLock(), RLock()  # so that what was found is had while other clusters are sought
         self._separations: OrderedDict[Wishes, Separation] = OrderedDict()
         self._closing = ExitStack()
         try:
@@ -88,20 +88,25 @@ class OpenSong:
         Raises:
             OptionError: where hints contradict each other or lie outside of the song, or a stem is unknown.
         """
-        with self._lock:
-            if wishes in self._separations:
-                self._separations.move_to_end(wishes)
-                return self._separations[wishes]
+        with self._finding:
+            with self._lock:
+                if wishes in self._separations:
+                    self._separations.move_to_end(wishes)
+                    return self._separations[wishes]
             separator = self.separator_for(wishes)
             wishes.sensitivity.check_against(separator.stems)
             check_against(separator.hints, self.song, self.song.format.sample_rate)
-            with torch.inference_mode():
-                self.encoded.keep(separator.frames_needed(self.grid, self.encoded.total), self.cores)
-                masks, found = separator.masks(self.encoded, self.grid, wishes.sensitivity)
-                self.encoded.forget_kept()
-                key = f"{wishes.sensitivity} {as_toml(separator.hints)}"
-                made = Separation(key, self.song, self.encoded, masks, found, self.cores)
-            self._separations[wishes] = made
-            while len(self._separations) > MOST_SEPARATIONS:
-                self._separations.popitem(last=False)
+            made = self._find(separator, wishes)
+            with self._lock:
+                self._separations[wishes] = made
+                while len(self._separations) > MOST_SEPARATIONS:
+                    self._separations.popitem(last=False)
             return made
+
+    @torch.inference_mode()
+    def _find(self, separator: Separator, wishes: Wishes) -> Separation:
+        self.encoded.keep(separator.frames_needed(self.grid, self.encoded.total), self.cores)
+        masks, found = separator.masks(self.encoded, self.grid, wishes.sensitivity)
+        self.encoded.forget_kept()
+        key = f"{wishes.sensitivity} {as_toml(separator.hints)}"
+        return Separation(key, self.song, self.encoded, masks, found, self.cores)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from stems.studio.opened import OneAtATime
 
 MOST_CUTS = 24  # blocks before their neighbours are added, that are kept: 30 MB of four stereo stems
+MADE_AT_ONCE = 8  # of them, by all cores
 PEAKS = 128  # of a waveform, in a block
 FINEST = 16  # columns of a picture in a frame, at most
 MOST_COLUMNS = 1600
@@ -88,6 +89,8 @@ class Separation:
         found = np.zeros((len(self.stems) + 1, last - first, PEAKS))
         edges = np.arange(PEAKS) * self.block_samples // PEAKS
         for place, number in enumerate(range(first, last)):
+            if place % MADE_AT_ONCE == 0:
+                self._cut(list(range(max(0, number - 1), min(number + MADE_AT_ONCE, last))))
             loud = np.abs(self.block(number)).max(1)
             before = self.lead if number == 0 else 0
             padded = np.pad(loud, ((0, 0), (before, max(0, self.block_samples - before - loud.shape[1]))))
