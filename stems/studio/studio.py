@@ -17,9 +17,11 @@ from stems.daw import FORMATS
 from stems.daw.colours import colour_of
 from stems.errors import AudioError, Cancelled, OptionError, StemsError
 from stems.files.audio import open_song
+from stems.files.tags import song_notes
 from stems.hints import gather
 from stems.report.song import RULER_SECONDS
 from stems.separator import Separator
+from stems.spectrum import REFERENCE_RATE
 from stems.studio.encodings import Encodings
 from stems.studio.export import MIX, Heard, Order, command_of, export
 from stems.studio.hearing import Hearing
@@ -68,13 +70,27 @@ class Studio:
         self.library.close()
 
     def add_paths(self, inputs: Iterable[str]) -> list[str]:
-        """Takes in the songs that files, folders and globs name, unless they are there; returns what was not taken."""
+        """Takes in the songs that files, folders and globs name, unless they are there.
+
+        Returns:
+            Why some of what is in folders was passed over.
+
+        Raises:
+            AudioError: a file that was named cannot be read.
+            OptionError: an input holds no songs.
+        """
         refused: list[str] = []
         known = {entry.origin for entry in self.library.entries()}
         for given in inputs:
             for path, _ in songs_named(given, self.out, lambda path, why: refused.append(f"{path}: {why}")):
-                with open_song(path):
-                    origin = str(path.absolute())
+                origin = str(path.absolute())
+                try:
+                    open_song(path).close()
+                except AudioError as error:
+                    if path == Path(given):
+                        raise
+                    refused.append(str(error))
+                    continue
                 if origin not in known:
                     self.library.add(path, origin)
         self.hearing.wake()
@@ -110,10 +126,13 @@ class Studio:
         entry, opened = self._entry(key), self.opened(key)
         form, bands = opened.song.format, opened.model.design.bands
         wishes, note = self._kept_wishes(key)
-        edges = bands.edges * 44100 / bands.reference_window
+        edges = bands.edges * REFERENCE_RATE / bands.reference_window
+        notes = song_notes(opened.path)
         return {
             "id": key,
-            "name": entry.name,
+            "name": notes.tags.get("title") or entry.name,
+            "artist": notes.tags.get("artist", ""),
+            "tempo_bpm": notes.tempo_bpm,
             "sample_rate": form.sample_rate,
             "channels": form.channels,
             "samples": opened.song.samples,

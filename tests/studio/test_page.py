@@ -377,3 +377,25 @@ def test_lines_can_be_told_from_their_background(tune: Page) -> None:
         found = tune.run(script)
         assert len(found) == 6 and min(found) >= 3, (scheme, found)
     tune.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+
+
+def test_a_song_that_tells_its_tempo_has_a_grid_of_beats_and_its_title(page: Page, tmp_path: Path) -> None:
+    from mutagen.flac import FLAC
+
+    noise = np.random.default_rng(0).uniform(-0.3, 0.3, (SECONDS * RATE, 2))
+    soundfile.write(tmp_path / "Tune.flac", noise, RATE)
+    tags = FLAC(tmp_path / "Tune.flac")
+    tags.update({"title": "Anthem <live>", "artist": "Somebody", "bpm": "120"})
+    tags.save()
+    page.running.studio.add_paths([str(tmp_path / "Tune.flac")])
+    page.run("studio.queue.refresh()")
+    page.choose("Tune")
+    assert page.find("#title").text == "Anthem <live>"
+    assert page.find("#facts").text == "Somebody · 0:12 · 44.1 kHz · stereo · 120 bpm"
+    page.run("studio.view.show(2.9, 6.1)")
+    lines = """
+    const canvas = document.querySelector('.stem canvas');
+    const top = canvas.getContext('2d').getImageData(0, 0, canvas.width, 1).data;
+    return [...Array(canvas.width).keys()].filter((x) => top[4 * x + 3] > 0).map((x) => 2.9 + 3.2 * x / canvas.width);
+    """
+    np.testing.assert_allclose(page.run(lines), np.arange(3, 6.1, 0.5), atol=0.02)

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from studios import TOKEN, Running, until, write_song
 
+from stems.errors import AudioError
 from stems.studio.server import routes
 
 REQUESTS = int(os.environ.get("STEMS_TEST_REQUESTS", "400"))  # ten thousand take a minute or two
@@ -136,6 +137,17 @@ def test_a_song_is_sent_heard_and_described(studio: Running, tmp_path: Path) -> 
     found = studio.json("GET", f"songs/{song['id']}")
     assert [stem["name"] for stem in found["separation"]["stems"]] == ["drums", "bass", "vocals", "other"]
     assert found["samples"] == 32_000 and found["wishes"]["hints"] == []
+
+
+def test_what_is_no_song_in_a_folder_is_passed_over_and_the_rest_is_taken(studio: Running, tmp_path: Path) -> None:
+    write_song(tmp_path / "songs" / "good.wav")
+    (tmp_path / "songs" / "bad.wav").write_bytes(b"this is no wav")
+    refused = studio.studio.add_paths([str(tmp_path / "songs")])
+    assert len(refused) == 1 and "bad.wav" in refused[0]
+    assert studio.studio.add_paths([str(tmp_path / "songs")]) == refused
+    assert [song["name"] for song in studio.heard()] == ["good"]
+    with pytest.raises(AudioError, match=r"bad\.wav"):
+        studio.studio.add_paths([str(tmp_path / "songs" / "bad.wav")])
 
 
 def test_what_is_no_song_fails_with_a_sentence_that_names_it(studio: Running) -> None:

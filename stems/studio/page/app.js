@@ -31,7 +31,7 @@ queue.addEventListener("picked", async (event) => {
     byId("empty").hidden = true;
     byId("song").hidden = false;
     byId("title").textContent = found.name;
-    byId("facts").textContent = found.facts;
+    byId("facts").textContent = [found.artist, found.facts, found.tempo_bpm ? `${found.tempo_bpm} bpm` : ""].filter(Boolean).join(" · ");
     document.title = `${found.name}, stems studio`;
     say(found.note);
     byId("stems").replaceChildren();

@@ -5,6 +5,7 @@ import { clock, pitch } from "./view.js";
 
 const PEAKS_AT_ONCE = 16;       // blocks
 const SETTLED_MS = 120;         // without a change, before a new picture is asked for
+const BEAT_PIXELS = 12;         // between lines of the grid, at least
 const DRAGGED_PIXELS = 4;       // before a press is a drag
 
 export class Lanes extends EventTarget {
@@ -192,6 +193,7 @@ export class Lanes extends EventTarget {
     const place = (second) => (second * rate + lead) / size * this.song.peaks;
     for (const lane of byId("stems").querySelectorAll(".lane")) {
       const peaks = this.waveforms.get(lane.dataset.of), [canvas, context] = prepared(lane);
+      this.drawBeats(canvas, context);
       if (!peaks) continue;
       context.fillStyle = getComputedStyle(lane).getPropertyValue("--line-colour");
       const middle = canvas.height / 2, from = place(this.view.begin), step = (place(this.view.end) - from) / canvas.width;
@@ -205,6 +207,17 @@ export class Lanes extends EventTarget {
       }
       context.fill();
     }
+  }
+
+  // Where the song's file tells its tempo, as DAWs count it: from the first sample.
+  drawBeats(canvas, context) {
+    const beat = 60 / (this.song.tempo_bpm || Infinity);
+    if (!Number.isFinite(beat)) return;
+    let step = beat;
+    while (step / this.view.seconds * canvas.width < BEAT_PIXELS * devicePixelRatio) step *= step === beat ? 4 : 2;
+    context.fillStyle = getComputedStyle(document.documentElement).getPropertyValue("--line");
+    for (let number = Math.ceil(this.view.begin / step); number * step < this.view.end; number++)
+      context.fillRect(Math.round(this.view.share(number * step) * canvas.width), 0, devicePixelRatio, canvas.height);
   }
 
   drawOver() {
