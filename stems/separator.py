@@ -201,9 +201,10 @@ class Separator:
         found = self.find_clusters(encoded, grid, sensitivity)
         return Masks(self.model, grid, encoded, found, names), found
 
-    def frames_needed(self, grid: Grid, total: int) -> Tensor:
+    def frames_needed(self, grid: Grid, total: int, without_landmarks: bool = False) -> Tensor:
         """Numbers of the frames that clusters are found by, among `total`: the landmarks, and some in hints."""
-        return torch.from_numpy(np.union1d(landmarks(total, self.model), hinted_frames(self.hints, grid, total)))
+        hinted = hinted_frames(self.hints, grid, total)
+        return hinted if without_landmarks else torch.from_numpy(np.union1d(landmarks(total, self.model), hinted))
 
     @torch.inference_mode()
     def _blocks(
@@ -257,7 +258,7 @@ class Separator:
         """The clusters of a song, from the loudest cells of its landmarks."""
         frames, settings = landmarks(encoded.total, self.model), self.model.design.clustering
         kappa = float(self.model.kappa) * sensitivity.song
-        cells = loudest_cells(encoded, self.model, grid, frames)
+        cells = encoded.landmarks or loudest_cells(encoded, self.model, grid, frames)
         stems = self.model.design.stems + own_stems(self.hints, self.model.design.stems)
         hinted = hinted_cells(self.hints, encoded, self.model, grid, encoded.total)
         start = Start(self.model.starts(*cells.points, kappa), kappa, None, settings.pull, settings.iterations)

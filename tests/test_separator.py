@@ -212,6 +212,7 @@ def heard_whole(
         kept=keep,
         kept_contexts=contexts[keep],
         kept_levels=levels[:, keep],
+        landmarks=None,
         forget_kept=lambda: None,
         close=lambda: None,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
@@ -18,6 +18,9 @@ from stems.network.precision import fastest_precision
 from stems.network.recurrent import DualPath, Stack, State
 from stems.song.frames import Frames
 from stems.spectrum import Grid, analyse, mid_and_side
+
+if TYPE_CHECKING:
+    from stems.song.landmarks import Cells
 
 PIECE_FRAMES = 128  # whose levels and textures are found at once
 BLOCK_FRAMES = 128  # that a layer hears at once
@@ -63,6 +66,7 @@ class EncodedSong:
         kept: numbers of the frames that were asked for.
         kept_contexts: their contexts, (kept, size), in half precision.
         kept_levels: their levels, (2, kept, bands) in dB.
+        landmarks: the cells by which the song is clustered, once they have been found and if they are kept.
     """
 
     recurrent: Stack | DualPath
@@ -74,6 +78,7 @@ class EncodedSong:
     kept: Tensor
     kept_contexts: Tensor
     kept_levels: Tensor
+    landmarks: Cells | None = None
 
     def context(self, first: int, count: int) -> Tensor:
         """Contexts of `count` frames from frame `first` on, fewer at the end: (frames, size)."""

@@ -16,6 +16,7 @@ from stems.files.spool import SpooledSong, spooled
 from stems.hints import as_toml, check_against
 from stems.separator import Separator
 from stems.song.encoded import EncodedSong
+from stems.song.landmarks import Cells
 from stems.studio.library import Wishes
 from stems.studio.separation import Separation
 
@@ -105,8 +106,12 @@ class OpenSong:
 
     @torch.inference_mode()
     def _find(self, separator: Separator, wishes: Wishes) -> Separation:
-        self.encoded.keep(separator.frames_needed(self.grid, self.encoded.total), self.cores)
+        is_known = self.encoded.landmarks is not None
+        self.encoded.keep(separator.frames_needed(self.grid, self.encoded.total, is_known), self.cores)
         masks, found = separator.masks(self.encoded, self.grid, wishes.sensitivity)
         self.encoded.forget_kept()
+        if self.encoded.landmarks is None:
+            weights = self.model.weigh(found.powers.gather(1, found.loudest))
+            self.encoded.landmarks = Cells(found.contexts, found.powers, found.loudest, found.embeddings, weights)
         key = f"{wishes.sensitivity} {as_toml(separator.hints)}"
         return Separation(key, self.song, self.encoded, masks, found, self.cores)

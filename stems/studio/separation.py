@@ -26,13 +26,15 @@ if TYPE_CHECKING:
     from stems.studio.opened import OneAtATime
 
 MOST_CUTS = 24  # blocks before their neighbours are added, that are kept: 30 MB of four stereo stems
-MADE_AT_ONCE = 8  # of them, by all cores
+MADE_AT_ONCE = 16  # of them, by all cores
 PEAKS = 128  # of a waveform, in a block
 FINEST = 16  # columns of a picture in a frame, at most
 MOST_COLUMNS = 1600
 ANALYSED_AT_ONCE = 256  # frames of a picture
 
 Array = np.ndarray
+Cut = tuple[Tensor, Tensor]
+"""The mixture of a block, and what its frames give of each stem, see `stems.song.masks.Masks.cut`."""
 
 
 class Separation:
@@ -74,29 +76,39 @@ class Separation:
 
     def block(self, number: int) -> Array:
         """A block of all stems, and of the song behind them: float32 (stems + 1, channels, samples)."""
-        begin = number * self.block_samples - self.lead
-        first, last = max(0, -begin), min(self.block_samples, self._song.samples - begin)
-        wanted = [each for each in (number - 1, number) if each >= 0]
-        *before, (mixture, cut) = self._cut(wanted)
-        stems = cut[..., : self.block_samples].clone()
-        if before:
-            rest = before[0][1][..., self.block_samples :]
-            stems[..., : rest.shape[-1]] += rest[..., : stems.shape[-1]]
-        return torch.cat([stems[..., first:last], mixture[None, :, first:last]]).cpu().numpy()
+        return self._joined(number, self._cut(self._with_one_before(number)))
 
     def peaks(self, first: int, last: int) -> Array:
         """The waveforms of some blocks: uint8 (stems + 1, blocks * PEAKS), square roots of what is loudest."""
-        found = np.zeros((len(self.stems) + 1, last - first, PEAKS))
-        edges = np.arange(PEAKS) * self.block_samples // PEAKS
-        for place, number in enumerate(range(first, last)):
-            if place % MADE_AT_ONCE == 0:
-                self._cut(list(range(max(0, number - 1), min(number + MADE_AT_ONCE, last))))
-            loud = np.abs(self.block(number)).max(1)
-            before = self.lead if number == 0 else 0
-            padded = np.pad(loud, ((0, 0), (before, max(0, self.block_samples - before - loud.shape[1]))))
-            found[:, place] = np.maximum.reduceat(padded, edges, axis=1)
-        levels = np.sqrt(np.clip(found, 0, 1)).reshape(len(found), -1)
-        return np.round(255 * levels).astype(np.uint8)
+        found: list[Array] = []
+        for start in range(first, last, MADE_AT_ONCE):
+            numbers = range(start, min(start + MADE_AT_ONCE, last))
+            cuts = self._cut([*self._with_one_before(start), *numbers[1:]])
+            found += self._cores.map(lambda number, cuts=cuts: self._loudest_of(number, cuts), numbers)  # type: ignore[misc]
+        return np.concatenate(found, 1)
+
+    def _loudest_of(self, number: int, cuts: dict[int, Cut]) -> Array:
+        block = self._joined(number, cuts)
+        loud = np.maximum(block.max(1), -block.min(1))
+        before = self.lead if number == 0 else 0
+        padded = np.pad(loud, ((0, 0), (before, max(0, self.block_samples - before - loud.shape[1]))))
+        peaks = np.maximum.reduceat(padded, np.arange(PEAKS) * self.block_samples // PEAKS, axis=1)
+        levels: Array = np.round(255 * np.sqrt(np.clip(peaks, 0, 1)))
+        return levels.astype(np.uint8)
+
+    def _joined(self, number: int, cuts: dict[int, Cut]) -> Array:
+        """A block, of what it has itself and what the one before it adds."""
+        begin = number * self.block_samples - self.lead
+        first, last = max(0, -begin), min(self.block_samples, self._song.samples - begin)
+        mixture, cut = cuts[number]
+        stems = cut[..., : self.block_samples].clone()
+        if number:
+            rest = cuts[number - 1][1][..., self.block_samples :]
+            stems[..., : rest.shape[-1]] += rest[..., : stems.shape[-1]]
+        return torch.cat([stems[..., first:last], mixture[None, :, first:last]]).cpu().numpy()
+
+    def _with_one_before(self, number: int) -> list[int]:
+        return [each for each in (number - 1, number) if each >= 0]
 
     @torch.inference_mode()
     def picture(self, begin: float, end: float, columns: int) -> bytes:
@@ -117,7 +129,8 @@ class Separation:
         colours = [colour_of(name) for name in self.stems]
         return figures.spectrogram(levels, shares.numpy()[back], colours, self._loudest)
 
-    def _cut(self, numbers: list[int]) -> list[tuple[Tensor, Tensor]]:
+    def _cut(self, numbers: list[int]) -> dict[int, Cut]:
+        """What blocks have before their neighbours are added."""
         with self._lock:
             known = {number: self._cuts[number] for number in numbers if number in self._cuts}
         missing = [number for number in numbers if number not in known]
@@ -129,9 +142,9 @@ class Separation:
                 self._cuts.move_to_end(number)
             while len(self._cuts) > MOST_CUTS:
                 self._cuts.popitem(last=False)
-        return [known[number] for number in numbers]
+        return known
 
-    def _make(self, number: int) -> tuple[Tensor, Tensor]:
+    def _make(self, number: int) -> Cut:
         first = number * BLOCK_FRAMES
         count = min(BLOCK_FRAMES, self._encoded.total - first)
         return self._masks.cut(first, audio_of_frames(self._song, self.grid, first, count))

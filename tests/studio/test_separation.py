@@ -37,6 +37,7 @@ def test_blocks_are_what_a_separation_gives(
     song = opened(write_song(tmp_path / "song.wav", seconds, rate, channels), separator)
     hints = gather(["piano=1-2", "bass=3-3.5@40-900Hz"], STEMS) if seconds > 4 else ()
     wishes = Wishes(hints, Sensitivity.of("2,vocals=0.5"))
+    song.separation(Wishes())  # from which landmarks are known
     made = song.separation(wishes)
     whole = Separator(separator.model, hints=hints)(tmp_path / "song.wav", sensitivity=wishes.sensitivity)
     assert made.stems == tuple(whole)
