@@ -36,12 +36,14 @@ class Listener:
         assert self.process.stdout is not None
         found = re.search(r"http://127.0.0.1:(\d+)(/\S+/)", self.process.stdout.readline())
         assert found
-        self.connection, self.root = http.client.HTTPConnection("127.0.0.1", int(found[1])), found[2]
+        self.port, self.root = int(found[1]), found[2]
 
     def ask(self, method: str, path: str, body: Any = None) -> bytes:
-        self.connection.request(method, self.root + path, None if body is None else json.dumps(body))
-        answer = self.connection.getresponse()
+        connection = http.client.HTTPConnection("127.0.0.1", self.port)
+        connection.request(method, self.root + path, None if body is None else json.dumps(body))
+        answer = connection.getresponse()
         content = answer.read()
+        connection.close()
         if answer.status >= 300:
             raise SystemExit(f"{path}: {content.decode()}")
         return content
