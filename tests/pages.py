@@ -44,7 +44,7 @@ class Page:
     def __init__(self, browser: Chrome, running: Running) -> None:
         self.browser, self.running = browser, running
         browser.get(running.address)
-        self.until("window.studio")
+        self.until("Boolean(window.studio)")  # the thing itself would take minutes to be told
 
     def run(self, script: str, *arguments: Any) -> Any:
         return self.browser.execute_script(script, *arguments)

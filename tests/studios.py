@@ -76,7 +76,11 @@ def running(folder: Path, separator: Separator, most_bytes: int = 10**9) -> Iter
     bound.bind(("127.0.0.1", 0))
     port = bound.getsockname()[1]
     studio = Studio(folder, folder / "out", separator, most_bytes)
-    server = uvicorn.Server(uvicorn.Config(application(studio, TOKEN, port), log_level="warning", access_log=False))
+    server = uvicorn.Server(
+        uvicorn.Config(
+            application(studio, TOKEN, port), log_level="warning", access_log=False, timeout_graceful_shutdown=1
+        )
+    )
     thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
     thread.start()
     try:
