@@ -211,8 +211,8 @@ export class Lanes extends EventTarget {
 
   // Where the song's file tells its tempo, as DAWs count it: from the first sample.
   drawBeats(canvas, context) {
-    const beat = 60 / (this.song.tempo_bpm || Infinity);
-    if (!Number.isFinite(beat)) return;
+    if (!this.song.tempo_bpm) return;
+    const beat = 60 / this.song.tempo_bpm;
     let step = beat;
     while (step / this.view.seconds * canvas.width < BEAT_PIXELS * devicePixelRatio) step *= step === beat ? 4 : 2;
     context.fillStyle = getComputedStyle(document.documentElement).getPropertyValue("--line");
