@@ -12,6 +12,7 @@ from stems.clustering import cluster, find_seeds
 from stems.errors import OptionError
 from stems.methods import Clusters, Start
 from stems.model import Model
+from stems.sensitivity import Sensitivity
 from stems.separator import Separator
 from stems.song.clustered import ClusteredSong
 from stems.song.confidence import silhouette
@@ -91,9 +92,10 @@ class BlindSeparator(Separator):
         """Names of the clusters; none where their number is found out for each song."""
         return cluster_names(self.clusters or 0)
 
-    def find_clusters(self, encoded: EncodedSong, grid: Grid, kappa: float, total: int) -> BlindClusters:
-        """The clusters of a song of `total` frames, from the loudest cells of its landmarks."""
-        named = super().find_clusters(encoded, grid, kappa, total)
+    def find_clusters(self, encoded: EncodedSong, grid: Grid, sensitivity: Sensitivity) -> BlindClusters:
+        """The clusters of a song, from the loudest cells of its landmarks."""
+        named = super().find_clusters(encoded, grid, sensitivity)
+        kappa = float(self.model.kappa) * sensitivity.song
         points = named.embeddings.flatten(0, 1)
         powers = named.powers.gather(1, named.loudest).flatten()
         weights = self.model.weigh(powers)

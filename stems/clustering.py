@@ -26,6 +26,24 @@ def assign(embeddings: Tensor, centroids: Tensor, kappa: float | Tensor, log_pri
     return torch.softmax(logits, dim=-2).transpose(-1, -2)
 
 
+def sharpen(shares: Tensor, exponents: Tensor) -> Tensor:
+    """Shares in which some clusters let go of, or hold on to, what is more another cluster's.
+
+    By how much a cluster's share is below the largest of a cell is raised to the cluster's power, and all are made to
+    sum to one again. Equal exponents are what their product with kappa would be in `assign`; with exponents of 1
+    nothing changes. Where a cluster has the largest share itself, only the others' exponents matter.
+
+    Args:
+        shares: (..., points, clusters), which sum to one.
+        exponents: (clusters,), above 0.
+
+    Returns:
+        (..., points, clusters), which sum to one.
+    """
+    below = (shares / shares.amax(-1, keepdim=True)) ** exponents
+    return below / below.sum(-1, keepdim=True)
+
+
 def update(
     embeddings: Tensor, weights: Tensor, shares: Tensor, anchors: Tensor, pull: float, hinted: Tensor | None = None
 ) -> Tensor:

@@ -12,7 +12,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional
 
-from stems.clustering import assign, cluster, update
+from stems.clustering import assign, cluster, sharpen, update
 from stems.errors import OptionError
 
 SPECTRAL_CELLS = 600  # whose affinities are decomposed; the time grows with their square and with the song
@@ -121,6 +121,28 @@ class Neighbours:
         nearest = cosines.amax(-1, keepdim=True)  # keeps the exponentials of a far cell from vanishing
         affinities = (self.kappa * (cosines - nearest)).exp() @ self.members
         return affinities / affinities.sum(-1, keepdim=True)
+
+
+@dataclass(frozen=True)
+class Sharpened:
+    """Clusters some of which have a sharpness of their own, see `stems.clustering.sharpen`.
+
+    Attributes:
+        clusters: as found.
+        exponents: (clusters,).
+    """
+
+    clusters: Clusters
+    exponents: Tensor
+
+    @property
+    def centroids(self) -> Tensor:
+        """See `Clusters.centroids`; sharpness moves none."""
+        return self.clusters.centroids
+
+    def shares(self, embeddings: Tensor) -> Tensor:
+        """See `Clusters.shares`."""
+        return sharpen(self.clusters.shares(embeddings), self.exponents)
 
 
 def soft_kmeans(embeddings: Tensor, weights: Tensor, start: Start) -> Clusters:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Generator, Iterable
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from stems.cores import Cores, one_core
 from stems.errors import Cancelled, OptionError
 from stems.hints import Hint, check_against, gather, own_stems
 from stems.layout import channels_first
-from stems.limits import check_sensitivity
 from stems.memory import give_back_memory
-from stems.methods import Start, method_named
+from stems.methods import Sharpened, Start, method_named
 from stems.model import Model
+from stems.sensitivity import Sensitivity
 from stems.song.clustered import ClusteredSong
 from stems.song.encoded import EncodedSong, Readable, encode_song
 from stems.song.guidance import follow, hinted_cells, hinted_frames, leanings
@@ -90,7 +91,7 @@ class Separator:
         sample_rate: float | None = None,
         *,
         stems: Collection[str] | None = None,
-        sensitivity: float = 1.0,
+        sensitivity: float | str | Mapping[str, float] | Sensitivity = 1.0,
         progress: Progress | None = None,
         cancelled: Callable[[], bool] | None = None,
     ) -> dict[str, np.ndarray]:
@@ -100,7 +101,8 @@ class Separator:
             audio: (channels, samples), (samples, channels) or (samples,), or the path of a file.
             sample_rate: Hz; needed for arrays, not for files.
             stems: names of the stems to return; all of them by default.
-            sensitivity: how sharply cells are assigned, see `stems.limits.check_sensitivity`.
+            sensitivity: 1 is what the model learned; lower bleeds softly, higher cuts hard (0.1 to 10). Stems may have
+                their own, as in `{"vocals": 2}`, see `stems.sensitivity`.
             progress: called with the share of the work that is done, from 0 to 1.
             cancelled: asked between blocks; the separation stops with `Cancelled` when it returns True.
 
@@ -130,7 +132,7 @@ class Separator:
         song: Readable,
         sample_rate: float,
         stems: Collection[str] | None,
-        sensitivity: float,
+        sensitivity: float | str | Mapping[str, float] | Sensitivity,
         progress: Progress | None,
         cancelled: Callable[[], bool] | None,
     ) -> dict[str, np.ndarray]:
@@ -146,15 +148,17 @@ class Separator:
         sample_rate: float,
         *,
         stems: Collection[str] | None = None,
-        sensitivity: float = 1.0,
+        sensitivity: float | str | Mapping[str, float] | Sensitivity = 1.0,
         progress: Progress | None = None,
         cancelled: Callable[[], bool] | None = None,
         observe: Callable[[ClusteredSong], None] | None = None,
+        encoded: EncodedSong | None = None,
     ) -> Generator[Block, None, None]:
         """Separates audio of any length in bounded memory; the arguments are those of a call.
 
         Args:
             observe: called once, before the first block, with what the clustering found in the song.
+            encoded: what `encode` made of the same song, which then is not heard again; the caller closes it.
 
         Yields:
             Blocks in order, which together are as long as the song.
@@ -162,11 +166,45 @@ class Separator:
         names = (stems,) if isinstance(stems, str) else None if stems is None else tuple(stems)
         if unknown := [name for name in names or () if name not in self.stems]:
             raise OptionError(f"There is no stem {unknown[0]!r}: choose from {', '.join(self.stems)}.")
-        check_sensitivity(sensitivity)
-        if not 8000 <= sample_rate <= 192000:
-            raise OptionError(f"The sample rate must be from 8000 to 192000 Hz, not {sample_rate:g}.")
+        wanted = Sensitivity.of(sensitivity)
+        wanted.check_against(self.stems)
+        grid = self._grid(sample_rate)
         check_against(self.hints, song, sample_rate)
-        return self._blocks(song, self.model.grid(sample_rate), names, sensitivity, progress, cancelled, observe)
+        return self._blocks(song, grid, names, wanted, _reporter(progress, cancelled), observe, encoded)
+
+    @torch.inference_mode()
+    def encode(
+        self,
+        song: Readable,
+        sample_rate: float,
+        progress: Progress | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> EncodedSong:
+        """Hears a song once, for any number of separations with other hints and sensitivities; close it in the end.
+
+        The arguments and errors are those of a call.
+        """
+        with Cores(self.device) as cores:
+            report = _reporter(progress, cancelled)
+            return self._hear(song, self._grid(sample_rate), torch.arange(0), cores, report, all_levels=True)
+
+    @torch.inference_mode()
+    def masks(
+        self, encoded: EncodedSong, grid: Grid, sensitivity: Sensitivity, names: Collection[str] | None = None
+    ) -> tuple[Masks, ClusteredSong]:
+        """The masks of a song, and the clusters that they come from; the stems are those that hints want.
+
+        Args:
+            encoded: with the frames kept that `frames_needed` gives.
+            names: of the stems that are wanted; None wants all.
+        """
+        found = self.find_clusters(encoded, grid, sensitivity)
+        return Masks(self.model, grid, encoded, found, names), found
+
+    def frames_needed(self, grid: Grid, total: int, without_landmarks: bool = False) -> Tensor:
+        """Numbers of the frames that clusters are found by, among `total`: the landmarks, and some in hints."""
+        hinted = hinted_frames(self.hints, grid, total)
+        return hinted if without_landmarks else torch.from_numpy(np.union1d(landmarks(total, self.model), hinted))
 
     @torch.inference_mode()
     def _blocks(
@@ -174,49 +212,61 @@ class Separator:
         song: Readable,
         grid: Grid,
         names: tuple[str, ...] | None,
-        sensitivity: float,
-        progress: Progress | None,
-        cancelled: Callable[[], bool] | None,
+        sensitivity: Sensitivity,
+        report: Progress,
         observe: Callable[[ClusteredSong], None] | None,
+        encoded: EncodedSong | None,
     ) -> Generator[Block, None, None]:
-        def report(share: float) -> None:
-            if cancelled is not None and cancelled():
-                raise Cancelled("The separation was cancelled.")
-            if progress is not None:
-                progress(share)
-
         report(0.0)
-        total, known = grid.frames(song.samples), self.model.design.loudness
-        gain = known / (loudness(song) or known)
-        keep = torch.from_numpy(np.union1d(landmarks(total, self.model), hinted_frames(self.hints, grid, total)))
-        give_back_memory()
+        keep = self.frames_needed(grid, grid.frames(song.samples))
+        listening = 0.0 if encoded else LISTENING
         with Cores(self.device) as cores:
-            encoded = encode_song(song, self.model, grid, gain, keep, cores, lambda share: report(LISTENING * share))
+            if encoded is None:
+                heard = self._hear(song, grid, keep, cores, lambda share: report(listening * share))
+            else:
+                heard = encoded
+                heard.keep(keep, cores)
             try:
-                found = self.find_clusters(encoded, grid, float(self.model.kappa) * sensitivity, total)
+                masks, found = self.masks(heard, grid, sensitivity, names)
                 if observe is not None:
                     observe(found)
-                masks = Masks(self.model, grid, encoded, found, names)
-                encoded.forget_kept()
+                heard.forget_kept()
                 del found  # which is as large as some seconds of song
                 give_back_memory()
                 for start, stems, mixture in masks.apply(song, cores):
                     yield Block(start, stems, mixture)
                     done = start + mixture.shape[1]
-                    report(LISTENING + (1 - LISTENING) * done / song.samples)
+                    report(listening + (1 - listening) * done / song.samples)
             finally:
-                encoded.close()
+                if encoded is None:
+                    heard.close()
+
+    def _hear(
+        self, song: Readable, grid: Grid, keep: Tensor, cores: Cores, report: Progress, all_levels: bool = False
+    ) -> EncodedSong:
+        known = self.model.design.loudness
+        gain = known / (loudness(song) or known)
+        give_back_memory()
+        return encode_song(song, self.model, grid, gain, keep, cores, report, all_levels)
+
+    def _grid(self, sample_rate: float) -> Grid:
+        if not 8000 <= sample_rate <= 192000:
+            raise OptionError(f"The sample rate must be from 8000 to 192000 Hz, not {sample_rate:g}.")
+        return self.model.grid(sample_rate)
 
     @one_core()
-    def find_clusters(self, encoded: EncodedSong, grid: Grid, kappa: float, total: int) -> ClusteredSong:
-        """The clusters of a song of `total` frames, from the loudest cells of its landmarks."""
-        frames, settings = landmarks(total, self.model), self.model.design.clustering
-        cells = loudest_cells(encoded, self.model, grid, frames)
+    def find_clusters(self, encoded: EncodedSong, grid: Grid, sensitivity: Sensitivity) -> ClusteredSong:
+        """The clusters of a song, from the loudest cells of its landmarks."""
+        frames, settings = landmarks(encoded.total, self.model), self.model.design.clustering
+        kappa = float(self.model.kappa) * sensitivity.song
+        cells = encoded.landmarks or loudest_cells(encoded, self.model, grid, frames)
         stems = self.model.design.stems + own_stems(self.hints, self.model.design.stems)
-        hinted = hinted_cells(self.hints, encoded, self.model, grid, total)
+        hinted = hinted_cells(self.hints, encoded, self.model, grid, encoded.total)
         start = Start(self.model.starts(*cells.points, kappa), kappa, None, settings.pull, settings.iterations)
         start = follow(hinted, stems, start, cells.points)
         clusters = self.method(*cells.points, start)
+        if sensitivity.stems:
+            clusters = Sharpened(clusters, cells.embeddings.new_tensor(sensitivity.exponents(stems)))
         return ClusteredSong(
             stems=stems,
             anchors=start.directions,
@@ -228,6 +278,18 @@ class Separator:
             loudest=cells.loudest,
             embeddings=cells.embeddings,
         )
+
+
+def _reporter(progress: Progress | None, cancelled: Callable[[], bool] | None) -> Progress:
+    """Tells of progress, and raises Cancelled where that is wanted."""
+
+    def report(share: float) -> None:
+        if cancelled is not None and cancelled():
+            raise Cancelled("The separation was cancelled.")
+        if progress is not None:
+            progress(share)
+
+    return report
 
 
 def loudness(song: Readable) -> float:

@@ -346,6 +346,17 @@ def test_impossible_options_are_one_sentence_before_any_work(
     assert not Path("separated").exists()
 
 
+def test_single_stems_have_sensitivities_of_their_own(here: Path, split: Run) -> None:
+    song("song.wav")
+    assert split("song.wav", "--sensitivity", "vocals=8,drums=0.2", "--out", "own")[0] == 0
+    assert split("song.wav", "--out", "usual")[0] == 0
+    own, usual = ({p.stem: soundfile.read(p)[0] for p in Path(out, "song").iterdir()} for out in ("own", "usual"))
+    assert np.square(own["vocals"]).sum() < np.square(usual["vocals"]).sum()
+    np.testing.assert_allclose(sum(own.values()), soundfile.read("song.wav")[0], atol=1e-9)
+    code, _, complaints = split("song.wav", "--sensitivity", "vocal=2", "--overwrite")
+    assert (code, "did you mean 'vocals'?" in complaints) == (1, True)
+
+
 @pytest.mark.parametrize(
     "arguments",
     [["--format", "wma"], ["--bit-depth", "12"], ["--sensitivity", "11"], ["--sensitivity", "0"], ["--jobs", "0"],

@@ -4,6 +4,7 @@ import os
 import shlex
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
 import documents
@@ -38,6 +39,22 @@ def test_commands_of_the_readme(desk, command):
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
     assert run.returncode == 0, run.stderr + run.stdout
+
+
+@pytest.mark.parametrize("command", [line for block in blocks("bash") for line in block.splitlines()])
+def test_what_runs_until_it_is_stopped_starts(desk, command):
+    pytest.importorskip("uvicorn")
+    program, *arguments = shlex.split(command)
+    command = [Path(sys.executable).parent / program, *arguments, "--no-browser", "--folder", desk / "studio"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    run = subprocess.Popen(command, cwd=desk, stdout=subprocess.PIPE, text=True, env=environment)
+    try:
+        said = run.stdout.readline()
+        with urllib.request.urlopen(said.split()[-1]) as page:
+            assert b"<title>stems studio</title>" in page.read()
+    finally:
+        run.terminate()
+        run.communicate()
 
 
 @pytest.mark.parametrize("code", blocks("python"))

@@ -200,6 +200,7 @@ def heard_whole(
     keep: torch.Tensor,
     cores: Cores,
     report: Callable[[float], None],
+    all_levels: bool,
 ) -> SimpleNamespace:
     """What `encode_song` gives, found at once and in single precision."""
     audio = audio_of_frames(song, grid, 0, grid.frames(song.samples))
@@ -211,6 +212,7 @@ def heard_whole(
         kept=keep,
         kept_contexts=contexts[keep],
         kept_levels=levels[:, keep],
+        landmarks=None,
         forget_kept=lambda: None,
         close=lambda: None,
     )

@@ -21,6 +21,7 @@ from stems.files.audio import Reading
 from stems.files.formats import AudioFormat, output_format, suffix_of
 from stems.files.remote import Place, RemotePath, check_writable
 from stems.hints import Hint
+from stems.sensitivity import Sensitivity
 
 NAME_FIELDS = ("track", "stem", "ext")
 
@@ -35,7 +36,7 @@ class Settings:
         name: pattern of the files below it, of `{track}`, `{stem}` and `{ext}`.
         container: one of `stems.files.formats.WRITABLE_CONTAINERS`; None for the song's own.
         bit_depth: "16", "24", "32" or "float"; None for the song's own.
-        sensitivity: see `Separator`.
+        sensitivity: of the song, and perhaps of stems.
         model: name or path.
         device: "auto", "cpu", "cuda" or "mps".
         overwrite: split songs whose stems are there already.
@@ -53,7 +54,7 @@ class Settings:
     name: str = "{track}/{stem}.{ext}"
     container: str | None = None
     bit_depth: str | None = None
-    sensitivity: float = 1.0
+    sensitivity: Sensitivity = field(default_factory=Sensitivity)
     model: str = "openband"
     device: str = "auto"
     overwrite: bool = False

@@ -18,9 +18,9 @@ from stems.cli.options import (
     JsonOutput,
     ModelName,
     NamePattern,
+    OneSensitivity,
     OutFolder,
     Overwrite,
-    Sensitivity,
     Songs,
 )
 from stems.errors import OptionError
@@ -45,7 +45,7 @@ def cluster(
     name: NamePattern = "{track}/{stem}.{ext}",
     container: Format = None,
     bit_depth: BitDepth = None,
-    sensitivity: Sensitivity = 1.0,
+    sensitivity: OneSensitivity = 1.0,
     method: Annotated[
         MethodName,
         typer.Option(
@@ -64,6 +64,7 @@ def cluster(
     from stems.batch.split import Result
     from stems.card import find_model, read_card
     from stems.cli.progress import stoppable, watch_over
+    from stems.sensitivity import Sensitivity
 
     if far := next(filter(is_remote, (*songs, out)), None):
         raise OptionError(f"stems cluster works on files of this machine, which {far} is not; stems split takes it.")
@@ -74,7 +75,7 @@ def cluster(
         name=name,
         container=container.value if container else None,
         bit_depth=bit_depth.value if bit_depth else None,
-        sensitivity=sensitivity,
+        sensitivity=Sensitivity(sensitivity),
         overwrite=overwrite,
     )
     check_settings(settings)

@@ -16,6 +16,7 @@ from stems.cli.live import live
 from stems.cli.plugin import app as plugin
 from stems.cli.report import report
 from stems.cli.split import split
+from stems.cli.studio import studio
 from stems.cli.train import train
 from stems.cli.watch import watch
 from stems.cli.words import Command, Commands
@@ -44,6 +45,6 @@ def _root(
 ) -> None: ...
 
 
-for command in (split, cluster, watch, live, export, presets, models, info, report, train, evaluate):
+for command in (split, studio, cluster, watch, live, export, presets, models, info, report, train, evaluate):
     app.command(cls=Command, epilog=examples_of(command.__name__))(command)
 app.add_typer(plugin, name="plugin")

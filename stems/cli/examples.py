@@ -9,6 +9,7 @@ EXAMPLES = {
         "stems split song.m4a --two-stems vocals --daw reaper",
         "stems split film.mkv --track 2 --from 1:00 --to 2:30",
     ),
+    "studio": ("stems studio", "stems studio song.wav --out stems"),
     "cluster": ("stems cluster song.wav", "stems cluster song.wav --clusters 3 --method spectral"),
     "watch": ("stems watch Inbox", "stems watch Inbox --out stems --preset karaoke --daw dawproject"),
     "live": ("stems live --vocals-db -inf", "stems live --list-devices"),

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from stems.cli.options import ModelName, Sensitivity
+from stems.cli.options import ModelName, OneSensitivity
 from stems.cli.output import say
 from stems.errors import OptionError
 
@@ -24,7 +24,7 @@ def live(
     bass_db: Annotated[float, typer.Option(metavar="DB", help="Level of the bass in dB.")] = 0.0,
     vocals_db: Annotated[float, typer.Option(metavar="DB", help="Level of the vocals in dB.")] = 0.0,
     other_db: Annotated[float, typer.Option(metavar="DB", help="Level of all the rest in dB.")] = 0.0,
-    sensitivity: Sensitivity = 1.0,
+    sensitivity: OneSensitivity = 1.0,
     channels: Annotated[int, typer.Option(min=1, max=2, help="Channels of both devices.")] = 2,
     block_size: Annotated[
         int, typer.Option(metavar="SAMPLES", min=1, help="Samples that are processed at once.")

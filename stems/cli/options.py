@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+import stems.sensitivity
 from stems.errors import OptionError
 from stems.limits import HIGHEST_SENSITIVITY, LOWEST_SENSITIVITY
 
@@ -97,13 +98,32 @@ Format = Annotated[
 BitDepth = Annotated[
     Depth | None, typer.Option("--bit-depth", metavar="BITS", help="16, 24, 32 or float; the song's own when left out.")
 ]
+
+
+def _sensitivity_of(text: object) -> stems.sensitivity.Sensitivity:
+    try:
+        return stems.sensitivity.Sensitivity.of(text if isinstance(text, stems.sensitivity.Sensitivity) else str(text))
+    except OptionError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
 Sensitivity = Annotated[
+    stems.sensitivity.Sensitivity,
+    typer.Option(
+        parser=_sensitivity_of,
+        metavar="FACTOR",
+        help="0.1 to 10: low lets stems bleed softly, high cuts them hard. Also for stems: vocals=2,drums=1.",
+    ),
+]
+USUAL_SENSITIVITY = stems.sensitivity.Sensitivity()
+OneSensitivity = Annotated[
     float,
     typer.Option(
+        "--sensitivity",
         min=LOWEST_SENSITIVITY,
         max=HIGHEST_SENSITIVITY,
         metavar="FACTOR",
-        help="Low lets stems bleed softly, high cuts them hard.",
+        help="0.1 to 10: low lets stems bleed softly, high cuts them hard.",
     ),
 ]
 ModelName = Annotated[

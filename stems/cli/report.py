@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stems.cli.options import Device, DeviceName, ModelName, Sensitivity
+from stems.cli.options import USUAL_SENSITIVITY, Device, DeviceName, ModelName, Sensitivity
 from stems.cli.output import say
 from stems.errors import OptionError
 
@@ -34,7 +34,7 @@ def report(
             "--out", "-o", metavar="FILE", help="The page; named after the song, in this folder, when left out."
         ),
     ] = None,
-    sensitivity: Sensitivity = 1.0,
+    sensitivity: Sensitivity = USUAL_SENSITIVITY,
     hint: Annotated[
         list[str] | None,
         typer.Option(metavar="HINT", help="What is heard where, as for `stems split`; shown on the page."),

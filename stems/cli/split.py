@@ -15,6 +15,7 @@ import typer
 
 from stems.cli.extras import require
 from stems.cli.options import (
+    USUAL_SENSITIVITY,
     BitDepth,
     Clip,
     ClipMode,
@@ -83,7 +84,7 @@ def split(
             "May be repeated, and may name a stem of your own.",
         ),
     ] = None,
-    sensitivity: Sensitivity = 1.0,
+    sensitivity: Sensitivity = USUAL_SENSITIVITY,
     model: ModelName = "openband",
     device: DeviceName = Device.auto,
     jobs: Annotated[
@@ -150,6 +151,7 @@ def split(
         )
     known = tuple(design["stems"])
     hints = gather(hint or (), known)
+    sensitivity.check_against(known + own_stems(hints, known))
     settings = Settings(
         preset=_preset(preset, stems, two_stems, known, own_stems(hints, known)),
         out=place(out),

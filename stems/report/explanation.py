@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from html import escape
 from math import isnan
+from typing import Any
 
 import numpy as np
 import torch
@@ -174,19 +176,50 @@ def map_of(found: ClusteredSong, unhinted: Tensor | None = None) -> str:
     )
 
 
-def _plot(found: ClusteredSong, centroids: Tensor) -> str:
-    """Loud cells in the colours of the nearest of some centroids, in the plane in which they are spread most."""
+@dataclass(frozen=True)
+class EmbeddingMap:
+    """Loud cells of a song in the plane in which they are spread most.
+
+    Attributes:
+        dots: (cells, 2).
+        owners: number of the nearest centroid of each, (cells,).
+        centroids: (stems, 2).
+        anchors: where they started, (stems, 2).
+        reach: distance of the farthest of all from the middle.
+    """
+
+    dots: Array
+    owners: Array
+    centroids: Array
+    anchors: Array
+    reach: float
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data."""
+        parts = {"dots": self.dots, "owners": self.owners, "centroids": self.centroids, "anchors": self.anchors}
+        return {"reach": self.reach} | {name: part.round(3).tolist() for name, part in parts.items()}
+
+
+def embedding_map(found: ClusteredSong, centroids: Tensor) -> EmbeddingMap:
+    """The map of a song whose clusters rest at some centroids, (stems, dimensions)."""
     embeddings = found.embeddings.flatten(0, 1).cpu().numpy()
     ends, anchors = centroids.cpu().numpy(), found.anchors.detach().cpu().numpy()[: len(centroids)]
-    owners = (embeddings @ ends.T).argmax(1)
     middle, axes = figures.plane(embeddings)
     chosen = np.sort(np.random.default_rng(0).permutation(len(embeddings))[:CELLS_SHOWN])
+    owners = (embeddings[chosen] @ ends.T).argmax(1)
     dots, homes, starts = ((points - middle) @ axes for points in (embeddings[chosen], ends, anchors))
+    reach = 1.08 * max(float(np.abs(points).max()) for points in (dots, homes, starts))
+    return EmbeddingMap(dots, owners, homes, starts, reach)
+
+
+def _plot(found: ClusteredSong, centroids: Tensor) -> str:
+    """Loud cells in the colours of the nearest of some centroids, in the plane in which they are spread most."""
+    shown = embedding_map(found, centroids)
     drawn = []
-    for index, name in enumerate(found.stems[: len(ends)]):
-        path = "".join(f"M{x:.3f},{-y:.3f}h0" for x, y in dots[owners[chosen] == index])
+    for index, name in enumerate(found.stems[: len(centroids)]):
+        path = "".join(f"M{x:.3f},{-y:.3f}h0" for x, y in shown.dots[shown.owners == index])
         drawn.append(f'<path class="cells" style="--colour: {colour_of(name)}" d="{path}"/>')
-    for name, (x, y), (u, v) in zip(found.stems, homes, starts, strict=False):
+    for name, (x, y), (u, v) in zip(found.stems, shown.centroids, shown.anchors, strict=False):
         y, v = -y, -v
         drawn.append(
             f'<g style="--colour: {colour_of(name)}"><title>{escape(name)}</title>'
@@ -194,8 +227,7 @@ def _plot(found: ClusteredSong, centroids: Tensor) -> str:
             f'<path class="anchor" d="M{u:.3f},{v - 0.032:.3f}l.032,.032l-.032,.032l-.032,-.032Z"/>'
             f'<circle class="centroid" cx="{x:.3f}" cy="{y:.3f}" r=".03"/></g>'
         )
-    reach = 1.08 * max(float(np.abs(points).max()) for points in (dots, homes, starts))
-    box = f"{-reach:.3f} {-reach:.3f} {2 * reach:.3f} {2 * reach:.3f}"
+    box = f"{-shown.reach:.3f} {-shown.reach:.3f} {2 * shown.reach:.3f} {2 * shown.reach:.3f}"
     return f'<svg viewBox="{box}">{"".join(drawn)}</svg>'
 
 

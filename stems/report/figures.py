@@ -15,17 +15,18 @@ SHOWN_DB = 60.0  # from the loudest cells to those that are not drawn
 OWNERSHIP = 3.0  # power of the shares by which colours are mixed, so that the largest share is seen
 
 
-def spectrogram(levels: Array, shares: Array, colours: Sequence[str]) -> bytes:
+def spectrogram(levels: Array, shares: Array, colours: Sequence[str], loudest: float | None = None) -> bytes:
     """A PNG of a song: loud cells are opaque, and each has the colours of the stems that share it.
 
     Args:
         levels: (frames, bands) in dB.
         shares: (frames, bands, stems), of each cell.
         colours: of the stems, `#RRGGBB`.
+        loudest: see `visibility`.
     """
     mixed = shares**OWNERSHIP
     mixed = mixed / mixed.sum(-1, keepdims=True) @ np.array([_rgb(colour) for colour in colours], float)
-    return png(np.concatenate([mixed, 255 * visibility(levels)[..., None]], -1))
+    return png(np.concatenate([mixed, 255 * visibility(levels, loudest)[..., None]], -1))
 
 
 def mask(levels: Array, shares: Array, colour: str) -> bytes:
@@ -37,9 +38,14 @@ def mask(levels: Array, shares: Array, colour: str) -> bytes:
     return png(255 * shares * np.minimum(1, 3 * sounding), _rgb(colour))
 
 
-def visibility(levels: Array) -> Array:
-    """0 for the quietest cells that are shown, 1 for the loudest; any shape, dB."""
-    loudest = np.percentile(levels, 99.5) if levels.size else 0.0
+def visibility(levels: Array, loudest: float | None = None) -> Array:
+    """0 for the quietest cells that are shown, 1 for the loudest; any shape, dB.
+
+    Args:
+        loudest: level that is shown as loudest, dB; by default that which hardly any of the cells exceed.
+    """
+    if loudest is None:
+        loudest = float(np.percentile(levels, 99.5)) if levels.size else 0.0
     return np.asarray(np.clip((levels - loudest) / SHOWN_DB + 1, 0, 1))
 
 

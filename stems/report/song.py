@@ -20,6 +20,7 @@ from stems.report import explanation, figures
 from stems.report.listening import Listening, bit_rate_for
 from stems.report.page import embedded, page, part
 from stems.report.source import Source
+from stems.sensitivity import Sensitivity
 from stems.song.clustered import ClusteredSong
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ RULER_SECONDS = (1, 2, 5, 10, 15, 30, 60, 120)
 def song_report(
     source: Source,
     separator: Separator,
-    sensitivity: float = 1.0,
+    sensitivity: float | Sensitivity = 1.0,
     progress: Callable[[float], None] = lambda share: None,
 ) -> str:
     """The page about a song.
@@ -47,7 +48,7 @@ def song_report(
         AudioError: if a file cannot be read.
         OptionError: if the song is too long for a page, or the sensitivity out of range.
     """
-    song, form = source.song, source.song.format
+    song, form, sensitivity = source.song, source.song.format, Sensitivity.of(sensitivity)
     if song.seconds > 60 * LONGEST_MINUTES:
         raise OptionError(f"{source.name} is longer than the {LONGEST_MINUTES} minutes that a page holds: cut it.")
     names = tuple(source.stems or separator.stems)
@@ -66,7 +67,7 @@ def song_report(
     about = separator.model.card.get("name", "a model of your own")
     facts = (
         f"{clock(int(song.seconds))} · {form.sample_rate / 1000:g} kHz · {'mono' if form.channels == 1 else 'stereo'}"
-        f" · model {about}, sensitivity {sensitivity:g}"
+        f" · model {about}, sensitivity {sensitivity}"
     )
     sections = _sections(stems, observed[0], separator, sensitivity, form.sample_rate, song.seconds)
     return page(source.name, facts, "\n".join(sections), _scripts(stems))
@@ -90,7 +91,7 @@ def _sections(
     stems: Mapping[str, Listening],
     found: ClusteredSong,
     separator: Separator,
-    sensitivity: float,
+    sensitivity: Sensitivity,
     sample_rate: int,
     duration: float,
 ) -> Iterator[str]:
@@ -105,10 +106,10 @@ def _sections(
 
 
 @torch.inference_mode()
-def _unhinted(found: ClusteredSong, model: Model, sensitivity: float) -> Tensor:
+def _unhinted(found: ClusteredSong, model: Model, sensitivity: Sensitivity) -> Tensor:
     """Where the model's own clusters would have come to rest without hints, (stems, dimensions)."""
     weights = model.weigh(found.powers.gather(1, found.loudest)).flatten()
-    return model.centroids(found.embeddings.flatten(0, 1), weights, float(model.kappa) * sensitivity)
+    return model.centroids(found.embeddings.flatten(0, 1), weights, float(model.kappa) * sensitivity.song)
 
 
 def _scripts(stems: Mapping[str, Listening]) -> str:

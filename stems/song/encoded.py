@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
@@ -18,6 +18,9 @@ from stems.network.precision import fastest_precision
 from stems.network.recurrent import DualPath, Stack, State
 from stems.song.frames import Frames
 from stems.spectrum import Grid, analyse, mid_and_side
+
+if TYPE_CHECKING:
+    from stems.song.landmarks import Cells
 
 PIECE_FRAMES = 128  # whose levels and textures are found at once
 BLOCK_FRAMES = 128  # that a layer hears at once
@@ -56,20 +59,26 @@ class EncodedSong:
     Attributes:
         recurrent: the layers that encoded it.
         total: number of the song's frames.
+        gain: that brought the song to the level that the network knows.
         frames: what the last of the layers gives.
         textures: what is kept of the textures of every frame, if the network looks at them.
+        levels: of every frame, mid then side, (2 * bands) in dB each, if they were asked for.
         kept: numbers of the frames that were asked for.
         kept_contexts: their contexts, (kept, size), in half precision.
         kept_levels: their levels, (2, kept, bands) in dB.
+        landmarks: the cells by which the song is clustered, once they have been found and if they are kept.
     """
 
     recurrent: Stack | DualPath
     total: int
+    gain: float
     frames: Frames
     textures: Frames | None
+    levels: Frames | None
     kept: Tensor
     kept_contexts: Tensor
     kept_levels: Tensor
+    landmarks: Cells | None = None
 
     def context(self, first: int, count: int) -> Tensor:
         """Contexts of `count` frames from frame `first` on, fewer at the end: (frames, size)."""
@@ -78,6 +87,24 @@ class EncodedSong:
         hidden = self.recurrent.project_out(found.to(self.kept_levels))[first % stride :][: end - first]
         return hidden if self.textures is None else torch.cat([hidden, self.textures.read(first, count).to(hidden)], 1)
 
+    def keep(self, frames: Tensor, cores: Cores) -> None:
+        """Keeps other frames, as if they had been asked for, of a song of which all levels are known."""
+        assert self.levels is not None
+        size, device = self.kept_contexts.shape[1], self.kept_levels.device
+        self.kept = frames
+        self.kept_contexts = torch.empty(len(frames), size, dtype=torch.float16, device=device)
+        self.kept_levels = torch.empty(2, len(frames), self.levels.size // 2, device=device)
+        for _ in cores.map(self._keep_levels, range(0, self.total, BLOCK_FRAMES)):
+            pass
+        for _ in cores.map(partial(_keep_contexts, self), range(0, self.total, BLOCK_FRAMES)):
+            pass
+
+    def _keep_levels(self, first: int) -> None:
+        places, chosen = _among(self.kept, first, BLOCK_FRAMES)
+        if len(chosen) and self.levels is not None:
+            found = self.levels.read(first, BLOCK_FRAMES)[chosen]
+            self.kept_levels[:, places] = found.reshape(len(chosen), 2, -1).transpose(0, 1).to(self.kept_levels)
+
     def forget_kept(self) -> None:
         """Forgets the frames that were asked for, once they have been used."""
         self.kept, self.kept_contexts = self.kept[:0], self.kept_contexts[:0].clone()
@@ -85,7 +112,7 @@ class EncodedSong:
 
     def close(self) -> None:
         """Forgets the contexts."""
-        for frames in (self.frames, self.textures):
+        for frames in (self.frames, self.textures, self.levels):
             if frames is not None:
                 frames.close()
 
@@ -98,6 +125,7 @@ def encode_song(
     keep: Tensor,
     cores: Cores,
     report: Callable[[float], None] = lambda share: None,
+    all_levels: bool = False,
 ) -> EncodedSong:
     """Runs the recurrent layers over a song.
 
@@ -110,6 +138,7 @@ def encode_song(
         keep: numbers of the frames whose contexts and levels are kept, in order, each once.
         cores: that share the work.
         report: called with the share of the work that is done.
+        all_levels: whether the levels of all frames are kept as well, so that frames to keep can be chosen later.
     """
     recurrent, total = model.network.recurrent, grid.frames(song.samples)
     steps = -(-total // recurrent.stride)
@@ -120,7 +149,7 @@ def encode_song(
         done += frames
         report(done / work)
 
-    encoded = _empty(model, total, keep)
+    encoded = _empty(model, total, gain, keep, all_levels)
     for frames in cores.map(partial(_look, model, grid, gain, encoded), _pieces(song, model, grid)):
         advance(frames)
     give_back_memory()
@@ -134,14 +163,16 @@ def encode_song(
     return encoded
 
 
-def _empty(model: Model, total: int, keep: Tensor) -> EncodedSong:
+def _empty(model: Model, total: int, gain: float, keep: Tensor, all_levels: bool) -> EncodedSong:
     """A song of which nothing is known yet."""
     network, recurrent = model.network, model.network.recurrent
     return EncodedSong(
         recurrent=recurrent,
         total=total,
+        gain=gain,
         frames=Frames(-(-total // recurrent.stride), recurrent.projected_size),
         textures=Frames(total, network.kept_size) if network.kept_size else None,
+        levels=Frames(total, 2 * model.design.bands.count, torch.float32) if all_levels else None,
         kept=keep,
         # Made once at full size: many small tensors that stay would fragment the memory between the large ones that go.
         kept_contexts=torch.empty(len(keep), network.context_size, dtype=torch.float16, device=network.scale.device),
@@ -184,6 +215,9 @@ def _look(model: Model, grid: Grid, gain: float, encoded: EncodedSong, piece: _P
     features, kept = network.features(levels[None], piece.begin == 0, piece.begin + levels.shape[1] == encoded.total)
     start = piece.first if piece.begin == 0 else 0
     own = slice(start, start + piece.count)
+    if encoded.levels is not None:
+        heard = slice(piece.first - piece.begin, piece.first - piece.begin + piece.count)
+        encoded.levels.write(piece.first, levels[:, heard].transpose(0, 1).flatten(1))
     encoded.frames.write(piece.first // network.recurrent.stride, network.recurrent.project_in(features[0, own]))
     if encoded.textures is not None:
         encoded.textures.write(piece.first, kept[0, own])

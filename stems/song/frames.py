@@ -1,34 +1,40 @@
-"""Vectors of all frames of a song: in memory, or in a temporary file if the song is long."""
+"""Vectors of all frames of a song: in memory, in a temporary file if the song is long, or in a file that stays."""
 
 from __future__ import annotations
 
 import tempfile
+from pathlib import Path
 from threading import Lock
+from typing import Any
 
 import torch
 from torch import Tensor
 
 KEPT_IN_MEMORY = 8 * 2**20  # bytes of one `Frames`: a minute or two of song; beyond, a file costs next to no time
+SAVED_AT_ONCE = 1024  # frames
 
 
 class Frames:
-    """A vector for each frame, in a precision of half the size; threads may write and read different frames.
+    """A vector for each frame, threads may write and read different frames.
 
     Args:
         total: number of frames.
         size: of a vector.
-        precision: in which they are kept, float16 or bfloat16.
+        precision: in which they are kept, float16, bfloat16 or float32.
+        path: of a file that holds them already, which `save` has made.
 
     Raises:
-        OSError: on writing, where the temporary disk is full.
+        OSError: on writing, where the temporary disk is full, and where the file cannot be opened.
     """
 
-    def __init__(self, total: int, size: int, precision: torch.dtype = torch.float16) -> None:
+    def __init__(self, total: int, size: int, precision: torch.dtype = torch.float16, path: Path | None = None) -> None:
         self.total, self.size, self.precision = total, size, precision
         self._frame_bytes = size * precision.itemsize
         self._lock = Lock()
         self._memory: Tensor | None = None
-        if total * self._frame_bytes <= KEPT_IN_MEMORY:
+        if path is not None:
+            self._file: Any = open(path, "rb", buffering=0)  # noqa: SIM115
+        elif total * self._frame_bytes <= KEPT_IN_MEMORY:
             self._memory = torch.empty(total, size, dtype=precision)
         else:
             self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115
@@ -55,6 +61,16 @@ class Frames:
             while content and (got := self._file.readinto(content)):
                 content = content[got:]
         return vectors
+
+    def save(self, path: Path) -> None:
+        """Writes all of them into a file.
+
+        Raises:
+            OSError: where it cannot be written.
+        """
+        with open(path, "wb") as file:
+            for first in range(0, self.total, SAVED_AT_ONCE):
+                file.write(_bytes(self.read(first, SAVED_AT_ONCE)))
 
     def close(self) -> None:
         """Forgets everything."""

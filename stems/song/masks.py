@@ -48,7 +48,7 @@ class Masks:
             for first in range(0, total, BLOCK_FRAMES)
         )
         add, start = OverlapAdd(grid), -(OVERLAP - 1) * grid.hop
-        for mixture, cut in cores.map(self._cut, blocks):
+        for mixture, cut in cores.map(lambda block: self.cut(*block), blocks):
             stems = add.join(cut)
             first, last = max(0, -start), min(stems.shape[-1], song.samples - start)
             if first < last:
@@ -56,19 +56,30 @@ class Masks:
                 yield start + first, named, mixture[:, first:last].cpu().numpy()
             start += stems.shape[-1]
 
-    def _cut(self, block: tuple[int, Tensor]) -> tuple[Tensor, Tensor]:
-        """The mixture until the next block's turn, (channels, samples), and what the frames give of each stem.
+    def shares(self, contexts: Tensor, frames: Tensor) -> Tensor:
+        """The share of every stem in all cells of some frames, (frames, bands, stems).
 
-        The latter is (stems, channels, samples), see `synthesise`.
+        Args:
+            contexts: of the frames, see `EncodedSong.context`.
+            frames: their numbers.
         """
-        first, audio = block
+        shares = self.clusters.shares(self.model.network.embed(contexts))
+        return lean(shares, middles(frames, self.grid), self.leanings) if self.leanings else shares
+
+    def cut(self, first: int, audio: Tensor) -> tuple[Tensor, Tensor]:
+        """What a block of frames from frame `first` on has of the mixture and of each stem.
+
+        Args:
+            audio: of the frames, see `audio_of_frames`.
+
+        Returns:
+            The mixture until the next block's turn, (channels, samples), and what the frames give of each stem,
+            (stems, channels, samples), see `synthesise`.
+        """
         audio = audio.to(self.encoded.kept_levels.device)
         mixture = analyse(audio, self.grid)
-        embeddings = self.model.network.embed(self.encoded.context(first, mixture.shape[1]))
-        shares = self.clusters.shares(embeddings)
-        if self.leanings:
-            seconds = middles(torch.arange(first, first + len(embeddings)), self.grid)
-            shares = lean(shares, seconds, self.leanings)
+        count = mixture.shape[1]
+        shares = self.shares(self.encoded.context(first, count), torch.arange(first, first + count))
         masked = apply_masks(mixture, shares[..., self._masked], self.model.design.bands, self.grid)
         cut = synthesise(masked, self.grid)
         skipped = self.grid.window - self.grid.synthesis_window  # which only the rise of the analysis window reaches

@@ -2,36 +2,22 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from browsers import chromium
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
-
-FLAGS = ("--headless", "--no-sandbox", "--disable-dev-shm-usage")  # as root, in a container
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Chrome]:
     """A headless Chromium without a network: every host is unknown to it."""
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if chromium is None or driver is None:
-        pytest.skip("needs chromium and chromedriver (Debian: chromium, chromium-driver)")
-    from selenium.webdriver import Chrome, ChromeOptions
-    from selenium.webdriver.chrome.service import Service
-
-    options = ChromeOptions()
-    options.binary_location = chromium
-    for flag in (*FLAGS, "--host-resolver-rules=MAP * ~NOTFOUND"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    window = Chrome(options, Service(driver))
-    yield window
-    window.quit()
+    with chromium("MAP * ~NOTFOUND") as window:
+        yield window
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ import stems.song.encoded
 from stems.cores import Cores
 from stems.model import Design, Model
 from stems.network.embedding import NetworkShape
+from stems.separator import Separator
 from stems.song.encoded import audio_of_frames, encode_song
 from stems.spectrum import FLOOR_DB, Bands, Grid, analyse
 
@@ -149,3 +150,20 @@ def test_memory_does_not_grow_with_the_song(small_weights: object) -> None:
         for minutes in ("4", "34")
     ]
     assert megabytes[1] < megabytes[0] + 45  # the levels of half an hour are 60 MB
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("samples", [1, 8_000, 60_000])
+def test_a_song_that_was_heard_once_is_separated_as_if_it_were_heard_again(small_model: Model, samples: int) -> None:
+    song = noise(samples)
+    heard = Separator(small_model).encode(song, 8_000)
+    wishes = [((), 1.0), (("vocals=0-1",), 1.0), (("bass=1-2@40-900Hz",), "0.5,drums=3"), (("piano=0:02-0:04",), 2)]
+    for hints, sensitivity in wishes if samples == 60_000 else wishes[:1]:
+        separator = Separator(small_model, hints=hints)
+        again = {}
+        for encoded in (None, heard):
+            blocks = separator.separate(song, 8_000, sensitivity=sensitivity, encoded=encoded)
+            again[encoded is None] = [block.stems for block in blocks]
+        for new, old in zip(again[True], again[False], strict=True):
+            assert all(np.array_equal(new[name], old[name]) for name in separator.stems)
+    heard.close()

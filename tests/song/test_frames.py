@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,10 +14,10 @@ import stems.song.frames
 from stems.song.frames import Frames
 
 
-@pytest.mark.parametrize("precision", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("precision", [torch.float16, torch.bfloat16, torch.float32])
 @pytest.mark.parametrize("kept_in_memory", [10, 2**20])
 def test_frames_come_back_from_anywhere(
-    monkeypatch: pytest.MonkeyPatch, kept_in_memory: int, precision: torch.dtype
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kept_in_memory: int, precision: torch.dtype
 ) -> None:
     monkeypatch.setattr(stems.song.frames, "KEPT_IN_MEMORY", kept_in_memory)
     vectors = (torch.rand(50, 7) * 2 - 1).to(precision)
@@ -27,7 +28,11 @@ def test_frames_come_back_from_anywhere(
         again = frames.read(first, count)
         assert again.dtype == precision
         assert torch.equal(again, vectors[first : first + count])
+    frames.save(tmp_path / "frames")
     frames.close()
+    kept = Frames(50, 7, precision, tmp_path / "frames")
+    assert torch.equal(kept.read(3, 40), vectors[3:43])
+    kept.close()
 
 
 @pytest.mark.parametrize("kept_in_memory", [10, 2**20])
