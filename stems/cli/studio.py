@@ -27,7 +27,7 @@ def studio(
     out: OutFolder = "separated",
     folder: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Where songs and hints are kept; ~/.local/share/stems/studio if left out."),
+        typer.Option(metavar="FOLDER", help="Where songs and hints are kept; among your own data when left out."),
     ] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, metavar="PORT", help="0 takes one that is free.")] = 0,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in the browser.")] = True,
