@@ -74,8 +74,10 @@ def test_what_is_no_number_is_refused_in_a_sentence(name: str, option: str, valu
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["split", "a", "--sensitivity", "nan"], "--sensitivity must be a number from 0.1 to 10, not 'nan'"),
-        (["split", "a", "--sensitivity", "11"], "--sensitivity must be a number from 0.1 to 10, not '11'"),
+        (["split", "a", "--sensitivity", "nan"], "--sensitivity must be from 0.1 to 10, not nan"),
+        (["split", "a", "--sensitivity", "11"], "--sensitivity must be from 0.1 to 10, not 11"),
+        (["split", "a", "--sensitivity", "hard"], "--sensitivity 'hard' is none: write a number"),
+        (["report", "a", "--sensitivity", "vocals=99"], "--sensitivity must be from 0.1 to 10, not 99"),
         (["live", "--sensitivity", "0"], "--sensitivity must be a number from 0.1 to 10, not '0'"),
         (["cluster", "a", "--sensitivity", "0"], "--sensitivity must be a number from 0.1 to 10, not '0'"),
         (["split", "a", "--jobs", "0"], "--jobs must be a whole number from 1 on, not '0'"),
@@ -85,7 +87,7 @@ def test_what_is_no_number_is_refused_in_a_sentence(name: str, option: str, valu
         (["split", "a", "--overwrit"], "There is no option --overwrit (did you mean '--overwrite'?)"),
         (["split", "a", "--out"], "--out needs a value"),
         (["split", "a", "--overwrite=1"], "--overwrite takes no value"),
-        (["split"], "SONGS is missing"),
+        (["cluster"], "SONGS is missing"),
         (["splt"], "There is no command 'splt' (did you mean 'split'?)"),
         (["plugin", "bild"], "There is no command 'bild' (did you mean 'build'?)"),
         (["--versoin"], "There is no option --versoin (did you mean '--version'?)"),

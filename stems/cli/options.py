@@ -104,7 +104,7 @@ def _sensitivity_of(text: object) -> stems.sensitivity.Sensitivity:
     try:
         return stems.sensitivity.Sensitivity.of(text if isinstance(text, stems.sensitivity.Sensitivity) else str(text))
     except OptionError as error:
-        raise typer.BadParameter(str(error)) from error
+        raise OptionError(f"--{error}") from error
 
 
 Sensitivity = Annotated[

@@ -132,24 +132,15 @@ def split(
     from stems.batch.plan import Settings, check_settings, plan
     from stems.batch.split import Result
     from stems.batch.tasks import shard as shard_of
-    from stems.card import find_model, read_card
     from stems.daw import formats_named
     from stems.files.remote import place
     from stems.hints import gather, own_stems
 
     if not songs and manifest is None:
         raise OptionError("Name songs, or a list of them by --manifest.")
-    if cluster is None and ray_address is not None:
-        raise OptionError("--ray-address goes with --cluster ray: add that.")
-    if cluster is not None:
-        require("--cluster ray", "ray", "ray")
-
-    design = read_card(find_model(model))["design"]
-    if not design["clustering"].get("anchored", True):
-        raise OptionError(
-            f"The model {model!r} has no names for what it finds: use `stems cluster SONG --model {model}`."
-        )
-    known = tuple(design["stems"])
+    in_memory = any(text.startswith("memory://") for text in (out, *(songs or ())))
+    _check_cluster(cluster, ray_address, in_memory)
+    known = _stems_of(model)
     hints = gather(hint or (), known)
     sensitivity.check_against(known + own_stems(hints, known))
     settings = Settings(
@@ -181,15 +172,31 @@ def split(
     if dry_run:
         counts = _say_plan(tasks, settings, passed_over, json_lines)
     else:
-        if any(text.startswith("memory://") for text in (out, *(songs or ()))):
-            if cluster is not None:
-                raise OptionError("memory:// is of one process alone, which a cluster is not: leave out --cluster.")
-            jobs = 1
-        counts = _split(
-            tasks, settings, passed_over, _ways(cluster, ray_address, jobs), json_lines, results, json_progress
-        )
+        ways = _ways(cluster, ray_address, 1 if in_memory else jobs)
+        counts = _split(tasks, settings, passed_over, ways, json_lines, results, json_progress)
     if counts["failed"]:
         raise typer.Exit(1)
+
+
+def _stems_of(model: str) -> tuple[str, ...]:
+    """The stems that a model has names for."""
+    from stems.card import find_model, read_card
+
+    design = read_card(find_model(model))["design"]
+    if not design["clustering"].get("anchored", True):
+        raise OptionError(
+            f"The model {model!r} has no names for what it finds: use `stems cluster SONG --model {model}`."
+        )
+    return tuple(design["stems"])
+
+
+def _check_cluster(cluster: Cluster | None, ray_address: str | None, in_memory: bool) -> None:
+    if cluster is None and ray_address is not None:
+        raise OptionError("--ray-address goes with --cluster ray: add that.")
+    if cluster is not None:
+        require("--cluster ray", "ray", "ray")
+        if in_memory:
+            raise OptionError("memory:// is of one process alone, which a cluster is not: leave out --cluster.")
 
 
 def _ways(cluster: Cluster | None, ray_address: str | None, jobs: int | None) -> Callable[..., None]:

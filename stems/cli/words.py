@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from stems.cli.output import complain
-from stems.errors import did_you_mean
+from stems.errors import OptionError, did_you_mean
 
 _PLACEHOLDERS = ((bool, ""), (Path, "PATH"), ((int, float), "NUMBER"), (object, "TEXT"))
 
@@ -51,12 +51,15 @@ class Commands(TyperGroup):
 
 @contextmanager
 def _in_a_sentence(ctx: Any, command: str | None = None) -> Iterator[None]:
+    remedy = f"`{ctx.command_path} --help` shows what is possible"
     try:
         yield
+    except OptionError as error:
+        complain(f"stems: {str(error).rstrip('.')}: {remedy}.")
+        raise typer.Exit(2) from None
     except Exception as error:  # the library's own kinds, which lie elsewhere in each of its versions
         if not hasattr(error, "format_message") or type(error).__name__ == "NoArgsIsHelpError":
             raise
-        remedy = f"`{ctx.command_path} --help` shows what is possible"
         complain(f"stems: {_reason(error, ctx, command)}: {remedy}.")
         raise typer.Exit(2) from None
 
