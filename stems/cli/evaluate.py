@@ -91,12 +91,7 @@ def evaluate(
 
     from stems.batch.tasks import shard as shard_of
     from stems.evaluate.report import write_report
-    from stems.evaluate.scoring import (
-        baseline_estimator,
-        given_estimator,
-        model_estimator,
-        stream_estimator,
-    )
+    from stems.evaluate.scoring import given_estimator
     from stems.files.remote import on_this_machine, place
 
     model = model or ("openband-live" if live else "openband")
@@ -110,18 +105,7 @@ def evaluate(
         if not tracks:
             say(f"There are fewer songs than shards, so that {shard} has none.")
             return
-        shared = {name: baseline_estimator(name) for name in dict.fromkeys(baseline.replace(",", " ").split())}
-        if estimates is None and model != "none":
-            from stems.card import find_model
-
-            find_model(model)  # before any work: it may not be there
-            if live:
-                from stems.model import Model
-                from stems.stream import check_causal
-
-                check_causal(Model.load(model).design.network, f" {model!r}")
-            estimator = stream_estimator if live else model_estimator
-            shared[Path(model).stem + (" live" if live else "")] = estimator(model)
+        shared = _estimators(baseline, None if estimates or model == "none" else model, live)
         work = []
         for track in tracks:
             given = {_name(folders[2]): given_estimator(track)} if folders[2] else {}
@@ -139,6 +123,25 @@ def evaluate(
             say(f"Pictures: open {out / 'scores.html'} in a browser.")
         if failed:
             raise typer.Exit(1)
+
+
+def _estimators(baselines: str, model: str | None, live: bool) -> dict[str, Estimator]:
+    """What separates every track, by the names of the methods: baselines, and a model if there is one."""
+    from stems.evaluate.scoring import baseline_estimator, model_estimator, stream_estimator
+
+    found = {name: baseline_estimator(name) for name in dict.fromkeys(baselines.replace(",", " ").split())}
+    if model is None:
+        return found
+    from stems.card import find_model
+
+    find_model(model)  # before any work: it may not be there
+    if live:
+        from stems.model import Model
+        from stems.stream import check_causal
+
+        check_causal(Model.load(model).design.network, f" {model!r}")
+    name = Path(model).stem + (" live" if live else "")
+    return {**found, name: (stream_estimator if live else model_estimator)(model)}
 
 
 def _name(folder: Path) -> str:
