@@ -170,7 +170,7 @@ def audio_in(folder: Path) -> list[Path]:
 
 
 def not_taken_in(folder: Path) -> list[Path]:
-    """Audio files of a folder in formats that projects cannot hold."""
+    """Videos and the like in a folder, whose sound projects do not take."""
     from stems.files.formats import READABLE_SUFFIXES
 
     suffixes = READABLE_SUFFIXES - set(AUDIO_SUFFIXES)

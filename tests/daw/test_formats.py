@@ -171,12 +171,12 @@ class TestExportCommand:
         if change != "gone":
             audio = audio[::-1] if change == "other" else np.concatenate([audio, audio])
             soundfile.write(tmp_path / "song.wav", audio, rate, subtype="PCM_24")
-        (split.folder / "guitar.opus").write_bytes(b"Opus")
+        (split.folder / "guitar.webm").write_bytes(b"a video")
         said = run(export_command, split.folder, "--to", "reaper")
         assert "without mixture: the song was not found; --song FILE" in said
-        assert "without guitar.opus: projects cannot hold this format" in said
+        assert "without guitar.webm: projects cannot hold this format" in said
         line = json.loads(run(export_command, split.folder, "--to", "reaper", "--json", "--overwrite"))
-        assert set(line["left_out"]) == {"mixture", "guitar.opus"}
+        assert set(line["left_out"]) == {"mixture", "guitar.webm"}
         assert line["song"] is None
         assert "MUTESOLO 1" not in (split.folder / "song.rpp").read_text()
 
