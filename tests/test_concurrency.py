@@ -7,7 +7,7 @@ import multiprocessing
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 
@@ -20,6 +20,8 @@ from pedalboard import Gain
 from stems import Board, Isolate, Model, Separator, Stream
 from stems.batch.plan import Settings, plan
 from stems.batch.presets import load_preset
+from stems.batch.split import Result
+from stems.batch.tasks import Task
 from stems.batch.workers import split_all
 from stems.errors import AudioError, OptionError
 
@@ -67,9 +69,15 @@ def test_an_event_loop_that_is_running_already(small_weights: Path, tmp_path: Pa
 
     async def as_in_a_notebook() -> None:
         assert np.array_equal(vocals(small_weights), expected)
-        assert {result.status for result in split_all(tasks, settings, 2)} == {"done"}
+        assert {result.status for result in results_of(tasks, settings)} == {"done"}
 
     asyncio.run(as_in_a_notebook())
+
+
+def results_of(tasks: Sequence[Task], settings: Settings) -> list[Result]:
+    found: list[Result] = []
+    split_all(tasks, settings, 2, on_result=lambda number, result: found.append(result))
+    return found
 
 
 def batch(weights: Path, folder: Path) -> tuple[Settings, list]:
@@ -83,7 +91,7 @@ def batch(weights: Path, folder: Path) -> tuple[Settings, list]:
 def test_a_batch_in_processes_begins_in_any_thread(small_weights: Path, tmp_path: Path) -> None:
     settings, tasks = batch(small_weights, tmp_path)
     found: list = []
-    thread = threading.Thread(target=lambda: found.extend(split_all(tasks, settings, 2)))
+    thread = threading.Thread(target=lambda: found.extend(results_of(tasks, settings)))
     thread.start()
     thread.join()
     assert [(result.status, result.error) for result in found] == [("done", "")] * 2
