@@ -188,9 +188,12 @@ def sdr(true: np.ndarray, estimate: np.ndarray) -> float:
 def test_a_dragged_hint_raises_the_sdr_of_its_stem_and_undo_brings_back_the_very_same_samples(
     browser, tmp_path: Path
 ) -> None:
-    """A song of known stems and the weights that ship: part of a gliding voice goes to other stems without a hint."""
+    """A song of known stems and the weights that ship: part of a gliding voice goes to other stems without a hint.
+
+    The hint is true: nine tenths of what sounds in its box are the voice. One that is not makes a stem worse.
+    """
     true = {name: soundfile.read(QUALITY / f"{name}.ogg", dtype="float32")[0].T for name in STEMS}
-    true["vocals"] = np.float32(1.5) * made_song(np.random.default_rng(3), RATE, 7.0)["vocals"].T.astype(np.float32)
+    true["vocals"] = np.float32(1.5) * made_song(np.random.default_rng(8), RATE, 7.0)["vocals"].T.astype(np.float32)
     soundfile.write(tmp_path / "Mix.wav", sum(true.values()).T, RATE, subtype="FLOAT")
     with running(tmp_path / "studio", Separator()) as started:
         page = Page(browser, started)
@@ -199,7 +202,7 @@ def test_a_dragged_hint_raises_the_sdr_of_its_stem_and_undo_brings_back_the_very
         page.choose("Mix")
         before, first = page.audio(), page.run("return studio.player.separation.key")
         edges = np.array(page.run("return studio.player.song.edges"))
-        low, high = (float(np.interp(hz, edges, np.linspace(0, 1, len(edges)))) for hz in (300, 3000))
+        low, high = (float(np.interp(hz, edges, np.linspace(0, 1, len(edges)))) for hz in (250, 1000))
         page.run("studio.player.setLoop({ begin: 0, end: 7 })")
         page.press("#play")
         page.drag("#spectrogram", (2 / 7, 1 - low), (4 / 7, 1 - high))
@@ -207,7 +210,7 @@ def test_a_dragged_hint_raises_the_sdr_of_its_stem_and_undo_brings_back_the_very
         page.press("#hint-keep")
         page.changed(first)
         after = page.audio()
-        assert sdr(true["vocals"], after["vocals"]) > sdr(true["vocals"], before["vocals"]) + 0.02
+        assert sdr(true["vocals"], after["vocals"]) > sdr(true["vocals"], before["vocals"]) + 0.1
         page.hears(sum(after[name] for name in STEMS))
         assert page.find("#command").text.startswith(f"stems split {tmp_path / 'Mix.wav'} --hint vocals=0:0")
         assert page.browser.find_elements("css selector", ".told")
