@@ -5,7 +5,11 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
+
+from stems.errors import OptionError
+from stems.files.toml import read_toml
 
 ODD_VALUES = (None, True, -1, 0, 1.5, 10**30, 1e300, float("nan"), "", "x", [], {}, [[]], [None], {"a": 1}, ["x", "x"])
 
@@ -23,6 +27,19 @@ def damaged(table: Any, deepest: int = 6) -> Iterator[Any]:
             changed = copy.copy(table)
             changed[key] = value
             yield changed
+
+
+def damaged_files(table: dict, path: Path) -> Iterator[dict]:
+    """The damaged forms of a table of TOML, each once it is written to a file; TOML has no None, so some are none."""
+    for form in damaged(table):
+        if not isinstance(form, dict):
+            continue
+        path.write_text(as_toml(form))
+        try:
+            read_toml(path, OptionError, "")
+        except OptionError:
+            continue
+        yield form
 
 
 def as_toml(table: dict) -> str:

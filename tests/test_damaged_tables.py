@@ -7,12 +7,11 @@ import shutil
 from pathlib import Path
 
 import pytest
-from damaged import as_toml, damaged
+from damaged import damaged, damaged_files
 
 from stems.batch.presets import load_preset
 from stems.batch.watch import STATE_FILE, Watch
 from stems.errors import ModelError, OptionError, PresetError, StemsError
-from stems.files.toml import read_toml
 from stems.hints import gather
 from stems.model import Model
 
@@ -70,14 +69,7 @@ def test_every_key_of_a_card(small_weights: Path, tmp_path: Path) -> None:
 )
 def test_every_key_of_what_people_write(table: dict, read: object, error: type[StemsError], tmp_path: Path) -> None:
     path, refused, count = tmp_path / "mine.toml", 0, 0
-    for form in damaged(table):
-        if not isinstance(form, dict):
-            continue
-        path.write_text(as_toml(form))
-        try:
-            read_toml(path, LookupError, "")
-        except LookupError:  # TOML has no None
-            continue
+    for form in damaged_files(table, path):
         count += 1
         try:
             read(str(path))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from stems.files.coded import CodedFile
 
 COLUMNS = 1200  # of a waveform
-BIT_RATES = (96, 80, 64, 48, 40, 32)  # kbit/s; Opus of 64 sounds as mp3 of 128 does, in less time
+BIT_RATES = (96, 80, 64, 48, 40, 32)  # kbit/s
 LARGEST_AUDIO = 8_700_000  # bytes of all stems of a page, which become a third more in it
 EFFORT = 5  # of the encoder, of 10, which takes half as long again
 

@@ -15,7 +15,7 @@ SAVED_AT_ONCE = 1024  # frames
 
 
 class Frames:
-    """A vector for each frame, threads may write and read different frames.
+    """A vector for each frame; threads may write and read different frames.
 
     Args:
         total: number of frames.

@@ -11,12 +11,11 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from damaged import as_toml, damaged
+from damaged import damaged, damaged_files
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from stems.errors import ModelError, RecipeError
-from stems.files.toml import read_toml
 from stems.model import Model
 from stems.train.checkpoint import Progress, read_checkpoint, write_checkpoint
 from stems.train.curves import draw_curves
@@ -120,14 +119,7 @@ def test_damaged_lines_of_a_log_are_passed_over(tmp_path: Path) -> None:
 def test_every_key_of_a_recipe(tmp_path: Path) -> None:
     usual = json.loads(json.dumps(asdict(read_recipe(TINY))))
     path, refused, count = tmp_path / "recipe.toml", 0, 0
-    for changed in damaged(usual):
-        if not isinstance(changed, dict):
-            continue
-        path.write_text(as_toml(changed))
-        try:
-            read_toml(path, LookupError, "")
-        except LookupError:  # TOML has no None
-            continue
+    for _ in damaged_files(usual, path):
         count += 1
         try:
             Model(read_recipe(path).design)
