@@ -22,7 +22,7 @@ OPENS_AFTER_SECONDS = 0.5
 
 def studio(
     songs: Annotated[
-        list[str] | None, typer.Argument(metavar="[SONGS]", help="Songs, folders of songs, or patterns, to begin with.")
+        list[str] | None, typer.Argument(metavar="SONGS", help="Songs, folders of songs, or patterns, to begin with.")
     ] = None,
     out: OutFolder = "separated",
     folder: Annotated[
@@ -33,7 +33,9 @@ def studio(
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in the browser.")] = True,
     space: Annotated[
         float,
-        typer.Option(min=0.1, metavar="GB", help="What songs were heard as may take on the disk; 13 MB a minute."),
+        typer.Option(
+            min=0.1, metavar="GB", help="Disk space for what makes corrections quick; 13 MB a minute of song."
+        ),
     ] = 4.0,
     model: ModelName = "openband",
     device: DeviceName = Device.auto,
