@@ -61,7 +61,7 @@ LOSSY = {
     "ac3.ac3": ("ac3", (44_100, 48_000)),
     "wma.wma": ("wmav2", USUAL),
 }
-NO_SHORT = ("mp2.mp2", "wma.wma")  # of which ffmpeg writes nothing that it reads
+NO_SHORT = ("mp2.mp2", "wma.wma", "aac.aac")  # of which ffmpeg writes nothing that it reads
 LENGTHS = (1_000, 44_101, 100_003)
 
 
@@ -120,7 +120,12 @@ def test_a_lossless_song_is_read_sample_by_sample(
             sample_rate,
             channels,
         )
-        assert np.array_equal(whole(song), original)
+        read = whole(song)
+    if name.endswith("w64"):  # in which ffmpeg counts up to 7 bytes of padding as sound
+        read, padding = read[:, :length], read[:, length:]
+        assert padding.shape[1] * channels * 4 < 8
+        assert not padding.any()
+    assert np.array_equal(read, original)
 
 
 @needs_ffmpeg
@@ -135,8 +140,9 @@ def test_a_lossy_song_is_as_ffmpeg_decodes_it(
     with open_song(tmp_path / name) as song:
         read = whole(song)
         assert song.format.is_lossy
-    assert read.shape[1] in (length, known.shape[1])  # ffmpeg 5.1 does not cut the end of a short Vorbis
-    known = known[:, : read.shape[1]]
+    assert read.shape[1] in (length, known.shape[1])
+    both = min(read.shape[1], known.shape[1])  # ffmpeg 5.1 cuts the end of a short Vorbis too late, of others too early
+    read, known = read[:, :both], known[:, :both]
     if "aac" in name:  # some of its noise is random in every decoding
         error = np.sqrt(np.mean((read - known) ** 2) / np.mean(known**2))
         assert error < 0.02
