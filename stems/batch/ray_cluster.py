@@ -8,6 +8,7 @@ import threading
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import Any
 
 from stems.batch.plan import Settings
@@ -51,9 +52,10 @@ class Splitter:
         torch.set_num_threads(1)  # Ray sets OpenMP's number of threads alone
         return str(ray.get_runtime_context().get_node_id())
 
-    def split(self, task: Task) -> Result:
-        """Splits one song."""
-        return split_song(task, self.settings, self.separator, cancelled=lambda: self.is_stopped)
+    def split(self, task: Task, again: bool) -> Result:
+        """Splits one song; `again` where an earlier worker died over it, maybe with all of its files written."""
+        settings = replace(self.settings, overwrite=True) if again else self.settings
+        return split_song(task, settings, self.separator, cancelled=lambda: self.is_stopped)
 
     def stop(self) -> None:
         """Ends the song in work, without any files left of it."""
@@ -155,6 +157,7 @@ class _Pool:
         self._starting: dict[Any, Any] = {}  # what tells that a worker is there, and the worker
         self._at_work: dict[Any, tuple[Any, int]] = {}  # what tells that a song is over, the worker, and the song
         self._idle: list[Any] = []
+        self._lost: set[int] = set()  # songs over which a worker has died
         self._machines: dict[Any, str] = {}  # of workers
 
     def grow(self, songs: int) -> None:
@@ -173,7 +176,7 @@ class _Pool:
         """Gives songs to the workers that have none; yields their numbers."""
         while waiting and self._idle:
             worker, number = self._idle.pop(), waiting.popleft()
-            self._at_work[worker.split.remote(tasks[number])] = worker, number
+            self._at_work[worker.split.remote(tasks[number], number in self._lost)] = worker, number
             yield number
 
     def ended(self) -> Iterator[tuple[int, Result | int]]:
@@ -191,6 +194,7 @@ class _Pool:
             except self.ray.exceptions.RayError:
                 machine = self._machines.pop(worker, "")
                 if not is_new:
+                    self._lost.add(number)
                     yield number, int(machine in self._alive())
                 self.ray.kill(worker)  # which may be alive, but out of reach
                 continue

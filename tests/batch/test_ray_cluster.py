@@ -125,6 +125,28 @@ def test_a_song_that_kills_its_workers_costs_one_song(cluster: Any, settings: Se
     assert len([name for name in local("out") if "/.stems-" not in name]) == 8
 
 
+def test_a_song_whose_worker_dies_with_all_files_written_is_done(cluster: Any, settings: Settings) -> None:
+    from stems.batch.ray_cluster import split_on_ray
+    from stems.batch.workers import split_all
+
+    tasks = plan(["songs/0"], settings)
+    results: dict[int, Result] = {}
+    tries: Counter[int] = Counter()
+
+    def kill(number: int, share: float, seconds: float) -> None:
+        tries[number] += 1
+        if number == 1 and tries[1] == 1:
+            while not workers():
+                time.sleep(0.02)
+            for process in workers():
+                os.kill(process, signal.SIGKILL)
+            split_all(tasks[1:2], settings, 1)  # what it would have written
+
+    split_on_ray(tasks, settings, cluster.address, on_progress=kill, on_result=results.__setitem__)
+    assert tries == {0: 1, 1: 2, 2: 1}
+    assert {result.status for result in results.values()} == {"done"} and results[1].seconds == 40.0
+
+
 def test_a_machine_that_dies_costs_nothing_but_time(cluster: Any, settings: Settings) -> None:
     from stems.batch.ray_cluster import split_on_ray
     from stems.batch.workers import split_all
