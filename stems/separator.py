@@ -20,7 +20,7 @@ from stems.model import Model
 from stems.sensitivity import Sensitivity
 from stems.song.clustered import ClusteredSong
 from stems.song.encoded import EncodedSong, Readable, encode_song
-from stems.song.guidance import follow, hinted_cells, hinted_frames, leanings
+from stems.song.guidance import begin, follow, hinted_cells, hinted_frames, leanings
 from stems.song.landmarks import landmarks, loudest_cells, middles
 from stems.song.masks import Masks
 from stems.spectrum import Grid
@@ -263,8 +263,8 @@ class Separator:
         stems = self.model.design.stems + own_stems(self.hints, self.model.design.stems)
         hinted = hinted_cells(self.hints, encoded, self.model, grid, encoded.total)
         start = Start(self.model.starts(*cells.points, kappa), kappa, None, settings.pull, settings.iterations)
-        start = follow(hinted, stems, start, cells.points)
-        clusters = self.method(*cells.points, start)
+        start = begin(hinted, stems, start, cells.points)
+        clusters = follow(hinted, stems, self.method(*cells.points, start), cells.points, kappa)
         if sensitivity.stems:
             clusters = Sharpened(clusters, cells.embeddings.new_tensor(sensitivity.exponents(stems)))
         return ClusteredSong(

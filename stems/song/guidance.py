@@ -11,10 +11,10 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional
 
-from stems.clustering import assign, cluster
 from stems.hints import Hint
 from stems.methods import Clusters, Start
 from stems.model import Model
+from stems.song.correction import Told, correct
 from stems.song.encoded import EncodedSong
 from stems.song.landmarks import Cells, loudest_cells, middles
 from stems.spectrum import REFERENCE_RATE, Bands, Grid
@@ -22,7 +22,7 @@ from stems.spectrum import REFERENCE_RATE, Bands, Grid
 HINTED_FRAMES = 256  # of a hint, at most
 MOSTLY = 0.5  # share of a span that a hinted stem has at least
 HINT_WEIGHT = 2.0  # of a span that is all news, where the whole song weighs 1
-REACH_SECONDS = 2.0  # in which the bias of a span falls to a third
+REACH_SECONDS = 0.3  # in which the bias of a span falls to a third
 NEARNESS = 8.0  # sharpness of the kernel by which cells of one kind are counted
 SAMPLED = 1500  # cells that stand for a span, and for the song, when kinds are counted
 LEAST_SPECIAL = 1e-3  # share of a span
@@ -55,43 +55,55 @@ class Leaning:
         return self.bias * (-distance / REACH_SECONDS).exp()
 
 
-def follow(hints: Sequence[tuple[Hint, Cells]], stems: Sequence[str], start: Start, song: Points) -> Start:
-    """A start that follows hints.
-
-    A hint says that its span is mostly one stem. Where the clusters disagree, the least that makes it true is done:
-    the bias is found that gives the stem half of the span, and what each cell gains by it is added to the stem's
-    cluster. So a hint that the clusters agree with changes nothing.
-
-    A stem that is not among the clusters yet becomes a further one, which starts at what is special to its spans.
+def begin(hints: Sequence[tuple[Hint, Cells]], stems: Sequence[str], start: Start, song: Points) -> Start:
+    """A start with a further cluster for each stem that is not among the clusters yet, at what is special to its spans.
 
     Args:
         hints: each with the cells in its span.
         stems: names of the clusters that `start` has, then of those to come.
         song: the cells of the song.
     """
-    if not hints:
-        return start
     known = start.directions
-    settled = cluster(*song, known, start.kappa, start.pull, start.iterations)
+    if len(stems) == len(known):
+        return start
     added = known.new_zeros(len(stems), known.shape[1])
     log_priors = known.new_zeros(len(stems))
     directions = torch.cat([known, torch.zeros_like(added[len(known) :])])
-    for index, stem in enumerate(stems):
+    for index, stem in enumerate(stems[len(known) :], len(known)):
         cells = [cells.points for hint, cells in hints if hint.stem == stem]
-        if not cells:
-            continue
         embeddings = torch.cat([points for points, _ in cells])
         weights = torch.cat([weights / weights.sum().clamp(min=1e-12) / len(cells) for _, weights in cells])
-        if index < len(known):
-            before = assign(embeddings, settled, start.kappa)[:, index]
-            news = weights * (biased(before, least_bias(before, weights)) - before)
-        else:
-            news = weights * special((embeddings, weights), song)
-            around = news if news.sum() > LEAST_SPECIAL else weights
-            directions[index] = functional.normalize(around @ embeddings, dim=0)
-            log_priors[index] = news.sum().clamp(LEAST_SPECIAL, 1).log()
+        news = weights * special((embeddings, weights), song)
+        around = news if news.sum() > LEAST_SPECIAL else weights
+        directions[index] = functional.normalize(around @ embeddings, dim=0)
+        log_priors[index] = news.sum().clamp(LEAST_SPECIAL, 1).log()
         added[index] = HINT_WEIGHT * news @ embeddings
     return replace(start, directions=directions, hinted=added, log_priors=log_priors)
+
+
+def follow(
+    hints: Sequence[tuple[Hint, Cells]], stems: Sequence[str], clusters: Clusters, song: Points, kappa: float
+) -> Clusters:
+    """Clusters that follow hints: a hint says that its span is mostly one stem.
+
+    Where the clusters disagree, the least is done that makes it true: the bias is found that gives the stem half of
+    the span, and the clusters are corrected to share its cells so, while the rest of the song keeps its shares as far
+    as it can. So a hint that the clusters agree with changes nothing.
+
+    Args:
+        hints: each with the cells in its span.
+        stems: names of the clusters.
+        song: the cells of the song.
+        kappa: sharpness of the model.
+    """
+    told = []
+    for hint, cells in hints:
+        embeddings, weights = cells.points
+        shares, index = clusters.shares(embeddings), list(stems).index(hint.stem)
+        bias = least_bias(shares[:, index], weights)
+        if bias > 0:
+            told.append(Told(embeddings, weights, raised(shares, index, bias)))
+    return correct(clusters, told, *song, kappa)
 
 
 def leanings(
@@ -114,10 +126,7 @@ def lean(shares: Tensor, seconds: Tensor, leanings: Sequence[Leaning]) -> Tensor
         biases = leaning.biases(seconds)
         near = biases > NO_BIAS
         if near.any():
-            odds = torch.ones_like(shares)
-            odds[..., leaning.index] = torch.where(near[:, None] & leaning.bands, biases[:, None], 0).exp()
-            shares = shares * odds
-            shares = shares / shares.sum(-1, keepdim=True)
+            shares = raised(shares, leaning.index, torch.where(near[:, None] & leaning.bands, biases[:, None], 0))
     return shares
 
 
@@ -142,6 +151,14 @@ def biased(shares: Tensor, bias: float) -> Tensor:
     """Shares of a cluster where its log odds are raised by a bias; any shape."""
     raised = shares * math.exp(bias)
     return raised / (raised + 1 - shares)
+
+
+def raised(shares: Tensor, index: int, bias: Tensor | float) -> Tensor:
+    """Shares of all clusters, (..., clusters), with the log odds of one raised by a bias, (...) or one number."""
+    odds = torch.ones_like(shares)
+    odds[..., index] = torch.as_tensor(bias).exp()
+    shares = shares * odds
+    return shares / shares.sum(-1, keepdim=True)
 
 
 def special(hinted: Points, song: Points) -> Tensor:

@@ -1,0 +1,120 @@
+"""Clusters that are corrected by what a listener knows of some cells, and stay as they were elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Generator, Tensor
+from torch.nn import functional
+
+from stems.methods import Clusters
+
+SONG_CELLS = 8000  # that stand for the song, which is to stay as it is
+TOLD_WEIGHT = 0.5  # of all cells of which something is known, where those of the song weigh 1
+RIDGE = 1e-4  # on the squares of slopes: without it nothing says how far to go along what no cell shows
+STEPS, HALVINGS = 12, 8  # of Newton's method, and of a step that does not help
+LEAST_SHARE = 1e-6  # so that a cell can be won for a cluster that had nothing of it
+
+
+@dataclass(frozen=True)
+class Told:
+    """Cells of which it is known how they should be shared.
+
+    Attributes:
+        embeddings: (cells, dimensions).
+        weights: (cells,), how much each counts; their sum does not matter.
+        shares: (cells, clusters), that they should have; each cell's sum to one.
+    """
+
+    embeddings: Tensor
+    weights: Tensor
+    shares: Tensor
+
+
+@dataclass(frozen=True)
+class Corrected:
+    """Clusters whose log odds have a correction that is linear in the embedding.
+
+    With `stems.methods.Soft` this is the same as moving the centroids by `slopes / kappa`.
+
+    Attributes:
+        clusters: as found.
+        slopes: (clusters, dimensions).
+        kappa: sharpness of the model.
+    """
+
+    clusters: Clusters
+    slopes: Tensor
+    kappa: float
+
+    @property
+    def centroids(self) -> Tensor:
+        """See `Clusters.centroids`; moved as the correction moves those of `stems.methods.Soft`."""
+        return functional.normalize(self.clusters.centroids + self.slopes / self.kappa, dim=-1)
+
+    def shares(self, embeddings: Tensor) -> Tensor:
+        """See `Clusters.shares`."""
+        return _corrected(self.clusters.shares(embeddings), embeddings, self.slopes)
+
+
+def correct(clusters: Clusters, told: Sequence[Told], embeddings: Tensor, weights: Tensor, kappa: float) -> Clusters:
+    """Clusters that share the told cells as they should be, as far as the rest of the song can stay as it is.
+
+    The slopes are those of a multinomial logistic regression on the told cells and on cells of the song, whose shares
+    should be those that they have. It is convex, so there is one answer: sounds that lie like the told cells in the
+    embedding, and unlike what else there is, follow them wherever they are in the song.
+
+    Args:
+        told: nothing changes where it is empty.
+        embeddings: of cells of the song, (cells, dimensions).
+        weights: how much each counts, (cells,).
+        kappa: sharpness of the model.
+    """
+    if not told:
+        return clusters
+    generator = Generator(weights.device).manual_seed(0)
+    chances = weights if weights.sum() > 0 else torch.ones_like(weights)
+    some = embeddings[chances.multinomial(SONG_CELLS, True, generator=generator)]
+    points = torch.cat([some, *(each.embeddings for each in told)])
+    before = clusters.shares(points)
+    parts = [torch.full((SONG_CELLS,), 1 / SONG_CELLS)]
+    parts += [TOLD_WEIGHT / len(told) * (each.weights / each.weights.sum().clamp(min=1e-12)).cpu() for each in told]
+    wanted = torch.cat([before[:SONG_CELLS], *(each.shares for each in told)])
+    slopes = _regress(*(part.cpu().double() for part in (points, torch.cat(parts), before, wanted)))
+    return Corrected(clusters, slopes.to(embeddings), kappa)
+
+
+def _corrected(shares: Tensor, embeddings: Tensor, slopes: Tensor) -> Tensor:
+    return torch.softmax(shares.clamp(min=LEAST_SHARE).log() + embeddings @ slopes.T, -1)
+
+
+def _regress(points: Tensor, weights: Tensor, before: Tensor, wanted: Tensor) -> Tensor:
+    """The slopes with which the shares come nearest to those wanted, (clusters, dimensions); by Newton's method."""
+    clusters, dimensions = before.shape[-1], points.shape[-1]
+    slopes = before.new_zeros(clusters, dimensions)
+
+    def loss(slopes: Tensor) -> Tensor:
+        return -(weights @ (wanted * _corrected(before, points, slopes).log()).sum(-1)) + RIDGE * slopes.square().sum()
+
+    for _ in range(STEPS):
+        shares = _corrected(before, points, slopes)
+        gradient = (weights[:, None] * (shares - wanted)).T @ points + 2 * RIDGE * slopes
+        curvature = before.new_zeros(clusters, dimensions, clusters, dimensions)
+        for one in range(clusters):
+            for other in range(clusters):
+                joint = weights * shares[:, one] * (float(one == other) - shares[:, other])
+                curvature[one, :, other] = (joint[:, None] * points).T @ points
+        size = clusters * dimensions
+        matrix = curvature.reshape(size, size) + 2 * RIDGE * torch.eye(size, dtype=before.dtype)
+        step = torch.linalg.solve(matrix, gradient.reshape(size)).reshape(clusters, dimensions)
+        now = loss(slopes)
+        for halving in range(HALVINGS):
+            after = slopes - step / 2**halving
+            if loss(after) < now:
+                break
+        else:
+            return slopes
+        slopes = after
+    return slopes
