@@ -58,7 +58,7 @@ def sdr(song: Song, estimates: dict[str, np.ndarray]) -> dict[str, float]:
 
 
 def missed_boxes(song: Song, estimate: np.ndarray, stem: str, model: Model) -> list[Hint]:
-    """Boxes that do not overlap in time, in which a stem is most of what sounds and not found, the most missed first."""
+    """Boxes that do not overlap in time, in which a stem is most of what sounds, the most missed first."""
     grid = model.grid(song.sample_rate)
     powers = {name: power(audio, grid) for name, audio in song.stems.items()}
     own, found, total = powers[stem], power(estimate, grid), sum(powers.values())
@@ -104,7 +104,7 @@ def songs_in(folders: Sequence[Path], musdb: Path | None = None) -> Iterator[tup
 
 
 def measure_hints(songs: Iterable[tuple[str, str, Song]], model: Model) -> str:
-    """The gain of each stem by the number of hints on it, what the other stems lose, and the gain inside of the boxes."""
+    """What stems gain by the number of hints on them, what the others lose, and the gain inside of the boxes."""
     grouped: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
     for folder, name, song in songs:
         plain = Separator(model)(song.mixture, song.sample_rate)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations_with_replacement
 
 import torch
 from torch import Generator, Tensor
@@ -11,10 +12,11 @@ from torch.nn import functional
 
 from stems.methods import Clusters
 
-SONG_CELLS = 8000  # that stand for the song, which is to stay as it is
+SONG_CELLS, TOLD_CELLS = 4000, 2000  # that stand for the song, which is to stay as it is, and for what is told at once
 TOLD_WEIGHT = 0.5  # of all cells of which something is known, where those of the song weigh 1
 RIDGE = 1e-4  # on the squares of slopes: without it nothing says how far to go along what no cell shows
-STEPS, HALVINGS = 12, 8  # of Newton's method, and of a step that does not help
+STEPS, HALVINGS = 12, 8  # of Newton's method, and of a step that does not help, at most
+ENOUGH = 1e-6  # by which a step must promise to lessen the loss
 LEAST_SHARE = 1e-6  # so that a cell can be won for a cluster that had nothing of it
 
 
@@ -74,16 +76,21 @@ def correct(clusters: Clusters, told: Sequence[Told], embeddings: Tensor, weight
     """
     if not told:
         return clusters
-    generator = Generator(weights.device).manual_seed(0)
-    chances = weights if weights.sum() > 0 else torch.ones_like(weights)
-    some = embeddings[chances.multinomial(SONG_CELLS, True, generator=generator)]
-    points = torch.cat([some, *(each.embeddings for each in told)])
+    song = _some(weights, SONG_CELLS)
+    chosen = [_some(each.weights, TOLD_CELLS // len(told)) for each in told]
+    points = torch.cat([embeddings[song], *(each.embeddings[some] for each, some in zip(told, chosen, strict=True))])
     before = clusters.shares(points)
-    parts = [torch.full((SONG_CELLS,), 1 / SONG_CELLS)]
-    parts += [TOLD_WEIGHT / len(told) * (each.weights / each.weights.sum().clamp(min=1e-12)).cpu() for each in told]
-    wanted = torch.cat([before[:SONG_CELLS], *(each.shares for each in told)])
-    slopes = _regress(*(part.cpu().double() for part in (points, torch.cat(parts), before, wanted)))
+    wanted = torch.cat([before[:SONG_CELLS], *(each.shares[some] for each, some in zip(told, chosen, strict=True))])
+    counts = before.new_ones(len(before)) / SONG_CELLS
+    counts[SONG_CELLS:] = TOLD_WEIGHT / (len(before) - SONG_CELLS)
+    slopes = _regress(*(part.cpu().double() for part in (points, counts, before, wanted)))
     return Corrected(clusters, slopes.to(embeddings), kappa)
+
+
+def _some(weights: Tensor, count: int) -> Tensor:
+    """Numbers of cells, drawn by their weights and the same at every call."""
+    chances = weights if weights.sum() > 0 else torch.ones_like(weights)
+    return chances.multinomial(max(1, count), True, generator=Generator(weights.device).manual_seed(0))
 
 
 def _corrected(shares: Tensor, embeddings: Tensor, slopes: Tensor) -> Tensor:
@@ -102,13 +109,14 @@ def _regress(points: Tensor, weights: Tensor, before: Tensor, wanted: Tensor) ->
         shares = _corrected(before, points, slopes)
         gradient = (weights[:, None] * (shares - wanted)).T @ points + 2 * RIDGE * slopes
         curvature = before.new_zeros(clusters, dimensions, clusters, dimensions)
-        for one in range(clusters):
-            for other in range(clusters):
-                joint = weights * shares[:, one] * (float(one == other) - shares[:, other])
-                curvature[one, :, other] = (joint[:, None] * points).T @ points
+        for one, other in combinations_with_replacement(range(clusters), 2):
+            joint = weights * shares[:, one] * (float(one == other) - shares[:, other])
+            curvature[one, :, other] = curvature[other, :, one] = (joint[:, None] * points).T @ points
         size = clusters * dimensions
         matrix = curvature.reshape(size, size) + 2 * RIDGE * torch.eye(size, dtype=before.dtype)
         step = torch.linalg.solve(matrix, gradient.reshape(size)).reshape(clusters, dimensions)
+        if (gradient * step).sum() < ENOUGH:
+            return slopes
         now = loss(slopes)
         for halving in range(HALVINGS):
             after = slopes - step / 2**halving
