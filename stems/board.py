@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 from collections.abc import Iterable, Mapping, MutableSequence, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, overload
 
 import numpy as np
-import pedalboard
 from pedalboard import Plugin
 
 from stems.model import Model
-from stems.processors import ParameterError, Processor, StemProcessor, known
+from stems.native import Native, Packed, accepted, packed
+from stems.processing import ParameterError, Processor
+from stems.processors import StemProcessor, known
 
 
 class Board(Processor[Any], MutableSequence[Any]):
@@ -39,14 +38,14 @@ class Board(Processor[Any], MutableSequence[Any]):
 
     def __getstate__(self) -> dict[str, Any]:
         return super().__getstate__() | {
-            "_plugins": [_packed(plugin) for plugin in self._plugins],
+            "_plugins": [packed(plugin) for plugin in self._plugins],
             "_parts": None,
             "_primed": {},
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        self._plugins = [plugin.unpacked() if isinstance(plugin, _Packed) else plugin for plugin in self._plugins]
+        self._plugins = [plugin.unpacked() if isinstance(plugin, Packed) else plugin for plugin in self._plugins]
 
     def render(self, audio: np.ndarray, sample_rate: float, buffer_size: int, reset: bool) -> Any:
         """What the last plugin gives of float32 (channels, samples): an array, or a dictionary of them by stem."""
@@ -211,49 +210,6 @@ class Split(StemProcessor[Any]):
         return [("boards", str(self.boards)), ("mix", str(self.mix)), *super()._shown()]
 
 
-class Native(Processor[np.ndarray]):
-    """Plugins of pedalboard that stand side by side.
-
-    pedalboard's plugins forget their past when a block is longer than all before it, as happens when a latency
-    before them has just been filled. So each is shown the longest block before its stream starts.
-
-    Args:
-        plugins: of pedalboard.
-        primed: plugins that have been, with the sample rate and number of channels; kept by the board.
-    """
-
-    def __init__(self, plugins: Iterable[Any], primed: dict[Any, tuple[float, int]]) -> None:
-        super().__init__()
-        self.plugins = list(plugins)
-        self._primed = primed
-        self._board = pedalboard.Chain(self.plugins)
-        self._kind: tuple[float, int] | None = None  # sample rate and channels that the board was told of
-
-    def render(self, audio: np.ndarray, sample_rate: float, buffer_size: int, reset: bool) -> np.ndarray:
-        """What the plugins, one after another, make of float32 (channels, samples)."""
-        channels, samples = audio.shape
-        if not samples or not channels:
-            return audio
-        kind = sample_rate, channels
-        nothing = np.zeros((channels, 0), np.float32)
-        for plugin in self.plugins:
-            if not reset and self._primed.get(plugin) != kind:
-                alone = pedalboard.Chain([plugin])
-                alone.process(np.zeros((channels, buffer_size), np.float32), sample_rate, buffer_size)
-                alone.process(nothing, sample_rate, buffer_size)  # resets, but keeps what was prepared
-            self._primed[plugin] = kind
-        if self._kind != kind:
-            self._board.process(nothing, sample_rate, buffer_size, reset)  # tells which dimension is the channels
-            self._kind = kind
-        processed: np.ndarray = self._board.process(audio, sample_rate, buffer_size, reset)
-        return processed.reshape(channels, -1)
-
-    def forget(self) -> None:
-        """Has every plugin forget all that was heard."""
-        self._kind = None
-        self._board.reset()
-
-
 class Alignment:
     """Lines up streams that were delayed by different latencies, by keeping what comes early."""
 
@@ -283,56 +239,9 @@ def mixed(audio: Any) -> np.ndarray:
     return total
 
 
-@dataclass(frozen=True)
-class _Packed:
-    """A plugin of pedalboard, which can neither be copied nor pickled, as its kind and its parameters."""
-
-    kind: str
-    values: dict[str, Any]
-    parts: list[Any]  # of a chain or mix
-
-    def unpacked(self) -> Any:
-        kind = getattr(pedalboard, self.kind)
-        if self.kind in _CONTAINERS:
-            return kind([part.unpacked() for part in self.parts])
-        plugin = kind()
-        for name, value in self.values.items():
-            setattr(plugin, name, type(getattr(plugin, name)).__members__[value] if isinstance(value, str) else value)
-        return plugin
-
-
-_CONTAINERS = ("Chain", "Mix", "Pedalboard")
-
-
-def _packed(plugin: Any) -> Any:
-    if not isinstance(plugin, Plugin):
-        return plugin
-    kind = type(plugin)
-    if kind.__name__ in _CONTAINERS:
-        return _Packed(kind.__name__, {}, [_packed(part) for part in plugin])  # type: ignore[attr-defined]
-    if isinstance(plugin, (pedalboard.ExternalPlugin, pedalboard.Convolution)) or not hasattr(
-        pedalboard, kind.__name__
-    ):
-        raise TypeError(f"A board with {kind.__name__}, which is made of a file, cannot be copied: make it anew.")
-    settable = [name for name, value in inspect.getmembers(kind) if isinstance(value, property) and value.fset]
-    return _Packed(kind.__name__, {name: _plain(getattr(plugin, name)) for name in settable}, [])
-
-
-def _plain(value: Any) -> Any:
-    """A value of a parameter; of one of a few, its name."""
-    return value.name if hasattr(type(value), "__members__") else value
-
-
 def _given(plugin: Any) -> list[Any]:
     """A plugin, or none in an empty place."""
     return [] if plugin is None else [plugin]
-
-
-def accepted(plugin: Any) -> Any:
-    """What may stand on a board; raises TypeError."""
-    if plugin is not None and not isinstance(plugin, (Plugin, Processor)):
-        raise TypeError(f"A board holds plugins of pedalboard, processors of stems and boards, not {plugin!r}.")
-    return plugin
 
 
 def _listed(board: Any) -> Sequence[Any]:

@@ -18,9 +18,7 @@ from torch.nn import functional
 from stems.errors import AudioError, ModelError, OptionError
 from stems.evaluate.tracks import Song
 from stems.model import Model
-from stems.separator import Separator, loudness
-from stems.spectrum import OverlapAdd, analyse
-from stems.stream import (
+from stems.running import (
     ANCHORED,
     ANCHORED_SECONDS,
     FAINTEST,
@@ -30,8 +28,10 @@ from stems.stream import (
     PRIOR_SECONDS,
     RunningCentroids,
     RunningLoudness,
-    Stream,
 )
+from stems.separator import Separator, loudness
+from stems.spectrum import OverlapAdd, analyse
+from stems.stream import Stream
 
 torch.set_num_threads(1)
 RATES = (22_050, 44_100, 48_000, 96_000)

@@ -10,8 +10,8 @@ from scipy.ndimage import uniform_filter1d
 from torch import Tensor
 from torch.nn import functional
 
+from stems.running import RunningLoudness, loudness_hops
 from stems.spectrum import FLOOR_DB, Bands, Grid, analyse
-from stems.stream import RunningLoudness, loudness_hops
 from stems.train.mixes import Mix
 
 MATCHED_BANDS = 13  # over which a matching equalizer is smooth
@@ -83,7 +83,7 @@ def cells_of(mix: Mix, bands: Bands, grid: Grid, known: float | None = None) -> 
 
     Args:
         known: the levels are those that a stream shows its network when the mix is the first that it hears: with
-            silence before it, and brought to this root mean square as it goes, see `stems.stream.RunningLoudness`.
+            silence before it, and brought to this root mean square as it goes, see `stems.running.RunningLoudness`.
             None takes the mix for an excerpt of something whose loudness is known.
     """
     top = grid.bins if mix.top_hz is None else round(mix.top_hz * grid.window / grid.sample_rate)

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from stems.clustering import update
 from stems.model import Model
+from stems.running import RunningCentroids
 from stems.spectrum import REFERENCE_RATE
-from stems.stream import RunningCentroids
 from stems.train.cells import Cells
 from stems.train.recipe import Objective
 

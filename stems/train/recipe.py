@@ -97,7 +97,7 @@ class Objective:
             nothing can be told apart. 0 suits a run that starts from trained weights.
         naming: of the cross entropy of the names that the anchors give to cells, so that no stem is left without any.
         online: the clusters are those of a stream, which follow what was heard so far, see
-            `stems.stream.RunningCentroids`, in place of those of all of the excerpt.
+            `stems.running.RunningCentroids`, in place of those of all of the excerpt.
     """
 
     affinity: float = 0.5

@@ -250,7 +250,7 @@ def test_centroids_follow_as_fast_as_they_are_told(
     audio, rate = song[0][:, :200_000], song[1]
     same, usual = (EngineStream(shipped, rate, 2) for _ in range(2))
     same.set(STEMS, follow_seconds=seconds)
-    monkeypatch.setattr("stems.stream.FOLLOW_SECONDS", seconds)
+    monkeypatch.setattr("stems.running.FOLLOW_SECONDS", seconds)
     expected, stems = Stream("openband-live", rate).mix(audio, STEMS)[1], same.run(audio)[1]
     assert decibels(stems - expected, expected) < -80
     assert decibels(usual.run(audio)[1] - expected, expected) > -60
@@ -265,7 +265,7 @@ def test_a_frozen_stream_separates_by_the_clusters_that_it_has(
     python.mix(heard, STEMS)
     for each in (usual, same):
         each.run(heard)
-    monkeypatch.setattr("stems.stream.RunningCentroids._move", lambda *_: None)
+    monkeypatch.setattr("stems.running.RunningCentroids._move", lambda *_: None)
     same.set(STEMS, follow_seconds=0)
     expected, stems = python.mix(new, STEMS)[1], same.run(new)[1]
     assert decibels(stems - expected, expected) < -80
