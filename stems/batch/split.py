@@ -232,11 +232,12 @@ def _write_apart(plan: SongPlan, song: Song | SpooledSong, blocks: Iterable[Bloc
 
 
 def with_exact_mixture(blocks: Iterable[Block], song: Song | SpooledSong) -> Iterator[Block]:
-    """The same blocks with their mixture in double precision, as the song's file holds it."""
-    fits = song.format.encoding not in ("int32", "float64")  # all other formats fit into single precision
+    """The same blocks with their mixture as the song's file holds it."""
     for block in blocks:
-        count = block.mixture.shape[1]
-        yield replace(block, mixture=block.mixture.astype(float) if fits else song.read_exact(block.start, count))
+        if song.format.precision == "float32":  # in which it was separated
+            yield block
+        else:
+            yield replace(block, mixture=song.read_exact(block.start, block.mixture.shape[1]))
 
 
 def _keep_hints(plan: SongPlan) -> None:

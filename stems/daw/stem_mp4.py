@@ -94,7 +94,7 @@ def _encode(session: Session, codec: str, destination: Path) -> None:
             file.write([mixture, *streams, *silent])
 
 
-def _stereo(song: Song, start: int, count: int) -> npt.NDArray[np.float64]:
+def _stereo(song: Song, start: int, count: int) -> npt.NDArray[np.floating]:
     """Some samples of a song, mono on both sides at full level, silence behind its end: `(2, count)`."""
     block = song.read_exact(min(start, song.samples), count)
     return np.pad(np.broadcast_to(block, (2, block.shape[1])), ((0, 0), (0, count - block.shape[1])))

@@ -15,6 +15,7 @@ from stems.errors import AudioError, OptionError
 from stems.files.decoding import Damaged, Decoder, open_decoder
 from stems.files.formats import READABLE_SUFFIXES, AudioFormat
 from stems.files.truncation import is_cut_off
+from stems.layout import planar
 from stems.limits import FAINTEST, LOUDEST
 
 LOWEST_RATE = 8_000
@@ -135,10 +136,10 @@ class Song:
         block = self.read_exact(start, count)
         if not self.format.is_integer:
             block[np.abs(block) < FAINTEST] = 0
-        return block.astype(np.float32)
+        return block.astype(np.float32, copy=False)
 
-    def read_exact(self, start: int, count: int) -> npt.NDArray[np.float64]:
-        """As `read`, but without loss: 64-bit floats hold the samples of all formats.
+    def read_exact(self, start: int, count: int) -> npt.NDArray[np.floating]:
+        """As `read`, but without loss: in the precision that holds all samples of the format.
 
         Times `2 ** (bits - 1)`, the samples of an integer file are its integers, exactly.
         """
@@ -155,7 +156,7 @@ class Song:
             raise self._damaged(first + len(block))
         if not self.format.is_integer:
             self._check_floats(block, first)
-        return np.array(block.T, order="C")  # a copy: the caller may change it
+        return planar(block)  # a copy: the caller may change it
 
     def close(self) -> None:
         """Closes the file."""
@@ -205,7 +206,7 @@ class Song:
             raise self._cut_off(count) if decoder.may_lack else self._damaged(count)
         return count
 
-    def _decode_forward(self, start: int, stop: int) -> npt.NDArray[np.float64]:
+    def _decode_forward(self, start: int, stop: int) -> npt.NDArray[np.floating]:
         if start < self._last_start:
             self._decoder.close()
             self._decoder = self._open()
@@ -223,16 +224,16 @@ class Song:
         self._last_start = start
         return self._last_block
 
-    def _decode(self, decoder: Decoder, count: int, position: int) -> npt.NDArray[np.float64]:
+    def _decode(self, decoder: Decoder, count: int, position: int) -> npt.NDArray[np.floating]:
         try:
             return decoder.read(count)
         except Damaged as error:
             raise self._damaged(position) from error
 
-    def _nothing(self) -> npt.NDArray[np.float64]:
-        return np.empty((0, self.format.channels))
+    def _nothing(self) -> npt.NDArray[np.floating]:
+        return np.empty((0, self.format.channels), self.format.precision)
 
-    def _check_floats(self, block: npt.NDArray[np.float64], start: int) -> None:
+    def _check_floats(self, block: npt.NDArray[np.floating], start: int) -> None:
         is_sound = np.abs(block) <= LOUDEST  # which no NaN is
         if not is_sound.all():
             place = int(np.argmin(is_sound.all(axis=1)))

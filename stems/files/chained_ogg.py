@@ -37,7 +37,7 @@ class ChainedOgg:
         """Is never called, since compressed songs are only read forward."""
         raise NotImplementedError
 
-    def read(self, count: int) -> npt.NDArray[np.float64]:
+    def read(self, count: int) -> npt.NDArray[np.floating]:
         """The next samples, `(samples, channels)`."""
         blocks = [self._now.read(count)]
         self._given += len(blocks[0])

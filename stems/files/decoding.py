@@ -44,8 +44,10 @@ class Decoder(Protocol):
     def seek(self, sample: int) -> None:
         """Goes to a sample of a seekable song."""
 
-    def read(self, count: int) -> npt.NDArray[np.float64]:
+    def read(self, count: int) -> npt.NDArray[np.floating]:
         """The next `count` samples, fewer at the end of the song only: `(samples, channels)`.
+
+        They come in `format.precision`.
 
         Raises:
             Damaged: they cannot be decoded.

@@ -77,6 +77,11 @@ class AudioFormat:
         return _BITS[self.encoding]
 
     @property
+    def precision(self) -> str:
+        """The floating point type that holds all samples exactly, or as exactly as the codec knows them."""
+        return "float64" if self.encoding in ("int32", "float64") else "float32"
+
+    @property
     def frame_bytes(self) -> int:
         """Bytes of one sample of all channels, 0 if lossy."""
         return self.channels * self.bits // 8

@@ -53,7 +53,7 @@ class Libav:
         """Is never called, since compressed songs are only read forward."""
         raise NotImplementedError
 
-    def read(self, count: int) -> npt.NDArray[np.float64]:
+    def read(self, count: int) -> npt.NDArray[np.floating]:
         """The next samples, `(samples, channels)`."""
         if self._end is not None:
             count = min(count, self._end - self._given)
@@ -64,7 +64,7 @@ class Libav:
         block = np.concatenate(self._waiting)
         self._waiting = [block[count:]]
         self._given += len(block[:count])
-        return block[:count]
+        return block[:count].astype(self.format.precision)
 
     def close(self) -> None:
         """Closes the file."""

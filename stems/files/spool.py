@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from stems.errors import AudioError
 from stems.files.audio import Song
+from stems.layout import interleaved, planar
 
 COPIED_AT_ONCE = 2**18  # samples
 
@@ -31,12 +32,12 @@ class SpooledSong:
 
     def __init__(self, song: Song) -> None:
         self.path, self.format, self.samples = song.path, song.format, song.samples
-        self._kept = np.dtype(np.float64 if song.format.encoding in ("int32", "float64") else np.float32)
+        self._kept = np.dtype(song.format.precision)
         self._file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
         try:
             for start in range(0, self.samples, COPIED_AT_ONCE):
                 block = song.read_exact(start, min(COPIED_AT_ONCE, self.samples - start))
-                self._file.write(np.ascontiguousarray(block.T, self._kept).data)
+                self._file.write(interleaved(block).data)
             self._file.flush()
         except OSError as error:
             self.close()
@@ -53,17 +54,10 @@ class SpooledSong:
 
     def read(self, start: int, count: int) -> npt.NDArray[np.float32]:
         """See `stems.files.audio.Song.read`."""
-        return self._read(start, count).astype(np.float32, copy=False)
+        return self.read_exact(start, count).astype(np.float32, copy=False)
 
-    def read_exact(self, start: int, count: int) -> npt.NDArray[np.float64]:
+    def read_exact(self, start: int, count: int) -> npt.NDArray[np.floating]:
         """See `stems.files.audio.Song.read_exact`."""
-        return self._read(start, count).astype(np.float64, copy=False)
-
-    def close(self) -> None:
-        """Forgets the samples."""
-        self._file.close()
-
-    def _read(self, start: int, count: int) -> npt.NDArray[np.floating]:
         stop = min(start + count, self.samples)
         if not 0 <= start <= stop:
             raise ValueError(f"samples {start} to {start + count} are not inside a song of {self.samples} samples")
@@ -71,7 +65,11 @@ class SpooledSong:
         block = np.empty((stop - start, channels), self._kept)
         self._file.seek(start * channels * self._kept.itemsize)
         self._file.readinto(block.data.cast("B"))  # type: ignore[attr-defined]
-        return np.ascontiguousarray(block.T)
+        return planar(block)
+
+    def close(self) -> None:
+        """Forgets the samples."""
+        self._file.close()
 
 
 @contextmanager

@@ -14,22 +14,21 @@ import numpy.typing as npt
 import soundfile
 
 from stems.errors import AudioError, OptionError
+from stems.files.adding_up import Samples, floats_adding_up, integers_adding_up
 from stems.files.coded_stem import CODECS, CodedStem
 from stems.files.formats import AudioFormat
 from stems.files.mp3 import Mp3File
 from stems.files.unfinished import Unfinished
 from stems.files.wav import WavFile
+from stems.layout import interleaved
 
 if TYPE_CHECKING:
     from stems.files.stem_notes import StemNotes
-
-Samples = npt.NDArray[np.floating]
 
 _SUBTYPES = {"int16": "PCM_16", "int24": "PCM_24", "int32": "PCM_32", "float32": "FLOAT", "float64": "DOUBLE"}
 _SAMPLES_AT_ONCE = 16_384  # fits a processor's cache; libsndfile's Vorbis encoder crashes on millions at once
 _UNENCODED = ("wav", "aiff")  # containers of samples as they are
 SUM_TOLERANCE = 1e-3  # times full scale or the peak: what rounding in single precision stays far below
-_LOUD = 8.0  # times full scale, below which single precision holds all bits of 16-bit stems
 _FOUR_GIB = 2**32 - 2**16  # what 32-bit sizes can state, with room for headers
 
 
@@ -142,7 +141,7 @@ class StemFiles:
 
     def _write(self, stem: str, samples: npt.NDArray[np.generic]) -> None:
         with self._disk_errors(stem):
-            self._files[stem].write(np.ascontiguousarray(samples.T))
+            self._files[stem].write(interleaved(samples))
 
     def _encoder(self) -> dict[str, str | float]:
         """What soundfile calls the format; lossy codecs at their best quality."""
@@ -163,9 +162,17 @@ class StemFiles:
             raise _cannot_write(folder, error) from error
 
     def _check_sum(self, mixture: Samples, stems: Samples, start: int) -> None:
-        missing = np.abs(mixture - stems.sum(axis=0, dtype=np.float64))
-        self.peak = max(self.peak, loudest := float(np.abs(mixture).max(initial=0.0)))
-        tolerance = SUM_TOLERANCE * max(1.0, loudest, float(np.abs(stems).max(initial=0.0)))
+        missing = np.abs(mixture - stems.sum(axis=0))
+        self.peak = max(self.peak, loudest := _loudest(mixture))
+        if not missing.max(initial=0.0) <= SUM_TOLERANCE:  # as of NaN
+            self._check_each_sum(missing, SUM_TOLERANCE * max(1.0, loudest, _loudest(stems)), start)
+        if not self.format.is_float and (loudest > 1.0 or self.format.is_lossy):
+            beyond = np.abs(mixture) > 1.0
+            if self.format.is_lossy:
+                beyond = beyond | (np.abs(stems) > 1.0).any(axis=0)
+            self.samples_clipped += int(beyond.any(axis=0).sum())
+
+    def _check_each_sum(self, missing: Samples, tolerance: float, start: int) -> None:
         adds_up = np.isfinite(missing) & (missing <= tolerance)
         if not adds_up.all():
             place = int(np.argmin(adds_up.all(axis=0)))
@@ -175,18 +182,13 @@ class StemFiles:
             raise AudioError(
                 f"{where} gets no stems, which at {second:.3f} s {fault}: use another model, or leave the effects out."
             )
-        if not self.format.is_float:
-            beyond = np.abs(mixture) > 1.0
-            if self.format.is_lossy:
-                beyond = beyond | (np.abs(stems) > 1.0).any(axis=0)
-            self.samples_clipped += int(beyond.any(axis=0).sum())
 
     def _samples_to_write(self, mixture: Samples, stems: Samples) -> npt.NDArray[np.generic]:
         if self.format.is_integer:
             integers = integers_adding_up(mixture, stems, self.format.bits)
             if self.format.bits == 16 and self.format.container != "alac":
-                return integers.astype(np.int16)
-            return integers << (32 - self.format.bits)  # all files take the upper bits of 32
+                return integers
+            return integers.astype(np.int32) << (32 - self.format.bits)  # all files take the upper bits of 32
         if self.format.is_lossy:
             return np.clip(stems, -1.0, 1.0)
         return floats_adding_up(mixture, stems).astype(self.format.encoding)
@@ -228,77 +230,9 @@ class StemFiles:
                 folder.rmdir()
 
 
-def integers_adding_up(mixture: Samples, stems: Samples, bits: int) -> npt.NDArray[np.int32]:
-    """Stems as integers that add up, sample by sample, to the integers of the mixture.
-
-    Rounded are not the stems but their running sums, from one stem to the next. The differences of the rounded sums
-    add up by construction, stay within one integer of the stems, and are 0 where a stem is 0. Where a stem would pass
-    full scale, the excess moves to the other stems first.
-
-    Args:
-        mixture: `(channels, samples)`, full scale is 1; what passes it is clipped.
-        stems: `(stems, channels, samples)`, adding up to the mixture to float precision.
-        bits: of the integers, 2 to 32.
-
-    Returns:
-        `(stems, channels, samples)`, each from `-2 ** (bits - 1)` to `2 ** (bits - 1) - 1`.
-    """
-    full_scale = 2.0 ** (bits - 1)
-    lowest, highest = -full_scale, full_scale - 1
-    is_loud = max(-stems.min(), stems.max()) > _LOUD
-    precision = np.float64 if bits > 16 or is_loud else np.float32  # twice as fast, and enough for 16 bits
-    reference = np.clip(np.floor(mixture * full_scale + 0.5), lowest, highest).astype(precision)
-    levels = floats_adding_up(reference, np.multiply(stems, full_scale, dtype=precision), precision)
-    integers = _rounded_by_running_sum(levels)
-    if integers.min() < lowest or integers.max() > highest:
-        clipping = ((integers < lowest) | (integers > highest)).any(axis=0)
-        within = _within(levels[:, clipping].astype(np.float64), lowest, highest)
-        integers[:, clipping] = _rounded_by_running_sum(within)
-    return integers.astype(np.int32)
-
-
-def floats_adding_up(mixture: Samples, stems: Samples, precision: npt.DTypeLike = np.float64) -> Samples:
-    """Stems to which whatever they miss of the mixture is added, shared out by their magnitudes.
-
-    Args:
-        mixture: `(channels, samples)`.
-        stems: `(stems, channels, samples)`.
-        precision: of the sum.
-
-    Returns:
-        `(stems, channels, samples)`, adding up to the mixture to this precision. Silence stays silence.
-    """
-    shares: Samples = np.abs(stems, dtype=precision)
-    total = shares.sum(axis=0)
-    silent = total == 0
-    if silent.any():
-        shares[:, silent], total[silent] = 1, len(stems)
-    shares /= total
-    shares *= mixture - stems.sum(axis=0, dtype=precision)
-    shares += stems
-    return shares
-
-
-def _rounded_by_running_sum(levels: Samples) -> Samples:
-    integers = np.empty_like(levels)
-    running = np.full_like(levels[0], 0.5)  # so that rounding down is rounding
-    rounded_before = np.zeros_like(levels[0])
-    for level, integer in zip(levels, integers, strict=True):
-        running += level
-        rounded = np.floor(running)
-        np.subtract(rounded, rounded_before, out=integer)
-        rounded_before = rounded
-    return integers
-
-
-def _within(levels: npt.NDArray[np.float64], lowest: float, highest: float) -> npt.NDArray[np.float64]:
-    """Moves what stems have beyond the limits to the sounding stems with room: `(stems, samples)`."""
-    within = np.clip(levels, lowest, highest)
-    excess = (levels - within).sum(axis=0)
-    room = np.where(excess > 0, highest - within, within - lowest) * (levels != 0)
-    within += excess * room / np.maximum(room.sum(axis=0), 1)
-    # Multiples of a power of two add up without error, so that their sums cannot round to beyond a limit.
-    return np.round(within * 1024) / 1024
+def _loudest(audio: Samples) -> float:
+    """The largest magnitude."""
+    return max(-float(audio.min(initial=0.0)), float(audio.max(initial=0.0)))
 
 
 def _cannot_write(path: Path, error: OSError) -> AudioError:

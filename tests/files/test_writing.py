@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 import stems.files.riff
 from stems.errors import AudioError, OptionError
+from stems.files.adding_up import integers_adding_up
 from stems.files.audio import open_song
 from stems.files.formats import AudioFormat, output_format
-from stems.files.writing import StemFiles, integers_adding_up
+from stems.files.writing import StemFiles
 
 NAMES = ("drums", "bass", "vocals", "other")
 RATES = (8_000, 22_050, 44_100, 48_000, 96_000, 192_000)
