@@ -29,6 +29,7 @@ from stems.files.unfinished import remove_abandoned
 from stems.files.writing import StemFiles
 from stems.hints import as_toml
 from stems.imports import importing_torch
+from stems.memory import reuse_memory
 
 if TYPE_CHECKING:
     from stems.files.stem_notes import StemNotes
@@ -289,6 +290,7 @@ def load_separator(settings: Settings) -> Separator:
     # Read once, when torch is loaded: threads that spin while they wait for each other make a song take many times as
     # long where another program, such as a DAW, keeps a core busy.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    reuse_memory()
     with importing_torch():
         from stems.separator import Separator
 
