@@ -19,7 +19,7 @@ from stems.files.toml import read_toml
 from stems.limits import can_name_a_file
 
 if TYPE_CHECKING:
-    from stems.song.encoded import Readable
+    from stems.song.level import Readable
 
 SHORTEST_SECONDS = 0.1
 SILENT_DB = -80.0  # a span whose loudest block is below has nothing to hear

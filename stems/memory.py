@@ -25,7 +25,7 @@ def reuse_memory() -> None:
     """Lets blocks of some megabytes, as spectra are, be reused at once, for as long as this process lives.
 
     The C library of Linux gives most of them back to the system, which clears each page before it hands it out again:
-    up to a tenth of the time of a split. Threads share few arenas, so that what is free in one of them is not lacking in
+    up to a tenth of the time of a split. Threads share few arenas, so that what is free in one is not lacking in
     another. To be called by a program of which nothing else depends on this.
     """
     if set_option := _of_glibc("mallopt"):

@@ -19,14 +19,13 @@ from stems.methods import Sharpened, Start, method_named
 from stems.model import Model
 from stems.sensitivity import Sensitivity
 from stems.song.clustered import ClusteredSong
-from stems.song.encoded import EncodedSong, Readable, encode_song
+from stems.song.encoded import EncodedSong, encode_song
 from stems.song.guidance import begin, follow, hinted_cells, hinted_frames, leanings
 from stems.song.landmarks import landmarks, loudest_cells, middles
+from stems.song.level import Readable, loudness
 from stems.song.masks import Masks
 from stems.spectrum import Grid
 
-LOUDNESS_BLOCK = 2048  # samples
-BLOCKS_AT_ONCE = 16  # of these, which fit the processor's cache
 LISTENING = 0.6  # of the work, for progress
 
 Progress = Callable[[float], None]
@@ -154,12 +153,14 @@ class Separator:
         cancelled: Callable[[], bool] | None = None,
         observe: Callable[[ClusteredSong], None] | None = None,
         encoded: EncodedSong | None = None,
+        level: float | None = None,
     ) -> Generator[Block, None, None]:
         """Separates audio of any length in bounded memory; the arguments are those of a call.
 
         Args:
             observe: called once, before the first block, with what the clustering found in the song.
             encoded: what `encode` made of the same song, which then is not heard again; the caller closes it.
+            level: what `stems.song.level.loudness` says of the song, where that is known.
 
         Yields:
             Blocks in order, which together are as long as the song.
@@ -171,7 +172,7 @@ class Separator:
         wanted.check_against(self.stems)
         grid = self._grid(sample_rate)
         check_against(self.hints, song, sample_rate)
-        return self._blocks(song, grid, names, wanted, _reporter(progress, cancelled), observe, encoded)
+        return self._blocks(song, grid, names, wanted, _reporter(progress, cancelled), observe, encoded, level)
 
     @torch.inference_mode()
     def encode(
@@ -217,13 +218,14 @@ class Separator:
         report: Progress,
         observe: Callable[[ClusteredSong], None] | None,
         encoded: EncodedSong | None,
+        level: float | None,
     ) -> Generator[Block, None, None]:
         report(0.0)
         keep = self.frames_needed(grid, grid.frames(song.samples))
         listening = 0.0 if encoded else LISTENING
         with Cores(self.device) as cores:
             if encoded is None:
-                heard = self._hear(song, grid, keep, cores, lambda share: report(listening * share))
+                heard = self._hear(song, grid, keep, cores, lambda share: report(listening * share), level=level)
             else:
                 heard = encoded
                 heard.keep(keep, cores)
@@ -243,10 +245,17 @@ class Separator:
                     heard.close()
 
     def _hear(
-        self, song: Readable, grid: Grid, keep: Tensor, cores: Cores, report: Progress, all_levels: bool = False
+        self,
+        song: Readable,
+        grid: Grid,
+        keep: Tensor,
+        cores: Cores,
+        report: Progress,
+        all_levels: bool = False,
+        level: float | None = None,
     ) -> EncodedSong:
         known = self.model.design.loudness
-        gain = known / (loudness(song) or known)
+        gain = known / ((loudness(song) if level is None else level) or known)
         give_back_memory()
         return encode_song(song, self.model, grid, gain, keep, cores, report, all_levels)
 
@@ -291,19 +300,6 @@ def _reporter(progress: Progress | None, cancelled: Callable[[], bool] | None) -
             progress(share)
 
     return report
-
-
-def loudness(song: Readable) -> float:
-    """Root mean square over the parts of a song that sound, within 40 dB of the loudest; full scale is 1."""
-    powers = []
-    for start in range(0, song.samples, LOUDNESS_BLOCK * BLOCKS_AT_ONCE):
-        audio = song.read(start, min(LOUDNESS_BLOCK * BLOCKS_AT_ONCE, song.samples - start))
-        edges = np.arange(0, audio.shape[1], LOUDNESS_BLOCK)
-        energy = np.add.reduceat(np.square(audio, dtype=np.float64), edges, axis=1).mean(0)
-        powers.append(energy / np.diff(np.append(edges, audio.shape[1])))
-    power = np.concatenate(powers)
-    loud = power[power >= power.max() * 1e-4]
-    return float(np.sqrt(loud.mean()))
 
 
 def choose_device(name: str) -> torch.device:

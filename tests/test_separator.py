@@ -16,8 +16,9 @@ import stems.song.masks
 from stems.cores import Cores
 from stems.errors import AudioError, Cancelled, ModelError, OptionError
 from stems.model import Model
-from stems.separator import Separator, choose_device, loudness
-from stems.song.encoded import Readable, audio_of_frames
+from stems.separator import Separator, choose_device
+from stems.song.encoded import audio_of_frames
+from stems.song.level import Readable, loudness
 from stems.spectrum import Grid, analyse
 
 RATES = (8_000, 11_025, 22_050, 44_100, 48_000, 96_000, 192_000)

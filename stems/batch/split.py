@@ -6,6 +6,7 @@ import errno
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from math import isnan
@@ -30,6 +31,7 @@ from stems.files.writing import StemFiles
 from stems.hints import as_toml
 from stems.imports import importing_torch
 from stems.memory import reuse_memory
+from stems.song.level import loudness
 
 if TYPE_CHECKING:
     from stems.files.stem_notes import StemNotes
@@ -103,7 +105,7 @@ def split_song(
     """Splits one song into files; a song that cannot be split gives a result that says why.
 
     Args:
-        separator: a `Separator`.
+        separator: a `Separator`, or the future of one that is loaded while the song is decoded.
         progress: called with the share of the song that is done, and the song's seconds.
         cancelled: asked between blocks; where it returns True, the song's files are removed.
     """
@@ -123,8 +125,11 @@ def split_song(
         else:
             result.seconds = song.seconds
             with spooled(song) as readable:
+                level = None
+                if isinstance(separator, Future):
+                    level, separator = loudness(readable), separator.result()
                 result.confidence, result.note = _write(
-                    plan, readable, separator, lambda share: progress(share, song.seconds), cancelled
+                    plan, readable, level, separator, lambda share: progress(share, song.seconds), cancelled
                 )
                 if settings.measures:
                     from stems.files.loudness import checksum, loudness_lufs
@@ -167,6 +172,7 @@ def _in_words(error: Exception) -> str:
 def _write(
     plan: SongPlan,
     song: Song | SpooledSong,
+    level: float | None,
     separator: Any,
     progress: Callable[[float], None],
     cancelled: Callable[[], bool],
@@ -184,6 +190,7 @@ def _write(
         progress=progress,
         cancelled=cancelled,
         observe=lambda clustered: found.append(confidence(clustered)),
+        level=level,
     )
     if preset.divides:
         note = _write_parts(plan, song, blocks, is_whole=set(preset.stems) == set(separator.stems))

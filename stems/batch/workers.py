@@ -7,6 +7,7 @@ import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import partial
 from multiprocessing import resource_tracker
@@ -44,9 +45,13 @@ def split_all(
     if jobs > 1 and len(tasks) > 1:
         _split_in_processes(tasks, settings, min(jobs, len(tasks)), on_progress, on_result)
         return
-    separator = load_separator(settings)
-    for number, task in enumerate(tasks):
-        on_result(number, split_song(task, settings, separator, partial(on_progress, number)))
+    with ThreadPoolExecutor(1, "loading") as loader:
+        separator = loader.submit(load_separator, settings)  # meanwhile the first song is decoded
+        for number, task in enumerate(tasks):
+            result = split_song(task, settings, separator, partial(on_progress, number))
+            separator.result()
+            on_result(number, result)
+        separator.result()
 
 
 def _split_in_processes(

@@ -72,8 +72,6 @@ def open_decoder(path: Path, track: int = 1, downmix: bool = False) -> Decoder:
         AudioError: neither reads it.
         OptionError: it has no such track.
     """
-    from stems.files.chained_ogg import ChainedOgg
-    from stems.files.libav import Libav
     from stems.files.sndfile import Sndfile
 
     with open(path, "rb") as file:
@@ -81,6 +79,8 @@ def open_decoder(path: Path, track: int = 1, downmix: bool = False) -> Decoder:
     if begin.startswith(b"OggS"):
         links = links_of(path)
         if len(links) > 1 or not links[0].is_vorbis:
+            from stems.files.chained_ogg import ChainedOgg
+
             return ChainedOgg(path, links, track, downmix)
     sound = Sndfile.opened(path) if begin.startswith(_SNDFILE_BEGINS) and track == 1 else None
     first, end = frames_of(path)
@@ -88,6 +88,8 @@ def open_decoder(path: Path, track: int = 1, downmix: bool = False) -> Decoder:
         sound = Sndfile.opened(FilePart(path, first, end), mp3=True)
     if sound is not None and not (downmix and sound.layout_channels > 2):
         return sound
+    from stems.files.libav import Libav  # FFmpeg, which most songs need not load
+
     try:
         return Libav(path, track, downmix)
     except AudioError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from stems.model import Model
 from stems.network.precision import fastest_precision
 from stems.network.recurrent import DualPath, Stack, State
 from stems.song.frames import Frames
+from stems.song.level import Readable
 from stems.spectrum import Grid, analyse, mid_and_side
 
 if TYPE_CHECKING:
@@ -24,17 +25,6 @@ if TYPE_CHECKING:
 
 PIECE_FRAMES = 128  # whose levels and textures are found at once
 BLOCK_FRAMES = 128  # that a layer hears at once
-
-
-class Readable(Protocol):
-    """Audio that is read in blocks, as `stems.files.audio.Song` is: each from within the last one, or further on."""
-
-    @property
-    def samples(self) -> int:
-        """Length of the audio."""
-
-    def read(self, start: int, count: int) -> np.ndarray:
-        """float32 (channels, count)."""
 
 
 def audio_of_frames(song: Readable, grid: Grid, first: int, count: int) -> Tensor:

@@ -11,9 +11,10 @@ from torch import Tensor
 from stems.cores import Cores
 from stems.model import Model
 from stems.song.clustered import ClusteredSong
-from stems.song.encoded import EncodedSong, Readable, audio_of_frames
+from stems.song.encoded import EncodedSong, audio_of_frames
 from stems.song.guidance import lean
 from stems.song.landmarks import middles
+from stems.song.level import Readable
 from stems.spectrum import OVERLAP, Grid, OverlapAdd, analyse, apply_masks, synthesise
 
 BLOCK_FRAMES = 32  # that are separated at once; the spectra of more of them no longer fit the processor's cache

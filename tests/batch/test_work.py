@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from stems.batch.plan import Settings, Task
 from stems.batch.presets import load_preset
 from stems.batch.split import split_song
+from stems.errors import ModelError
 from stems.files.audio import Song
 from stems.separator import Separator
 
@@ -36,6 +40,18 @@ class CountCopies(TorchDispatchMode):
         if str(func).rpartition(".")[0] in COPIES:
             self.bytes += found.numel() * found.element_size()
         return found
+
+
+class Loading(Future[Separator]):
+    """A separator that cannot be loaded, which is found out when somebody waits for it."""
+
+    def __init__(self, count: Callable[[], int]) -> None:
+        super().__init__()
+        self.count, self.decoded = count, 0
+
+    def result(self, timeout: float | None = None) -> Separator:
+        self.decoded = self.count()
+        raise ModelError("There is no model.")
 
 
 @pytest.fixture
@@ -101,6 +117,28 @@ def test_spectra_are_computed_twice_and_turned_back_once_for_each_stem_but_one(
     windows = 2 * separator.model.grid(RATE).frames(RATE * SECONDS)
     assert 2 <= work["transformed"] / windows < 2 * AROUND  # the whole song is heard before it is cut
     assert work["transformed back"] == (len(separator.stems) - 1) * windows
+
+
+def test_a_wav_is_split_without_the_compiler_of_torch_and_without_ffmpeg(tmp_path: Path, small_weights: Path) -> None:
+    soundfile.write(tmp_path / "song.wav", np.random.default_rng(0).uniform(-0.3, 0.3, (RATE, 2)), RATE)
+    script = (
+        "import sys\nfrom stems.cli import main\n"
+        f"sys.argv[1:] = ['split', 'song.wav', '--jobs', '1', '--model', {str(small_weights)!r}]\n"
+        "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code\n"
+        "assert 'torch' in sys.modules\n"
+        "print('loaded:', sorted({'torch._dynamo', 'torch._inductor', 'sympy', 'av', 'scipy'} & set(sys.modules)))"
+    )
+    run = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.splitlines()[-1] == "loaded: []"
+
+
+def test_a_song_is_decoded_while_the_separator_is_loading(tmp_path: Path, work: Counter[str]) -> None:
+    soundfile.write(tmp_path / "song.ogg", np.random.default_rng(0).uniform(-0.3, 0.3, (RATE * SECONDS, 2)), RATE)
+    loading, settings = Loading(lambda: work["decoded"]), Settings(load_preset("stems"), tmp_path / "out")
+    result = split_song(Task(tmp_path / "song.ogg", Path(), "song"), settings, loading)
+    assert result.status == "failed" and "no model" in result.error
+    assert loading.decoded == 2 * RATE * SECONDS  # its length and its samples
 
 
 def test_few_bytes_are_copied(tmp_path: Path, separator: Separator, work: Counter[str]) -> None:
