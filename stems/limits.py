@@ -9,6 +9,7 @@ from typing import Any
 from stems.errors import OptionError
 
 LOWEST_SENSITIVITY, HIGHEST_SENSITIVITY = 0.1, 10.0
+LOWEST_BPM, HIGHEST_BPM = 1, 1000
 LOUDEST = 2.0**32
 """Times full scale: what 32-bit integers reach that were saved as floats; beyond, single precision gives out."""
 FAINTEST = 2.0**-126

@@ -561,6 +561,8 @@ def test_what_there_is(stems: Run, small_weights: Path) -> None:
         (["evaluate", "--songs", ".", "--engine", "museval"], "museval"),
         (["train", "recipe.toml"], "scipy"),
         (["train", "recipe.toml"], "matplotlib"),
+        (["split", "song.wav", "--bpm", "auto"], "librosa"),
+        (["export", "separated/song", "--bpm", "auto"], "librosa"),
     ],
 )
 def test_a_package_that_is_missing_is_named_with_its_remedy(
@@ -571,7 +573,7 @@ def test_a_package_that_is_missing_is_named_with_its_remedy(
     found = extras.find_spec
     monkeypatch.setattr(extras, "find_spec", lambda name: None if name == package else found(name))
     code, said, complaints = stems(*arguments)
-    extra = arguments[0]
+    extra = "tempo" if package == "librosa" else arguments[0]
     assert (code, said) == (1, "")
     assert f"needs {package}: pip install 'openband-stems[{extra}]'" in complaints and complaints.count("\n") == 1
 

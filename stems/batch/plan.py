@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 from urllib.parse import unquote
 
 from stems.batch.manifest import Entry
@@ -47,6 +48,7 @@ class Settings:
             gain for all stems.
         copy_song: whether each song is copied beside its REAPER project.
         measures: whether loudness and checksum of each song are taken, for a file of results.
+        bpm: tempo of projects, beats per minute, over what the tags say; "auto" has that of each song estimated.
     """
 
     preset: Preset
@@ -64,6 +66,7 @@ class Settings:
     clip_mode: str = "clamp"
     copy_song: bool = False
     measures: bool = False
+    bpm: float | Literal["auto"] | None = None
 
     @property
     def passage(self) -> Reading | None:
@@ -87,6 +90,8 @@ def check_settings(settings: Settings) -> None:
         check(settings.daw, list(settings.preset.outputs))
         if isinstance(settings.out, RemotePath):
             raise OptionError(f"--daw writes projects, which need --out on this machine: {settings.out} is not.")
+    elif settings.bpm not in (None, "auto"):
+        raise OptionError(f"--bpm {settings.bpm:g} is about projects: say which by --daw, or leave it out.")
     if isinstance(settings.out, RemotePath):
         check_writable(settings.out)
     elif os.path.exists(settings.out) and not os.path.isdir(settings.out):  # which know no path that is too long

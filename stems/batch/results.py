@@ -135,6 +135,7 @@ def _schema() -> Any:
     return pa.schema(
         [("song", pa.string()), ("status", pa.string())]
         + [(figure, pa.float64()) for figure in _FIGURES]
+        + [("tempo_bpm", pa.float64()), ("key", pa.string())]
         + [("confidence", numbers), ("silhouette", numbers), ("checksum", pa.string())]
         + [("outputs", texts), ("exports", pa.list_(pa.string())), ("note", pa.string()), ("error", pa.string())]
     )

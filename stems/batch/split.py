@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from stems.files.stem_notes import StemNotes
     from stems.separator import Block, Separator
     from stems.song.confidence import Confidence
+    from stems.song.tempo import Estimate
 
 HIDDEN_REST = "\0rest"  # completes the sum where a preset leaves stems out; never written
 
@@ -59,6 +60,7 @@ class Result:
     resembles: dict[str, dict[str, float]] = field(default_factory=dict)  # see `stems.blind.BlindClusters`
     loudness: float | None = None  # LUFS, NaN of silence; both where `Settings.measures` asks for it
     checksum: str = ""  # SHA-256 of the song's file
+    estimate: Estimate | None = None  # of tempo and key, where `Settings.bpm` asks for it
 
     def as_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -72,6 +74,7 @@ class Result:
             **(self.confidence.as_json() if self.confidence else {}),
             **({"resembles": self.resembles} if self.resembles else {}),
             **self._measured(),
+            **(self.estimate.as_json() if self.estimate else {}),
             **({"note": self.note} if self.note else {}),
             **({"error": self.error} if self.error else {}),
         }
@@ -136,7 +139,9 @@ def split_song(
 
                     result.loudness, result.checksum = loudness_lufs(readable), checksum(song.path)
             _keep_hints(plan)
-        _export(plan, result)
+            if settings.bpm == "auto":
+                _estimate(song, result)
+        _export(plan, song, result)
     result.elapsed = perf_counter() - begun
     return result
 
@@ -258,7 +263,15 @@ def _keep_hints(plan: SongPlan) -> None:
         path.unlink()
 
 
-def _export(plan: SongPlan, result: Result) -> None:
+def _estimate(song: Song, result: Result) -> Estimate:
+    from stems.song.tempo import estimate
+
+    result.estimate = estimate(song)
+    result.note = " ".join(part for part in (result.note, result.estimate.sentence) if part)
+    return result.estimate
+
+
+def _export(plan: SongPlan, song: Song, result: Result) -> None:
     """Hands the outputs to DAWs; what an earlier run has exported is left alone with its stems."""
     if not plan.settings.daw:
         return
@@ -270,8 +283,11 @@ def _export(plan: SongPlan, result: Result) -> None:
     if plan.is_skipped:
         formats = [form for form, path in destinations(track, folder, formats).items() if not path.exists()]
     if formats:
+        tempo_bpm = plan.settings.bpm
+        if tempo_bpm == "auto":
+            tempo_bpm = (result.estimate or _estimate(song, result)).tempo_bpm
         try:
-            session = session_of(plan.outputs, track, plan.song, reading=plan.settings.passage)
+            session = session_of(plan.outputs, track, plan.song, tempo_bpm, reading=plan.settings.passage)
             copy_song = plan.settings.copy_song
             result.exports = export(session, folder, formats, overwrite=True, copy_song=copy_song)
         except NotAllExported as error:

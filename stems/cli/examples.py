@@ -15,7 +15,7 @@ EXAMPLES = {
     "live": ("stems live --vocals-db -inf", "stems live --list-devices"),
     "export": (
         "stems export separated/song --to reaper,stem-mp4",
-        "stems export separated/song --song song.wav --bpm 120",
+        "stems export separated/song --song song.wav --bpm auto",
     ),
     "presets": ("stems presets",),
     "models": ("stems models",),

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stems.cli.options import CopySong
+from stems.cli.options import CopySong, Tempo, tempo_of
 from stems.cli.output import say, say_data
 from stems.daw import FORMATS
 from stems.errors import OptionError
+
+if TYPE_CHECKING:
+    from stems.daw.session import Session
+    from stems.song.tempo import Estimate
 
 TO_HELP = "Formats, separated by commas: " + "; ".join(f"{f.name} ({f.opened_by})" for f in FORMATS.values()) + "."
 
@@ -30,7 +36,7 @@ def export(
             "it lies near the stems.",
         ),
     ] = None,
-    bpm: Annotated[float | None, typer.Option("--bpm", help="Tempo, over what the tags say.", min=1, max=1000)] = None,
+    bpm: Tempo = None,
     meter: Annotated[
         str | None, typer.Option("--meter", metavar="UPPER/LOWER", help="Time signature such as 3/4.")
     ] = None,
@@ -49,7 +55,7 @@ def export(
     from stems.daw import export as export_session
     from stems.daw.session import audio_in, not_taken_in, session_in
 
-    formats = formats_named(to)
+    formats, tempo_bpm = formats_named(to), tempo_of(bpm)
     time_signature = _time_signature(meter) if meter else None
     folders = [folder]
     if not audio_in(folder):
@@ -57,7 +63,9 @@ def export(
     if song and len(folders) > 1:
         raise OptionError(f"--song names one song and {folder} holds {len(folders)}: export them one by one.")
     for stems in folders:
-        session = session_in(stems, song, bpm, time_signature)
+        session = session_in(stems, song, None if tempo_bpm == "auto" else tempo_bpm, time_signature)
+        found = _estimate(session) if tempo_bpm == "auto" else None
+        session = replace(session, tempo_bpm=(found and found.tempo_bpm) or session.tempo_bpm)
         left_out = {path.name: "projects cannot hold this format" for path in not_taken_in(stems)}
         if session.mixture is None:
             left_out["mixture"] = "the song was not found; --song FILE puts it on a muted track"
@@ -66,18 +74,35 @@ def export(
         except NotAllExported as fault:
             written, error = fault.written, fault
         if json_lines:
-            _say_json(stems, session.mixture.path if session.mixture else None, written, left_out, error)
+            _say_json(stems, session.mixture.path if session.mixture else None, written, left_out, error, found)
         else:
             for path in written:
                 say(f"Wrote {path}")
             for name, why in left_out.items():
                 say(f"    without {name}: {why}")
+            if found:
+                say(f"    {found.sentence}")
         if error:
             raise error
 
 
+def _estimate(session: Session) -> Estimate:
+    """Of the song, or of its stems where it was not found."""
+    from stems.files.audio import open_song
+    from stems.song.tempo import estimate
+
+    with ExitStack() as stack:
+        tracks = [session.mixture] if session.mixture else session.tracks
+        return estimate(*(stack.enter_context(open_song(track.path, track.how_read)) for track in tracks))
+
+
 def _say_json(
-    folder: Path, song: Path | None, written: list[Path], left_out: dict[str, str], error: Exception | None
+    folder: Path,
+    song: Path | None,
+    written: list[Path],
+    left_out: dict[str, str],
+    error: Exception | None,
+    found: Estimate | None,
 ) -> None:
     line = {
         "folder": str(folder),
@@ -85,6 +110,7 @@ def _say_json(
         "song": str(song) if song else None,
         "exports": [str(path) for path in written],
         "left_out": left_out,
+        **(found.as_json() if found else {}),
         **({"error": str(error)} if error else {}),
     }
     say_data(json.dumps(line))

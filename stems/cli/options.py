@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, Annotated
+from math import nan
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 import stems.sensitivity
+from stems.cli.extras import require
 from stems.errors import OptionError
-from stems.limits import HIGHEST_SENSITIVITY, LOWEST_SENSITIVITY
+from stems.limits import HIGHEST_BPM, HIGHEST_SENSITIVITY, LOWEST_BPM, LOWEST_SENSITIVITY
 
 if TYPE_CHECKING:
     from stems.files.audio import Reading
@@ -53,6 +55,12 @@ class Device(str, Enum):
     mps = "mps"
 
 
+Tempo = Annotated[
+    str | None,
+    typer.Option(
+        "--bpm", metavar="TEMPO", help="Of projects, over what the tags say: beats per minute, or auto to estimate it."
+    ),
+]
 Songs = Annotated[
     list[str],
     typer.Argument(
@@ -167,3 +175,23 @@ def reading_of(begin: str | None, end: str | None, track: int, downmix: bool) ->
     if last is not None and last <= first:
         raise OptionError(f"--to {end} is not after --from {begin or 0}: give a later time.")
     return Reading(track, downmix, first, last)
+
+
+def tempo_of(text: str | None) -> float | Literal["auto"] | None:
+    """The tempo of `--bpm`, beats per minute, or that it is to be estimated.
+
+    Raises:
+        OptionError: it is no tempo, or what estimates it is missing.
+    """
+    if text is None:
+        return None
+    if text == "auto":
+        require("--bpm auto", "tempo", "librosa", "soxr")
+        return "auto"
+    try:
+        tempo_bpm = float(text)
+    except ValueError:
+        tempo_bpm = nan
+    if not LOWEST_BPM <= tempo_bpm <= HIGHEST_BPM:
+        raise OptionError(f"--bpm {text} is no tempo: give {LOWEST_BPM} to {HIGHEST_BPM} beats per minute, or auto.")
+    return tempo_bpm

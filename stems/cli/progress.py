@@ -225,13 +225,15 @@ def describe(result: Result) -> str:
         return f"passed over {result.song}: {result.error}"
     if result.status == "failed":
         return f"failed: {result.error}"
+    note = [f"    {result.note}"] if result.note else []
     if result.status == "skipped":
-        return f"skipped {result.song}: its stems are there already (--overwrite splits it again)"
+        skipped = f"skipped {result.song}: its stems are there already (--overwrite splits it again)"
+        return "\n".join([skipped, *note])
     folders = ", ".join(sorted({str(path.parent) for path in result.outputs.values()}))
     done = f"{result.song} -> {folders} ({clock(int(result.seconds))} in {result.elapsed:.1f} s, {speed(result)})"
     parts = (f"    {name}: {in_shares(parts)}" for name, parts in result.resembles.items())
     exports = (f"    wrote {path}" for path in result.exports)
-    return "\n".join([done, *parts, *exports, *([f"    {result.note}"] if result.note else [])])
+    return "\n".join([done, *parts, *exports, *note])
 
 
 def in_shares(parts: Mapping[str, float]) -> str:

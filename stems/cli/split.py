@@ -35,9 +35,11 @@ from stems.cli.options import (
     Sensitivity,
     Shard,
     SongsIfAny,
+    Tempo,
     To,
     Track,
     reading_of,
+    tempo_of,
 )
 from stems.cli.output import say, say_data
 from stems.cli.standard_streams import with_standard_streams
@@ -98,6 +100,7 @@ def split(
             metavar="FORMATS", help="Also write projects for DAWs, separated by commas: see `stems export --help`."
         ),
     ] = None,
+    bpm: Tempo = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be written.")] = False,
     begin: From = None,
     end: To = None,
@@ -159,6 +162,7 @@ def split(
         clip_mode=clip_mode.value,
         copy_song=copy_song,
         measures=results is not None,
+        bpm=tempo_of(bpm),
     )
     check_settings(settings)
     passed_over: list[Result] = []

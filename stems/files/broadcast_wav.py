@@ -18,6 +18,7 @@ from pathlib import Path
 
 from stems.files.formats import AudioFormat
 from stems.files.riff import Extract, chunks_of, opened, packed, padded, read, sub_chunks, text_of
+from stems.limits import HIGHEST_BPM, LOWEST_BPM
 
 _KEPT = (b"iXML", b"acid", b"smpl", b"cue ", b"LISTadtl", b"LISTINFO", b"id3 ", b"ID3 ")
 _KEPT_LARGE = (b"iXML", b"LISTINFO", b"id3 ", b"ID3 ")
@@ -172,7 +173,7 @@ def _parse_acid(content: bytes) -> tuple[float | None, tuple[int, int] | None]:
     if not content:
         return None, None
     kind, _, _, _, _, lower, upper, tempo_bpm = _ACID.unpack_from(content)
-    if kind & _ONE_SHOT or not 1 <= tempo_bpm <= 1000:
+    if kind & _ONE_SHOT or not LOWEST_BPM <= tempo_bpm <= HIGHEST_BPM:
         return None, None
     return round(tempo_bpm, 4), (upper, lower) if upper and lower else None
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from stems.files.broadcast_wav import LARGEST_CHUNK, Notes, read_notes
 from stems.files.riff import is_wav
+from stems.limits import HIGHEST_BPM, LOWEST_BPM
 
 _FLAC_PICTURES = "\0pictures"  # no key of any tags
 _MP4_MEDIA = {13: "image/jpeg", 14: "image/png"}
@@ -91,4 +92,4 @@ def _tempo(text: str) -> float | None:
         tempo_bpm = float(text.replace(",", "."))
     except ValueError:
         return None
-    return tempo_bpm if 1 <= tempo_bpm <= 1000 else None  # 0 is how some libraries write "not known"
+    return tempo_bpm if LOWEST_BPM <= tempo_bpm <= HIGHEST_BPM else None  # 0 is how some libraries write "not known"

@@ -34,6 +34,7 @@ class Order:
         container: see `stems.batch.plan.Settings`.
         bit_depth: likewise.
         daw: likewise.
+        tempo_bpm: of projects, beats per minute, over what the song's tags say.
         faders: of the mix, by stem.
         master: of the mix.
     """
@@ -42,6 +43,7 @@ class Order:
     container: str | None = None
     bit_depth: str | None = None
     daw: tuple[str, ...] = ()
+    tempo_bpm: float | None = None
     faders: Mapping[str, Fader] = field(default_factory=dict)
     master: Fader = Fader()  # noqa: RUF009
 
@@ -93,6 +95,7 @@ def export(
         sensitivity=wishes.sensitivity,
         overwrite=True,
         daw=tuple(form.name for form in formats_named(order.daw)) if order.daw and order.preset != MIX else (),
+        bpm=order.tempo_bpm if order.daw and order.preset != MIX else None,
         hints=heard.separator.hints,
         copy_song=True,  # a project that refers to the studio's own file would not outlive it
     )

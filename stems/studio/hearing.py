@@ -10,6 +10,7 @@ from stems.errors import Cancelled, StemsError
 from stems.files.audio import open_song
 from stems.files.spool import spooled
 from stems.separator import Separator
+from stems.song import tempo
 from stems.studio.encodings import Encodings
 from stems.studio.library import Entry, Library
 
@@ -95,6 +96,8 @@ class Hearing:
 
         with failures_in(result), open_song(path) as file, spooled(file) as song:
             result.seconds = song.samples / song.format.sample_rate
+            if tempo.is_installed() and "estimate" not in self.library.settings(entry.id):
+                self.library.keep_settings(entry.id, {"estimate": vars(tempo.estimate(song))})
             if not self.encodings.has(entry.id, path):
                 with_stop: Callable[[], bool] = lambda: self._ends or entry.id in self._stopped  # noqa: E731
                 encoded = self.separator.encode(song, song.format.sample_rate, report, with_stop)

@@ -17,6 +17,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from stems.errors import AudioError, OptionError, StemsError
+from stems.limits import HIGHEST_BPM, LOWEST_BPM
 from stems.studio.export import Order
 from stems.studio.guard import App, Guard
 from stems.studio.mix import Fader
@@ -185,6 +186,7 @@ class _Handlers:
             container=_text(data, "format"),
             bit_depth=_text(data, "bit_depth"),
             daw=tuple(daw),
+            tempo_bpm=_tempo(data),
             faders=_faders(data.get("faders", {})),
             master=Fader.of(data.get("master", {})),
         )
@@ -259,6 +261,15 @@ def _text(data: dict[str, Any], name: str) -> str | None:
     if value is not None and not isinstance(value, str):
         raise OptionError(f"{name} must be a text.")
     return value or None
+
+
+def _tempo(data: dict[str, Any]) -> float | None:
+    value = data.get("tempo_bpm")
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not LOWEST_BPM <= value <= HIGHEST_BPM:
+        raise OptionError(f"A tempo is a number from {LOWEST_BPM} to {HIGHEST_BPM}, in beats per minute.")
+    return float(value)
 
 
 def _faders(data: Any) -> dict[str, Fader]:

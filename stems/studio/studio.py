@@ -21,6 +21,7 @@ from stems.files.tags import song_notes
 from stems.hints import gather
 from stems.report.song import RULER_SECONDS
 from stems.separator import Separator
+from stems.song.tempo import Estimate
 from stems.spectrum import REFERENCE_RATE
 from stems.studio.encodings import Encodings
 from stems.studio.export import MIX, Heard, Order, command_of, export
@@ -129,12 +130,13 @@ class Studio:
         form, bands = opened.song.format, opened.model.design.bands
         wishes, note = self._kept_wishes(key)
         edges = bands.edges * REFERENCE_RATE / bands.reference_window
-        notes = song_notes(opened.path)
+        notes, settings = song_notes(opened.path), self.library.settings(key)
         return {
             "id": key,
             "name": notes.tags.get("title") or entry.name,
             "artist": notes.tags.get("artist", ""),
             "tempo_bpm": notes.tempo_bpm,
+            "estimate": vars(Estimate.of(settings.get("estimate"))),
             "sample_rate": form.sample_rate,
             "channels": form.channels,
             "samples": opened.song.samples,
@@ -144,7 +146,7 @@ class Studio:
             "edges": edges.round(2).tolist(),
             "peaks": PEAKS,
             "ruler": RULER_SECONDS,
-            "mixer": self.library.settings(key).get("mixer", {}),
+            "mixer": settings.get("mixer", {}),
             "note": note,
             **self.answer(entry, wishes),
         }

@@ -394,6 +394,17 @@ def test_lines_can_be_told_from_their_background(tune: Page) -> None:
     tune.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
 
 
+def grid(page: Page) -> list[float]:
+    """The seconds of the lines over a waveform that shows 2.9 to 6.1 s."""
+    page.run("studio.view.show(2.9, 6.1)")
+    lines = """
+    const canvas = document.querySelector('.stem canvas');
+    const top = canvas.getContext('2d').getImageData(0, 0, canvas.width, 1).data;
+    return [...Array(canvas.width).keys()].filter((x) => top[4 * x + 3] > 0).map((x) => 2.9 + 3.2 * x / canvas.width);
+    """
+    return page.run(lines)
+
+
 def test_a_song_that_tells_its_tempo_has_a_grid_of_beats_and_its_title(page: Page, tmp_path: Path) -> None:
     from mutagen.flac import FLAC
 
@@ -407,10 +418,32 @@ def test_a_song_that_tells_its_tempo_has_a_grid_of_beats_and_its_title(page: Pag
     page.choose("Tune")
     assert page.find("#title").text == "Anthem <live>"
     assert page.find("#facts").text == "Somebody · 0:12 · 44.1 kHz · stereo · 120 bpm"
-    page.run("studio.view.show(2.9, 6.1)")
-    lines = """
-    const canvas = document.querySelector('.stem canvas');
-    const top = canvas.getContext('2d').getImageData(0, 0, canvas.width, 1).data;
-    return [...Array(canvas.width).keys()].filter((x) => top[4 * x + 3] > 0).map((x) => 2.9 + 3.2 * x / canvas.width);
-    """
-    np.testing.assert_allclose(page.run(lines), np.arange(3, 6.1, 0.5), atol=0.02)
+    np.testing.assert_allclose(grid(page), np.arange(3, 6.1, 0.5), atol=0.02)
+
+
+def test_an_estimated_tempo_is_marked_drawn_and_exported(page: Page, tmp_path: Path) -> None:
+    pytest.importorskip("librosa")
+    rate = 44_100
+    audio, beats = np.zeros((SECONDS * rate, 2)), np.arange(0.3, SECONDS - 0.1, 0.5)
+    for beat in beats:
+        noise = np.random.default_rng(0).uniform(-0.5, 0.5, 1000) * np.exp(-np.arange(1000) / 200)
+        audio[round(beat * rate) :][:1000] += noise[:, None]
+    soundfile.write(tmp_path / "Clicks.wav", audio, rate)
+    page.running.studio.add_paths([str(tmp_path / "Clicks.wav")])
+    page.run("studio.queue.refresh()")
+    page.choose("Clicks")
+    said = page.find("#facts").text.rpartition(" · ")[2]
+    assert float(said.removesuffix(" bpm (estimated)")) == pytest.approx(120, abs=0.1)
+    shown = beats[(beats > 2.9) & (beats < 6.1)]
+    np.testing.assert_allclose(grid(page), shown, atol=0.02)
+    page.press("#export")
+    page.until("document.getElementById('export-dialog').open && document.getElementById('export-preset').value")
+    assert page.find("#export-tempo").get_attribute("value") == said.split()[0]
+    assert page.find("#export-tempo-about").text == "bpm, estimated"
+    page.press('#export-daw input[value="reaper"]')
+    page.find("#export-tempo").clear()
+    page.find("#export-tempo").send_keys("121.5")
+    page.press("#export-go")
+    until(lambda: "Written:" in page.find("#export-message").text)
+    (project,) = (tmp_path / "studio" / "out").rglob("*.rpp")
+    assert "TEMPO 121.5 4 4" in project.read_text()

@@ -20,6 +20,13 @@ function say(text) { byId("message").textContent = text; }
 for (const part of [player, wishes, queue, lanes, mixing])
   part.addEventListener("failure", (event) => say(event.detail.message));
 
+// Tempo and key; what nobody said is an estimate, and marked as one.
+function musical({ tempo_bpm: told, estimate }) {
+  const bpm = told ? `${told} bpm` : "";
+  const guessed = [told ? "" : estimate.tempo_bpm && `${estimate.tempo_bpm} bpm`, estimate.key].filter(Boolean).join(", ");
+  return [bpm, guessed && `${guessed} (estimated)`];
+}
+
 const gainsOf = (separation) => mixing.gains(separation.stems.map((stem) => stem.name));
 
 queue.addEventListener("picked", async (event) => {
@@ -31,7 +38,7 @@ queue.addEventListener("picked", async (event) => {
     byId("empty").hidden = true;
     byId("song").hidden = false;
     byId("title").textContent = found.name;
-    byId("facts").textContent = [found.artist, found.facts, found.tempo_bpm ? `${found.tempo_bpm} bpm` : ""].filter(Boolean).join(" · ");
+    byId("facts").textContent = [found.artist, found.facts, ...musical(found)].filter(Boolean).join(" · ");
     document.title = `${found.name}, stems studio`;
     say(found.note);
     byId("stems").replaceChildren();

@@ -17,7 +17,12 @@ export class Exporting {
     });
   }
 
-  open(song) { this.song = song; }
+  open(song) {
+    this.song = song;
+    const { tempo_bpm: told, estimate } = song;
+    byId("export-tempo").value = told ?? estimate.tempo_bpm ?? "";
+    byId("export-tempo-about").textContent = told ? "bpm, as the song's file says" : estimate.tempo_bpm ? "bpm, estimated" : "bpm";
+  }
 
   async show() {
     if (!this.song) return;
@@ -51,7 +56,9 @@ export class Exporting {
 
   async write() {
     const daw = byId("export-daw").disabled ? [] : [...byId("export-daw").querySelectorAll(":checked")].map((box) => box.value);
+    const tempo = byId("export-tempo").valueAsNumber;
     const order = {
+      tempo_bpm: Number.isNaN(tempo) ? null : tempo,
       preset: byId("export-preset").value, format: byId("export-format").value, bit_depth: byId("export-depth").value, daw,
       faders: this.mixing.faders, master: { db: this.mixing.master },
     };

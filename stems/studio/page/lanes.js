@@ -209,15 +209,17 @@ export class Lanes extends EventTarget {
     }
   }
 
-  // Where the song's file tells its tempo, as DAWs count it: from the first sample.
+  // Where the song's file tells its tempo, as DAWs count it: from the first sample; else where beats seem to be.
   drawBeats(canvas, context) {
-    if (!this.song.tempo_bpm) return;
-    const beat = 60 / this.song.tempo_bpm;
+    const { tempo_bpm: told, estimate } = this.song, tempo = told ?? estimate.tempo_bpm;
+    if (!tempo) return;
+    const first = told ? 0 : estimate.first_beat;
+    const beat = 60 / tempo;
     let step = beat;
     while (step / this.view.seconds * canvas.width < BEAT_PIXELS * devicePixelRatio) step *= step === beat ? 4 : 2;
     context.fillStyle = getComputedStyle(document.documentElement).getPropertyValue("--line");
-    for (let number = Math.ceil(this.view.begin / step); number * step < this.view.end; number++)
-      context.fillRect(Math.round(this.view.share(number * step) * canvas.width), 0, devicePixelRatio, canvas.height);
+    for (let number = Math.ceil((this.view.begin - first) / step); first + number * step < this.view.end; number++)
+      context.fillRect(Math.round(this.view.share(first + number * step) * canvas.width), 0, devicePixelRatio, canvas.height);
   }
 
   drawOver() {
