@@ -44,16 +44,18 @@ def cells(
     axis = _frequencies(model)
     colours = [colour_of(name) for name in found.stems]
 
-    def lane(content: bytes, name: str) -> str:
-        return f'<div class="lane"><img src="{embedded(content, "image/png")}" alt="{escape(name)}"></div>'
+    def lane(content: bytes, name: str, over: str = "") -> str:
+        image = f'<img src="{embedded(content, "image/png")}" alt="{escape(name)}">'
+        return f'<div class="lane">{image}{over}</div>'
 
-    whole = lane(figures.spectrogram(levels, shares, colours), "spectrogram")
+    frames = f'<div class="over">{_frames(hints, model, duration)}</div>'
+    whole = lane(figures.spectrogram(levels, shares, colours), "spectrogram", frames)
     yield section(
         "What belongs to which stem",
         "The whole song from left to right, low notes at the bottom. The colour of a spot shows which stem gets the "
         "sound of that moment and pitch, a mixed colour that stems share it; the stronger the colour, the louder."
         + (" Frames show where hints said what is to be heard." if hints else ""),
-        f'<div class="row">{axis}<div class="hinted">{whole}{_frames(hints, model, duration)}</div></div>',
+        f'<div class="row">{axis}{whole}</div>',
         "song",
     )
     rows = [

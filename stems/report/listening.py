@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 from stems.files.coded import CodedFile
 
 COLUMNS = 1200  # of a waveform
-BIT_RATES = (96, 80, 64, 48, 40, 32)  # kbit/s
-LARGEST_AUDIO = 8_700_000  # bytes of all stems of a page, which become a third more in it
-EFFORT = 5  # of the encoder, of 10, which takes half as long again
+BIT_RATES = (96, 80, 64, 60, 56, 48, 40, 32)  # kbit/s
+LARGEST_AUDIO = (
+    7_500_000  # bytes of all stems of a page, by bit rate; a tenth more come of it, and a third more in the page
+)
+EFFORT = 3  # of the encoder, of 10, which takes half as long again
 
 
 class Listening:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import re
+from collections.abc import Sequence
 from html import escape
 from importlib.resources import files
 from pathlib import Path
@@ -47,6 +49,12 @@ def embedded(content: bytes, media_type: str) -> str:
 def part(name: str) -> str:
     """The text of a file beside this one."""
     return files(__package__).joinpath(name).read_text(encoding="utf-8")
+
+
+def inlined(names: Sequence[str]) -> str:
+    """Modules beside this one as one script, each after those that it imports: a page on disk can load none."""
+    text = "\n".join(re.sub(r"^import .*\n|^export ", "", part(name), flags=re.MULTILINE) for name in names)
+    return f'<script>\n"use strict";\n{text}</script>'
 
 
 def write_page(path: Path, text: str) -> None:

@@ -1,138 +1,122 @@
-// Plays all stems by one clock: each stem is a buffer that starts at the same moment and runs through a gain of its own.
-"use strict";
+// Plays all stems by one clock: each is a buffer that starts at the same moment and runs through a gain of its own.
+import { factor, isHeard } from "./levels.js";
 
-const player = {
-  context: new AudioContext(),
-  stems: [],          // { name, buffer, gain, muted, soloed }
-  sources: [],        // while it plays
-  startedAt: 0,       // time of the context at which second 0 of the song would have begun
-  position: 0,        // second of the song, while it does not play
-  duration: 0,        // seconds
+const SOON_SECONDS = 0.03;  // the same moment for all, which must not have passed
+const SMOOTHING_SECONDS = 0.01;  // of gains, which would click if they jumped
 
-  async load() {
+class Player extends EventTarget {
+  constructor(song) {
+    super();
+    Object.assign(this, { context: new AudioContext(), duration: song.duration, position: 0, loop: null, isOriginal: false });
+    this.stems = [];     // { name, row, buffer, gain, mute, solo, db }
+    this.original = null;  // { buffer, gain } where the stems do not add up to the song
+    this.sources = [];   // while it plays
     this.output = this.context.createGain();
     this.output.connect(this.context.destination);
+  }
+
+  async load() {
     const rows = [...document.querySelectorAll("[data-stem]")];
-    this.stems = await Promise.all(rows.map(async (row) => {
-      const text = document.getElementById(row.dataset.audio).textContent.trim();
-      const content = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-      const buffer = await this.context.decodeAudioData(content.buffer);
-      const gain = this.context.createGain();
-      gain.connect(this.output);
-      return { name: row.dataset.stem, row, buffer, gain, muted: false, soloed: false };
-    }));
-    this.duration = Number(document.querySelector("[data-duration]").dataset.duration);
-  },
+    const stems = await Promise.all(rows.map(async (row) => (
+      { name: row.dataset.stem, row, mute: false, solo: false, db: 0, ...await this.decode(row.dataset.audio) })));
+    if (document.getElementById(`audio-${rows.length}`)) this.original = await this.decode(`audio-${rows.length}`);
+    this.stems = stems;  // once all is there
+    this.balance();
+  }
 
-  get playing() { return this.sources.length > 0; },
+  async decode(id) {
+    const script = document.getElementById(id), content = Uint8Array.from(atob(script.textContent.trim()), (letter) => letter.charCodeAt(0));
+    script.remove();  // which has it a second time
+    const buffer = await this.context.decodeAudioData(content.buffer), gain = this.context.createGain();
+    gain.connect(this.output);
+    return { buffer, gain };
+  }
 
+  get playing() { return this.sources.length > 0; }
+
+  // Second of the song; `startedAt` is the time of the context at which its second 0 would have begun.
   get now() {
-    return this.playing ? Math.min(this.context.currentTime - this.startedAt, this.duration) : this.position;
-  },
+    if (!this.playing) return this.position;
+    const second = Math.max(this.context.currentTime - this.startedAt, 0);
+    if (!this.repeats || second < this.loop.end) return Math.min(second, this.duration);
+    return this.loop.begin + (second - this.loop.begin) % (this.loop.end - this.loop.begin);
+  }
 
   async play() {
     await this.context.resume();
     if (this.playing) return;
-    if (this.position >= this.duration) this.position = 0;
-    const soon = this.context.currentTime + 0.03;  // the same moment for all, which must not have passed
+    if (this.position >= this.duration) this.position = this.loop?.begin ?? 0;
+    const soon = this.context.currentTime + SOON_SECONDS;
     this.startedAt = soon - this.position;
-    this.sources = this.stems.map((stem) => {
+    this.repeats = this.loop !== null && this.position < this.loop.end;
+    this.sources = [...this.stems, ...(this.original ? [this.original] : [])].map(({ buffer, gain }) => {
       const source = this.context.createBufferSource();
-      source.buffer = stem.buffer;
-      source.connect(stem.gain);
+      source.buffer = buffer;
+      if (this.repeats) Object.assign(source, { loop: true, loopStart: this.loop.begin, loopEnd: this.loop.end });
+      source.connect(gain);
       source.start(soon, this.position);
       return source;
     });
-    show();
-  },
+    this.tell();
+  }
 
   pause() {
-    this.position = Math.max(0, this.now);
+    this.position = this.now;
     this.sources.forEach((source) => source.stop());
     this.sources = [];
-    show();
-  },
+    this.tell();
+  }
 
   seek(seconds) {
     const wasPlaying = this.playing;
     if (wasPlaying) this.pause();
     this.position = Math.min(Math.max(seconds, 0), this.duration);
     if (wasPlaying && this.position < this.duration) this.play();
-    show();
-  },
+    this.tell();
+  }
 
-  isHeard(stem) {
-    return this.stems.some((other) => other.soloed) ? stem.soloed : !stem.muted;
-  },
-
-  balance() {
-    for (const stem of this.stems) {
-      const gain = stem.gain.gain, level = this.isHeard(stem) ? 1 : 0;
-      if (this.playing) gain.setTargetAtTime(level, this.context.currentTime, 0.01);  // a jump would click
-      else gain.setValueAtTime(level, this.context.currentTime);
+  // { begin, end } in seconds, which it repeats from now on, or null.
+  setLoop(loop) {
+    const now = this.now;
+    this.loop = null;  // so that it stops where it is
+    if (this.playing) {
+      this.position = now;
+      this.sources.forEach((source) => source.stop());
+      this.sources = [];
+      this.loop = loop;
+      this.position = loop && (now < loop.begin || now >= loop.end) ? loop.begin : now;
+      this.play();
+    } else {
+      this.loop = loop;
+      if (loop && (now < loop.begin || now >= loop.end)) this.position = loop.begin;
     }
-    show();
-  },
-};
-
-const clock = (seconds) => `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
-
-function show() {
-  document.body.classList.toggle("playing", player.playing);
-  document.querySelector(".play").setAttribute("aria-label", player.playing ? "Pause" : "Play");
-  for (const stem of player.stems) {
-    stem.row.classList.toggle("silenced", !player.isHeard(stem));
-    stem.row.querySelector(".mute").setAttribute("aria-pressed", stem.muted);
-    stem.row.querySelector(".solo").setAttribute("aria-pressed", stem.soloed);
+    this.tell();
   }
-  showTime();
-}
 
-function showTime() {
-  const now = Math.max(0, player.now);
-  document.documentElement.style.setProperty("--position", player.duration ? now / player.duration : 0);
-  document.querySelector(".now").textContent = clock(now);
-}
-
-function follow() {
-  if (player.playing) {
-    if (player.now >= player.duration) player.pause();
-    showTime();
+  hearOriginal(wanted) {
+    this.isOriginal = wanted;
+    this.balance();
   }
-  requestAnimationFrame(follow);
-}
 
-function toggle(stem, what) {
-  stem[what] = !stem[what];
-  player.balance();
-}
-
-const playOrPause = () => (player.playing ? player.pause() : player.play());
-
-player.ready = player.load().then(() => {
-  const button = document.querySelector(".play");
-  button.disabled = false;
-  button.addEventListener("click", playOrPause);
-  for (const stem of player.stems) {
-    stem.row.querySelector(".mute").addEventListener("click", () => toggle(stem, "muted"));
-    stem.row.querySelector(".solo").addEventListener("click", () => toggle(stem, "soloed"));
+  set(stem, values) {
+    Object.assign(stem, values);
+    this.balance();
   }
-  for (const lane of document.querySelectorAll(".lane"))
-    lane.addEventListener("click", (event) => {
-      const box = lane.getBoundingClientRect();
-      player.seek((event.clientX - box.left) / box.width * player.duration);
-    });
-  document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const stem = player.stems[Number(event.key) - 1];
-    if (event.key === " ") playOrPause();
-    else if (event.key === "ArrowLeft") player.seek(player.now - 5);
-    else if (event.key === "ArrowRight") player.seek(player.now + 5);
-    else if (stem) toggle(stem, "soloed");
-    else return;
-    event.preventDefault();  // else the space bar also presses the button last clicked
-  });
-  show();
-  requestAnimationFrame(follow);
-});
-player.ready.catch(() => { document.querySelector(".clock").textContent = "This browser cannot play the stems."; });
+
+  isSilent(stem) { return !this.isOriginal && !isHeard(stem, this.stems); }
+
+  // The stems as they are add up to the song, unless this came along.
+  balance() {
+    for (const stem of this.stems)
+      this.turn(stem.gain.gain, this.isOriginal ? Number(!this.original) : isHeard(stem, this.stems) ? factor(stem.db) : 0);
+    if (this.original) this.turn(this.original.gain.gain, Number(this.isOriginal));
+    this.tell();
+  }
+
+  turn(gain, level) {
+    if (this.playing) gain.setTargetAtTime(level, this.context.currentTime, SMOOTHING_SECONDS);
+    else gain.setValueAtTime(level, this.context.currentTime);
+  }
+
+  tell() { this.dispatchEvent(new Event("change")); }
+}

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -18,16 +19,19 @@ from stems.files.audio import Song
 from stems.model import Model
 from stems.report import explanation, figures
 from stems.report.listening import Listening, bit_rate_for
-from stems.report.page import embedded, page, part
-from stems.report.source import Source
+from stems.report.page import embedded, inlined, page, part
+from stems.report.source import Source, Sum
 from stems.sensitivity import Sensitivity
 from stems.song.clustered import ClusteredSong
+from stems.song.tempo import Estimate, estimate, is_installed
 
 if TYPE_CHECKING:
     from stems.separator import Separator
 
 LONGEST_MINUTES = 20  # more than which browsers cannot hold decoded
 SAMPLES_AT_ONCE = 2**18
+ORIGINAL = "\0original"  # among what is heard; no stem is called so
+SCRIPTS = ("element.js", "view.js", "levels.js", "timeline.js", "player.js", "waveforms.js", "controls.js")
 RULER_SECONDS = (1, 2, 5, 10, 15, 30, 60, 120)
 
 
@@ -52,25 +56,44 @@ def song_report(
     if song.seconds > 60 * LONGEST_MINUTES:
         raise OptionError(f"{source.name} is longer than the {LONGEST_MINUTES} minutes that a page holds: cut it.")
     names = tuple(source.stems or separator.stems)
-    bit_rate = bit_rate_for(song.seconds, len(names))
-    stems = {name: Listening(form.sample_rate, form.channels, song.samples, bit_rate) for name in names}
+    parts = names if source.adds_up else (*names, ORIGINAL)
+    bit_rate = bit_rate_for(song.seconds, len(parts))
+    heard = {name: Listening(form.sample_rate, form.channels, song.samples, bit_rate) for name in parts}
     observed: list[ClusteredSong] = []
     blocks = separator.separate(
         song, form.sample_rate, sensitivity=sensitivity, progress=progress, observe=observed.append
     )
     if source.stems is None:
-        _write(stems, (block.stems for block in blocks))
+        _write(heard, (block.stems for block in blocks))
     else:
         next(blocks)  # before which the song is clustered
         blocks.close()
-        _write(stems, _read(source.stems))
-    about = separator.model.card.get("name", "a model of your own")
-    facts = (
-        f"{clock(int(song.seconds))} · {form.sample_rate / 1000:g} kHz · {'mono' if form.channels == 1 else 'stereo'}"
-        f" · model {about}, sensitivity {sensitivity}"
+        _write(heard, _read(source.stems if parts == names else {**source.stems, ORIGINAL: song}))
+    found = estimate(song) if is_installed() else Estimate()
+    beats = (source.notes.tempo_bpm, 0.0) if source.notes.tempo_bpm else (found.tempo_bpm, found.first_beat)
+    data = {"duration": song.seconds, "tempo_bpm": beats[0], "first_beat": beats[1], "ruler": RULER_SECONDS}
+    sections = _sections(
+        {name: heard[name] for name in names}, data, observed[0], separator, sensitivity, form.sample_rate
     )
-    sections = _sections(stems, observed[0], separator, sensitivity, form.sample_rate, song.seconds)
-    return page(source.name, facts, "\n".join(sections), _scripts(stems))
+    title = source.notes.tags.get("title") or source.name
+    return page(title, _facts(source, found, separator, sensitivity), "\n".join(sections), _scripts(heard, data))
+
+
+def _facts(source: Source, found: Estimate, separator: Separator, sensitivity: Sensitivity) -> str:
+    song, notes = source.song, source.notes
+    guessed = [] if notes.tempo_bpm or not found.tempo_bpm else [f"{found.tempo_bpm:g} bpm"]
+    guessed += [found.key] if found.key else []
+    return " · ".join(
+        [
+            *([notes.tags["artist"]] if notes.tags.get("artist") else []),
+            clock(int(song.seconds)),
+            f"{song.format.sample_rate / 1000:g} kHz",
+            "mono" if song.format.channels == 1 else "stereo",
+            *([f"{notes.tempo_bpm:g} bpm"] if notes.tempo_bpm else []),
+            *([f"{', '.join(guessed)} (estimated)"] if guessed else []),
+            f"model {separator.model.card.get('name', 'a model of your own')}, sensitivity {sensitivity}",
+        ]
+    )
 
 
 def _write(listenings: Mapping[str, Listening], blocks: Iterable[Mapping[str, np.ndarray]]) -> None:
@@ -81,7 +104,7 @@ def _write(listenings: Mapping[str, Listening], blocks: Iterable[Mapping[str, np
                 pass
 
 
-def _read(stems: Mapping[str, Song]) -> Iterator[dict[str, np.ndarray]]:
+def _read(stems: Mapping[str, Song | Sum]) -> Iterator[dict[str, np.ndarray]]:
     samples = next(iter(stems.values())).samples
     for start in range(0, samples, SAMPLES_AT_ONCE):
         yield {name: stem.read(start, min(SAMPLES_AT_ONCE, samples - start)) for name, stem in stems.items()}
@@ -89,20 +112,20 @@ def _read(stems: Mapping[str, Song]) -> Iterator[dict[str, np.ndarray]]:
 
 def _sections(
     stems: Mapping[str, Listening],
+    data: Mapping[str, Any],
     found: ClusteredSong,
     separator: Separator,
     sensitivity: Sensitivity,
     sample_rate: int,
-    duration: float,
 ) -> Iterator[str]:
-    yield f'<div data-duration="{duration}">'
+    duration = data["duration"]
     yield part("transport.html").replace("$duration", clock(int(duration)))
     yield _players(stems)
     yield _ruler(duration)
+    yield part("keys.html")
     yield from explanation.cells(found, separator.model, sample_rate, duration, separator.hints)
     yield explanation.over_time(found, duration)
     yield explanation.map_of(found, _unhinted(found, separator.model, sensitivity) if separator.hints else None)
-    yield "</div>"
 
 
 @torch.inference_mode()
@@ -112,12 +135,13 @@ def _unhinted(found: ClusteredSong, model: Model, sensitivity: Sensitivity) -> T
     return model.centroids(found.embeddings.flatten(0, 1), weights, float(model.kappa) * sensitivity.song)
 
 
-def _scripts(stems: Mapping[str, Listening]) -> str:
+def _scripts(stems: Mapping[str, Listening], data: Mapping[str, Any]) -> str:
     audio = (
         f'<script type="text/plain" id="audio-{number}">{embedded(stem.finish(), "").partition(",")[2]}</script>'
         for number, stem in enumerate(stems.values())
     )
-    return "\n".join([*audio, f"<script>\n{part('player.js')}</script>"])
+    about = f'<script type="application/json" id="song">{json.dumps(dict(data))}</script>'
+    return "\n".join([about, *audio, inlined(SCRIPTS)])
 
 
 def _players(stems: Mapping[str, Listening]) -> str:
@@ -133,9 +157,12 @@ def _players(stems: Mapping[str, Listening]) -> str:
         path = figures.waveform(stem.peaks / loudest)
         rows.append(
             f'<div class="row" style="--colour: {colour_of(name)}" data-stem="{shown}" data-audio="audio-{number}">'
-            f'<div class="name"><i></i><b>{shown}</b>{switches}</div>'
-            '<div class="lane"><svg viewBox="0 0 1000 2" preserveAspectRatio="none">'
-            f'<path d="{path}"/></svg></div></div>'
+            f'<div class="channel"><div class="name"><i></i><b>{shown}</b>{switches}</div><div class="fader">'
+            f'<input type="range" class="db" min="-60" max="12" step="0.5" value="0" aria-label="Level of {shown}">'
+            "<output>0 dB</output></div></div>"
+            f'<div class="lane" tabindex="0" role="slider" aria-label="Waveform of {shown}, position" aria-valuemin="0"'
+            ' aria-valuemax="0" aria-valuenow="0"><canvas aria-hidden="true"></canvas>'
+            f'<svg viewBox="0 0 1000 2" preserveAspectRatio="none"><path d="{path}"/></svg></div></div>'
         )
     return "\n".join(rows)
 

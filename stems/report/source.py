@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,12 @@ from stems.daw.colours import usual_order
 from stems.daw.session import audio_in
 from stems.errors import AudioError, OptionError
 from stems.files.audio import Song, open_song
+from stems.files.broadcast_wav import Notes
 from stems.files.formats import AudioFormat
+from stems.files.tags import song_notes
+
+READ_AT_ONCE = 2**18  # samples
+TOLERANCE = 1e-3  # times full scale, which 16 bits or another decoder round
 
 
 class Sum:
@@ -50,11 +55,25 @@ class Source:
         name: of the song.
         song: its audio.
         stems: made of it earlier, by name, each as long and as wide as the song; None where it was not split yet.
+        notes: what the song's file tells beside its audio.
     """
 
     name: str
     song: Song | Sum
     stems: Mapping[str, Song] | None = None
+    notes: Notes = field(default_factory=Notes)
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether the stems to play are the song, so that a page needs not hold it beside them."""
+        if self.stems is None or isinstance(self.song, Sum):
+            return True
+        total = Sum(self.stems)
+        return all(
+            float(np.abs(total.read(start, count) - np.clip(self.song.read(start, count), -1, 1)).max()) <= TOLERANCE
+            for start in range(0, self.song.samples, READ_AT_ONCE)
+            if (count := min(READ_AT_ONCE, self.song.samples - start))
+        )
 
 
 @contextmanager
@@ -73,7 +92,7 @@ def open_source(path: Path, song: Path | None = None) -> Iterator[Source]:
         if not path.is_dir():
             if song is not None:
                 raise OptionError(f"--song goes with a folder of stems, and {path} is none: leave it out.")
-            yield Source(path.stem, stack.enter_context(open_song(path)))
+            yield Source(path.stem, stack.enter_context(open_song(path)), notes=song_notes(path))
             return
         files = {file.stem: file for file in audio_in(path) if song is None or not _is_same(file, song)}
         mixture = next((files.pop(name) for name in list(files) if name.lower() == "mixture"), None)
@@ -91,7 +110,10 @@ def open_source(path: Path, song: Path | None = None) -> Iterator[Source]:
                 raise AudioError(f"{stem.path} is not as long as {original}, or has another rate: keep one song's.")
             if stem.format.channels != whole.format.channels:
                 raise AudioError(f"{stem.path} has not as many channels as {original}: keep one song's.")
-        yield Source(song.stem if song else path.resolve().name, whole, stems)
+        notes = song_notes(original)
+        if isinstance(whole, Sum):  # a stem's title says which it is
+            notes = replace(notes, tags={key: text for key, text in notes.tags.items() if key != "title"})
+        yield Source(song.stem if song else path.resolve().name, whole, stems, notes)
 
 
 def _is_same(path: Path, other: Path) -> bool:

@@ -26,6 +26,8 @@ from stems.studio.studio import NotThere, Studio
 LARGEST_SONG = 4 * 2**30  # bytes
 LARGEST_BODY = 2**20  # bytes of JSON
 MEDIA_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+SHARED = {"report.css": "style.css"} | {name: name for name in ("element.js", "levels.js", "timeline.js", "view.js")}
+"""Parts that are the report's too, so that both look and move alike."""
 FOR_EVER = {"cache-control": "private, max-age=3600, immutable"}  # of what a key names
 NO_STORE = {"cache-control": "no-store"}  # of audio, which would fill a browser's cache
 
@@ -99,8 +101,8 @@ class _Handlers:
         self.studio = studio
         folder = files("stems.studio").joinpath("page")
         parts = {part.name: part.read_bytes() for part in folder.iterdir() if part.is_file()}
-        style = files("stems.report").joinpath("style.css").read_bytes()  # the page looks as the report does
-        self.parts = parts | {"report.css": style}
+        shared = {name: files("stems.report").joinpath(file).read_bytes() for name, file in SHARED.items()}
+        self.parts = parts | shared
         self.exporting = anyio.CapacityLimiter(1)
 
     async def page(self, request: Request) -> Response:

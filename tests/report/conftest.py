@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from browsers import chromium
+from browsers import axe_source, chromium
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
@@ -30,3 +30,9 @@ def show(browser: Chrome) -> Callable[[Path], Chrome]:
 
     yield open_page
     assert [entry["message"] for entry in browser.get_log("browser")] == []
+
+
+@pytest.fixture(scope="session")
+def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The source of axe-core."""
+    return axe_source(tmp_path_factory.mktemp("axe"))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 pytest.importorskip("starlette")
 pytest.importorskip("uvicorn")
 
-from browsers import chromium
+from browsers import axe_source, chromium
 from pages import Page
 from studios import Running, running
 
@@ -49,3 +49,9 @@ def page(browser: Chrome, studio: Running) -> Iterator[Page]:
     yield found
     browser.get("about:blank")
     assert [entry["message"] for entry in browser.get_log("browser")] == []
+
+
+@pytest.fixture(scope="session")
+def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The source of axe-core."""
+    return axe_source(tmp_path_factory.mktemp("axe"))

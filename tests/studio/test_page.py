@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import base64
-import shutil
-import subprocess
-import tarfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+from browsers import AXE_CHECK, CONTRASTS
 from made_songs import made_song
 from pages import Page
 from studios import running, until, write_song
@@ -26,7 +24,6 @@ from stems.separator import Separator
 
 STEMS = ("drums", "bass", "vocals", "other")
 QUALITY = Path(__file__).parents[1] / "quality"
-AXE = "axe-core@4.14.1"
 SECONDS = 12
 RATE = 44_100
 
@@ -315,40 +312,23 @@ def test_the_keyboard_alone_does_all_of_it(page: Page, tmp_path: Path) -> None:
     page.until("!document.getElementById('export-dialog').open")
 
 
-@pytest.fixture(scope="module")
-def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The source of axe-core, from the npm registry."""
-    npm, folder = shutil.which("npm"), tmp_path_factory.mktemp("axe")
-    packed = npm and subprocess.run([npm, "pack", AXE, "--pack-destination", folder], capture_output=True)
-    if not packed or packed.returncode:
-        pytest.skip(f"needs {AXE} by npm")
-    with tarfile.open(next(folder.glob("*.tgz"))) as archive:
-        source = archive.extractfile("package/axe.min.js")
-        assert source is not None
-        return source.read().decode()
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_no_violation(tune: Page, axe: str, scheme: str) -> None:
     media = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
-    check = (
-        "const done = arguments[arguments.length - 1]; axe.run(document).then((found) => done(found.violations.map("
-        "(violation) => [violation.id, ...violation.nodes.map((node) => node.html)])))"
-    )
     tune.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
     try:
         tune.run(axe)
         first = tune.run("return studio.player.separation.key")
         tune.drag("#spectrogram", (0.25, 0.1), (0.35, 0.9))
         tune.browser.set_script_timeout(60)
-        assert tune.browser.execute_async_script(check) == []
+        assert tune.browser.execute_async_script(AXE_CHECK) == []
         tune.press('#hint-stems input[value="bass"]')
         tune.press("#hint-keep")
         tune.changed(first)
-        assert tune.browser.execute_async_script(check) == []
+        assert tune.browser.execute_async_script(AXE_CHECK) == []
         tune.press("#export")
         tune.until("document.getElementById('export-dialog').open && document.getElementById('export-preset').value")
-        assert tune.browser.execute_async_script(check) == []
+        assert tune.browser.execute_async_script(AXE_CHECK) == []
     finally:
         tune.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
 
@@ -368,28 +348,10 @@ def test_the_page_fits_its_window(tune: Page, width: int) -> None:
 
 def test_lines_can_be_told_from_their_background(tune: Page) -> None:
     """WCAG's 3:1 for waveforms and borders of controls, in light and dark."""
-    script = """
-    const canvas = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
-    const luminance = (colour) => {
-      canvas.fillStyle = colour; canvas.fillRect(0, 0, 1, 1);
-      const [r, g, b] = [...canvas.getImageData(0, 0, 1, 1).data].slice(0, 3).map((v) => v / 255)
-        .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
-      return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-    };
-    const contrast = (one, other) => {
-      const [low, high] = [luminance(one), luminance(other)].sort((a, b) => a - b);
-      return (high + 0.05) / (low + 0.05);
-    };
-    const style = (element, name) => getComputedStyle(element).getPropertyValue(name), root = document.documentElement;
-    const edges = ["--paper", "--raised"].map((name) => contrast(style(root, "--edge"), style(root, name)));
-    const lines = [...document.querySelectorAll(".stem .lane")].map((lane) =>
-      contrast(style(lane, "--line-colour"), style(lane, "background-color")));
-    return [...edges, ...lines];
-    """
     for scheme in ("light", "dark"):
         media = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
         tune.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
-        found = tune.run(script)
+        found = tune.run(CONTRASTS)
         assert len(found) == 6 and min(found) >= 3, (scheme, found)
     tune.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
 

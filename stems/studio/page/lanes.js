@@ -1,11 +1,11 @@
 // The pictures over time: a spectrogram of the song, a waveform of each stem, the ruler. All show what the view says.
 import { api } from "./api.js";
 import { byId, element } from "./element.js";
+import { drawBeats, drawRuler, pinch, prepared, turnWheel } from "./timeline.js";
 import { clock, pitch } from "./view.js";
 
 const PEAKS_AT_ONCE = 16;       // blocks
 const SETTLED_MS = 120;         // without a change, before a new picture is asked for
-const BEAT_PIXELS = 12;         // between lines of the grid, at least
 const DRAGGED_PIXELS = 4;       // before a press is a drag
 
 export class Lanes extends EventTarget {
@@ -82,7 +82,7 @@ export class Lanes extends EventTarget {
     });
     lane.addEventListener("pointermove", (event) => {
       if (touches.has(event.pointerId)) {
-        if (touches.size === 2) this.pinch(touches, event, lane);
+        if (touches.size === 2) pinch(touches, event, lane, this.view);
         touches.set(event.pointerId, event.clientX);
       }
       this.read(event, lane, stem);
@@ -101,24 +101,7 @@ export class Lanes extends EventTarget {
     };
     for (const kind of ["pointerup", "pointercancel"]) lane.addEventListener(kind, release);
     lane.addEventListener("pointerleave", () => { byId("readout").textContent = ""; });
-    lane.addEventListener("wheel", (event) => this.wheel(event, lane), { passive: false });
-  }
-
-  pinch(touches, event, lane) {
-    const [one, other] = [...touches.values()], before = Math.abs(one - other);
-    const rest = [...touches].find(([id]) => id !== event.pointerId)[1], after = Math.abs(event.clientX - rest);
-    if (before > 10 && after > 10) this.view.zoom(before / after, this.view.secondAt(event, lane));
-  }
-
-  // Turned over the spectrogram or the ruler, or with Ctrl (as a pinch on a trackpad is told), it zooms; sideways it moves.
-  wheel(event, lane) {
-    const zooms = event.ctrlKey || event.metaKey || lane === this.whole || lane === byId("ruler");
-    const sideways = event.shiftKey ? event.deltaY || event.deltaX : event.deltaX;
-    if (event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY))
-      this.view.move(sideways / lane.clientWidth * this.view.seconds);
-    else if (zooms) this.view.zoom(Math.exp(event.deltaY * (event.ctrlKey ? 0.01 : 0.002)), this.view.secondAt(event, lane));
-    else return;
-    event.preventDefault();
+    lane.addEventListener("wheel", (event) => turnWheel(event, lane, this.view, lane === this.whole), { passive: false });
   }
 
   prepareRuler() {
@@ -136,7 +119,7 @@ export class Lanes extends EventTarget {
       else this.player.setLoop({ begin: Math.min(from, to), end: Math.max(from, to) });
       from = null;
     });
-    ruler.addEventListener("wheel", (event) => this.wheel(event, ruler), { passive: false });
+    ruler.addEventListener("wheel", (event) => turnWheel(event, ruler, this.view, true), { passive: false });
   }
 
   read(event, lane, stem) {
@@ -188,12 +171,12 @@ export class Lanes extends EventTarget {
 
   drawWaveforms() {
     if (!this.separation) return;
-    const { lead, block_samples: size } = this.separation, rate = this.song.sample_rate;
+    const { lead, block_samples: size } = this.separation, { sample_rate: rate, tempo_bpm: told, estimate } = this.song;
     const loudest = Math.max(1, ...[...this.waveforms.values()].map((peaks) => peaks.reduce((most, peak) => Math.max(most, peak), 0)));
     const place = (second) => (second * rate + lead) / size * this.song.peaks;
     for (const lane of byId("stems").querySelectorAll(".lane")) {
       const peaks = this.waveforms.get(lane.dataset.of), [canvas, context] = prepared(lane);
-      this.drawBeats(canvas, context);
+      drawBeats(canvas, context, this.view, told ?? estimate.tempo_bpm, told ? 0 : estimate.first_beat);
       if (!peaks) continue;
       context.fillStyle = getComputedStyle(lane).getPropertyValue("--line-colour");
       const middle = canvas.height / 2, from = place(this.view.begin), step = (place(this.view.end) - from) / canvas.width;
@@ -207,19 +190,6 @@ export class Lanes extends EventTarget {
       }
       context.fill();
     }
-  }
-
-  // Where the song's file tells its tempo, as DAWs count it: from the first sample; else where beats seem to be.
-  drawBeats(canvas, context) {
-    const { tempo_bpm: told, estimate } = this.song, tempo = told ?? estimate.tempo_bpm;
-    if (!tempo) return;
-    const first = told ? 0 : estimate.first_beat;
-    const beat = 60 / tempo;
-    let step = beat;
-    while (step / this.view.seconds * canvas.width < BEAT_PIXELS * devicePixelRatio) step *= step === beat ? 4 : 2;
-    context.fillStyle = getComputedStyle(document.documentElement).getPropertyValue("--line");
-    for (let number = Math.ceil((this.view.begin - first) / step); first + number * step < this.view.end; number++)
-      context.fillRect(Math.round(this.view.share(first + number * step) * canvas.width), 0, devicePixelRatio, canvas.height);
   }
 
   drawOver() {
@@ -243,25 +213,7 @@ export class Lanes extends EventTarget {
     }
   }
 
-  drawRuler() {
-    const ruler = byId("ruler"), widest = ruler.clientWidth / 70;
-    const steps = [0.05, 0.1, 0.25, 0.5, ...this.song.ruler, 300, 600];
-    const step = steps.find((each) => this.view.seconds / each <= widest) ?? steps.at(-1);
-    const ticks = [];
-    for (let second = Math.ceil(this.view.begin / step) * step; second < this.view.end; second += step) {
-      const share = this.view.share(second);
-      if (share < 0.02 || share > 0.98) continue;
-      const tick = element("span", {}, clock(second, step < 0.1 ? 2 : step < 1 ? (step === 0.25 ? 2 : 1) : 0));
-      tick.style.left = `${100 * share}%`;
-      ticks.push(tick);
-    }
-    if (this.player.loop) {
-      const bar = element("i", { class: "looped" }), { begin, end } = this.player.loop;
-      Object.assign(bar.style, { left: `${100 * this.view.share(begin)}%`, width: `${100 * (end - begin) / this.view.seconds}%` });
-      ticks.push(bar);
-    }
-    ruler.replaceChildren(...ticks);
-  }
+  drawRuler() { drawRuler(byId("ruler"), this.view, this.song.ruler, this.player.loop); }
 
   // Moves what shows where it is, at every frame of the screen.
   follow() {
@@ -277,14 +229,4 @@ export class Lanes extends EventTarget {
     }
     requestAnimationFrame(() => this.follow());
   }
-}
-
-// The canvas of a lane, empty, as fine as the screen.
-function prepared(lane) {
-  const canvas = lane.querySelector("canvas");
-  const width = Math.round(lane.clientWidth * devicePixelRatio), height = Math.round(lane.clientHeight * devicePixelRatio);
-  if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
-  const context = canvas.getContext("2d");
-  context.clearRect(0, 0, width, height);
-  return [canvas, context];
 }

@@ -1,5 +1,14 @@
 // The embeddings of a song in a plane: dots are loud cells, diamonds where clusters start, discs where they rest.
-import { byId, drawing } from "./element.js";
+import { byId } from "./element.js";
+
+const drawing = (kind, values = {}, ...children) => {
+  const made = document.createElementNS("http://www.w3.org/2000/svg", kind);
+  for (const [name, value] of Object.entries(values))
+    if (name === "colour") made.style.setProperty("--colour", value);
+    else made.setAttribute(name, value);
+  made.append(...children);
+  return made;
+};
 
 export function drawMap(map, stems) {
   const { reach } = map, parts = [];

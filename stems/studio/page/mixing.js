@@ -1,8 +1,8 @@
 // The channels of the stems: mute, solo, fader, pan and meter, and the gains that they make.
 import { api } from "./api.js";
 import { byId, element } from "./element.js";
+import { LOWEST_DB, factor, isHeard, saidLevel } from "./levels.js";
 
-export const LOWEST_DB = -60;
 const KEPT_AFTER_MS = 400;
 
 export class Mixing extends EventTarget {
@@ -68,14 +68,11 @@ export class Mixing extends EventTarget {
     this.keeping = setTimeout(() => api.keepMixer(song.id, kept).catch((error) => this.dispatchEvent(new CustomEvent("failure", { detail: error }))), KEPT_AFTER_MS);
   }
 
-  isHeard(name) {
-    const soloed = this.stems.some((stem) => this.of(stem).solo);
-    return soloed ? this.of(name).solo : !this.of(name).mute;
-  }
+  isHeard(name) { return isHeard(this.of(name), this.stems.map((stem) => this.of(stem))); }
 
   // Left and right of each of some stems, then of the song as it came.
   gains(stems) {
-    const factor = (db) => (db <= LOWEST_DB ? 0 : 10 ** (db / 20)), master = factor(this.master), found = [];
+    const master = factor(this.master), found = [];
     for (const name of stems) {
       const { db, pan } = this.of(name), level = this.isHeard(name) && !this.original ? factor(db) * master : 0;
       found.push(level * Math.min(1, 1 - pan), level * Math.min(1, 1 + pan));
@@ -90,10 +87,10 @@ export class Mixing extends EventTarget {
       row.classList.toggle("silenced", this.original || !this.isHeard(name));
       row.querySelector(".mute").setAttribute("aria-pressed", String(fader.mute));
       row.querySelector(".solo").setAttribute("aria-pressed", String(fader.solo));
-      row.querySelector(".db").setAttribute("aria-valuetext", fader.db <= LOWEST_DB ? "silent" : `${fader.db} dB`);
+      row.querySelector(".db").setAttribute("aria-valuetext", saidLevel(fader.db));
       row.querySelector(".pan").setAttribute("aria-valuetext", fader.pan === 0 ? "middle" : `${Math.round(Math.abs(fader.pan) * 100)} % ${fader.pan < 0 ? "left" : "right"}`);
     }
-    byId("master").setAttribute("aria-valuetext", this.master <= LOWEST_DB ? "silent" : `${this.master} dB`);
+    byId("master").setAttribute("aria-valuetext", saidLevel(this.master));
     byId("original").setAttribute("aria-pressed", String(this.original));
   }
 

@@ -13,13 +13,4 @@ export function element(kind, values = {}, ...children) {
   return made;
 }
 
-export const drawing = (kind, values = {}, ...children) => {
-  const made = document.createElementNS("http://www.w3.org/2000/svg", kind);
-  for (const [name, value] of Object.entries(values))
-    if (name === "colour") made.style.setProperty("--colour", value);
-    else made.setAttribute(name, value);
-  made.append(...children);
-  return made;
-};
-
 export const byId = (id) => document.getElementById(id);
