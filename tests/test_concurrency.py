@@ -18,9 +18,9 @@ import torch
 from pedalboard import Gain
 
 from stems import Board, Isolate, Model, Separator, Stream
+from stems.batch.outcome import Result
 from stems.batch.plan import Settings, plan
 from stems.batch.presets import load_preset
-from stems.batch.split import Result
 from stems.batch.tasks import Task
 from stems.batch.workers import split_all
 from stems.errors import AudioError, OptionError

@@ -9,9 +9,10 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from stems.batch.outcome import Result, failures_in
 from stems.batch.plan import Settings, output_paths
 from stems.batch.presets import Preset
-from stems.batch.split import Result, failures_in, notes_for_stems, with_exact_mixture
+from stems.batch.split import notes_for_stems, with_exact_mixture
 from stems.batch.tasks import Task
 from stems.files.audio import open_song
 from stems.files.formats import output_format

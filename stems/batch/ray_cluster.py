@@ -11,8 +11,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
+from stems.batch.outcome import Result
 from stems.batch.plan import Settings
-from stems.batch.split import Result, cores, load_separator, split_song
+from stems.batch.split import cores, load_separator, split_song
 from stems.batch.tasks import Task
 from stems.batch.workers import OnProgress, OnResult
 from stems.errors import OptionError, StemsError

@@ -11,9 +11,10 @@ from typing import Any
 
 import soundfile
 
+from stems.batch.outcome import Result, failures_in
 from stems.batch.plan import Settings, hints_below, paths_below
 from stems.batch.song_plan import HINTS_NOTE
-from stems.batch.split import Result, failures_in, split_song
+from stems.batch.split import split_song
 from stems.batch.tasks import Task
 from stems.errors import AudioError, Cancelled, OptionError
 from stems.files.audio import Reading, open_song

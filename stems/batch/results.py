@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from stems.batch.split import Result
+from stems.batch.outcome import Result
 from stems.errors import OptionError
 from stems.files.destination import check_can_be_written, whole
 from stems.files.remote import RemotePath, check_writable, exists, fetch, place, upload

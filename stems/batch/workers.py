@@ -13,8 +13,9 @@ from functools import partial
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 
+from stems.batch.outcome import Result
 from stems.batch.plan import Settings
-from stems.batch.split import Result, cores, load_separator, split_song
+from stems.batch.split import cores, load_separator, split_song
 from stems.batch.tasks import Task
 from stems.errors import StemsError
 

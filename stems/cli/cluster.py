@@ -60,8 +60,8 @@ def cluster(
 ) -> None:
     """Split songs into clusters without names, and say which stems each resembles."""
     from stems.batch.clusters import clusters as preset_of
+    from stems.batch.outcome import Result
     from stems.batch.plan import Settings, check_settings, plan
-    from stems.batch.split import Result
     from stems.card import find_model, read_card
     from stems.cli.progress import stoppable, watch_over
     from stems.sensitivity import Sensitivity

@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
 
-from stems.batch.split import Result
+from stems.batch.outcome import Result
 from stems.batch.tasks import Task
 from stems.cli.output import complain, say, say_data, shown
 from stems.clock import clock

@@ -46,9 +46,9 @@ from stems.cli.standard_streams import with_standard_streams
 from stems.errors import OptionError
 
 if TYPE_CHECKING:
+    from stems.batch.outcome import Result
     from stems.batch.plan import Settings
     from stems.batch.presets import Preset
-    from stems.batch.split import Result
     from stems.batch.tasks import Tasks
 
 
@@ -132,8 +132,8 @@ def split(
 ) -> None:
     """Split songs into stems that line up with them to the sample and add up to them."""
     from stems.batch.manifest import entries
+    from stems.batch.outcome import Result
     from stems.batch.plan import Settings, check_settings, plan
-    from stems.batch.split import Result
     from stems.batch.tasks import shard as shard_of
     from stems.daw import formats_named
     from stems.files.remote import place

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from stems.batch.outcome import Result, failures_in
 from stems.batch.plan import Settings, check_settings, path_below
 from stems.batch.presets import load_preset
-from stems.batch.split import Result, failures_in, split_song
+from stems.batch.split import split_song
 from stems.batch.tasks import Task
 from stems.daw import formats_named
 from stems.files.audio import open_song

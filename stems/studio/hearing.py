@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from threading import Condition, Thread
 
-from stems.batch.split import Result, failures_in
+from stems.batch.outcome import Result, failures_in
 from stems.errors import Cancelled, StemsError
 from stems.files.audio import open_song
 from stems.files.spool import spooled

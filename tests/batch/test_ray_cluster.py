@@ -17,9 +17,9 @@ import numpy as np
 import pytest
 import soundfile
 
+from stems.batch.outcome import Result
 from stems.batch.plan import Settings, plan
 from stems.batch.presets import load_preset
-from stems.batch.split import Result
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are looked up in /proc")
 Run = Callable[..., tuple[int, str, str]]

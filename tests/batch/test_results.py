@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from stems.batch.outcome import Result
 from stems.batch.results import ResultsFile
-from stems.batch.split import Result
 from stems.errors import OptionError
 from stems.files.audio import open_song
 from stems.files.loudness import loudness_lufs

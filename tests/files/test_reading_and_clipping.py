@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import soundfile
 
+from stems.batch.outcome import Result
 from stems.batch.plan import Settings, Task
 from stems.batch.presets import load_preset
-from stems.batch.split import Result, split_song
+from stems.batch.split import split_song
 from stems.cli.options import reading_of
 from stems.errors import OptionError
 from stems.files.audio import Reading
