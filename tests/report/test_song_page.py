@@ -211,3 +211,38 @@ def test_the_plane_of_the_map_is_that_of_the_largest_spread():
     middle, axes = figures.plane(points)
     np.testing.assert_allclose(middle, points.mean(0))
     np.testing.assert_allclose(np.abs(axes), np.eye(5)[:, [1, 3]], atol=0.1)
+
+
+def header(source_path: Path, model) -> str:
+    with open_source(source_path) as source:
+        text = song_report(source, Separator(model))
+    return re.search(r"<header>(.*?)</header>", text, re.DOTALL)[1]
+
+
+def test_the_header_has_title_and_tempo_and_marks_what_is_estimated(tmp_path, small_model, monkeypatch):
+    from mutagen.flac import FLAC
+
+    pytest.importorskip("librosa")
+    audio, rate = soundfile.read(Path(__file__).parents[2] / "examples" / "song.ogg")
+    for name, tags in {"told": {"title": "Anthem <live>", "artist": "Somebody", "bpm": "97.5"}, "untold": {}}.items():
+        soundfile.write(tmp_path / f"{name}.flac", audio, rate)
+        file = FLAC(tmp_path / f"{name}.flac")
+        file.update(tags)
+        file.save()
+    told, untold = (header(tmp_path / f"{name}.flac", small_model) for name in ("told", "untold"))
+    assert "<h1>Anthem &lt;live&gt;</h1>" in told and "Somebody · " in told and "97.5 bpm" in told
+    assert "bpm (estimated)" not in told and re.search(r" · [A-G][#b]? (major|minor) \(estimated\) · ", told)
+    assert "<h1>untold</h1>" in untold
+    assert re.search(r" · 10[78](\.\d+)? bpm, [A-G][#b]? (major|minor) \(estimated\) · ", untold)
+    monkeypatch.setattr(song_room, "is_installed", lambda: False)
+    assert "estimated" not in header(tmp_path / "untold.flac", small_model)
+
+
+def test_the_song_is_in_the_page_only_where_the_stems_do_not_add_up_to_it(tmp_path, small_model):
+    folder = write_split(tmp_path / "Tune", ("vocals", "drums"))
+    whole = sum(soundfile.read(folder / f"{name}.wav")[0] for name in ("vocals", "drums"))
+    for gain, held in ((1.0, 2), (0.5, 3)):
+        soundfile.write(tmp_path / "song.wav", gain * whole, RATE, subtype="FLOAT")
+        with open_source(folder, tmp_path / "song.wav") as source:
+            assert source.adds_up == (gain == 1)
+            assert song_report(source, Separator(small_model)).count('id="audio-') == held
