@@ -377,9 +377,16 @@ def partial_files() -> list[Path]:
     return list(Path("separated").rglob(f".*{PARTIAL_SUFFIX}"))
 
 
+def has_begun(path: Path) -> bool:
+    try:
+        return path.stat().st_size > 0
+    except FileNotFoundError:  # completed since it was found
+        return False
+
+
 def wait_for_partial_files(process: subprocess.Popen[str], songs: int = 1) -> None:
     """Waits until some songs are being written."""
-    while process.poll() is None and sum(path.stat().st_size > 0 for path in partial_files()) < songs * len(NAMES):
+    while process.poll() is None and sum(map(has_begun, partial_files())) < songs * len(NAMES):
         time.sleep(0.02)
     assert process.poll() is None, process.communicate()[0]
 
