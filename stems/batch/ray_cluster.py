@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
@@ -92,7 +92,8 @@ def split_on_ray(
 
     with _cluster(ray, address, jobs):
         pool = _Pool(ray, settings, jobs)
-        waiting, over, deaths = deque(range(len(tasks))), 0, Counter[int]()
+        waiting, over = deque(range(len(tasks))), 0
+        deaths = Counter[int]()  # of workers over each song; 0 where it was the machine that went away
         try:
             while over < len(tasks):
                 pool.grow(len(waiting))
@@ -107,7 +108,7 @@ def split_on_ray(
                     else:
                         over += 1
                         on_result(number, _killer(tasks[number]))
-                for number in pool.fill(waiting, tasks):
+                for number in pool.fill(waiting, tasks, lost=deaths):
                     on_progress(number, 0.0, 0.0)
         finally:
             pool.close()
@@ -158,7 +159,6 @@ class _Pool:
         self._starting: dict[Any, Any] = {}  # what tells that a worker is there, and the worker
         self._at_work: dict[Any, tuple[Any, int]] = {}  # what tells that a song is over, the worker, and the song
         self._idle: list[Any] = []
-        self._lost: set[int] = set()  # songs over which a worker has died
         self._machines: dict[Any, str] = {}  # of workers
 
     def grow(self, songs: int) -> None:
@@ -173,11 +173,11 @@ class _Pool:
             worker = kind.remote(self.settings, os.getcwd())
             self._starting[worker.load.remote()] = worker
 
-    def fill(self, waiting: deque[int], tasks: Sequence[Task]) -> Iterator[int]:
-        """Gives songs to the workers that have none; yields their numbers."""
+    def fill(self, waiting: deque[int], tasks: Sequence[Task], lost: Container[int]) -> Iterator[int]:
+        """Gives songs to the workers that have none; yields their numbers. Over those lost, a worker has died."""
         while waiting and self._idle:
             worker, number = self._idle.pop(), waiting.popleft()
-            self._at_work[worker.split.remote(tasks[number], number in self._lost)] = worker, number
+            self._at_work[worker.split.remote(tasks[number], number in lost)] = worker, number
             yield number
 
     def ended(self) -> Iterator[tuple[int, Result | int]]:
@@ -195,7 +195,6 @@ class _Pool:
             except self.ray.exceptions.RayError:
                 machine = self._machines.pop(worker, "")
                 if not is_new:
-                    self._lost.add(number)
                     yield number, int(machine in self._alive())
                 self.ray.kill(worker)  # which may be alive, but out of reach
                 continue

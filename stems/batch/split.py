@@ -92,9 +92,9 @@ def split_song(
                     from stems.files.loudness import checksum, loudness_lufs
 
                     result.loudness, result.checksum = loudness_lufs(readable), checksum(song.path)
-            _keep_hints(plan)
-            if settings.bpm == "auto":
-                _estimate(song, result)
+                _keep_hints(plan)
+                if settings.bpm == "auto":
+                    _estimate(readable, result)
         _export(plan, song, result)
     result.elapsed = perf_counter() - begun
     return result
@@ -189,7 +189,7 @@ def _keep_hints(plan: SongPlan) -> None:
         path.unlink()
 
 
-def _estimate(song: Song, result: Result) -> Estimate:
+def _estimate(song: Song | SpooledSong, result: Result) -> Estimate:
     from stems.song.tempo import estimate
 
     result.estimate = estimate(song)

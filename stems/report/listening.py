@@ -12,9 +12,7 @@ from stems.files.coded import CodedFile
 
 COLUMNS = 1200  # of a waveform
 BIT_RATES = (96, 80, 64, 60, 56, 48, 40, 32)  # kbit/s
-LARGEST_AUDIO = (
-    7_500_000  # bytes of all stems of a page, by bit rate; a tenth more come of it, and a third more in the page
-)
+LARGEST_AUDIO = 7_500_000  # bytes of all stems of a page, by bit rate; they become a tenth more, in the page a half
 EFFORT = 3  # of the encoder, of 10, which takes half as long again
 
 

@@ -20,7 +20,7 @@ from stems.model import Model
 from stems.report import explanation, figures
 from stems.report.listening import Listening, bit_rate_for
 from stems.report.page import embedded, inlined, page, part
-from stems.report.source import Source, Sum
+from stems.report.source import Source, Sum, blocks
 from stems.sensitivity import Sensitivity
 from stems.song.clustered import ClusteredSong
 from stems.song.tempo import Estimate, estimate, is_installed
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from stems.separator import Separator
 
 LONGEST_MINUTES = 20  # more than which browsers cannot hold decoded
-SAMPLES_AT_ONCE = 2**18
 ORIGINAL = "\0original"  # among what is heard; no stem is called so
 SCRIPTS = ("element.js", "view.js", "levels.js", "timeline.js", "player.js", "waveforms.js", "controls.js")
 RULER_SECONDS = (1, 2, 5, 10, 15, 30, 60, 120)
@@ -60,14 +59,14 @@ def song_report(
     bit_rate = bit_rate_for(song.seconds, len(parts))
     heard = {name: Listening(form.sample_rate, form.channels, song.samples, bit_rate) for name in parts}
     observed: list[ClusteredSong] = []
-    blocks = separator.separate(
+    separated = separator.separate(
         song, form.sample_rate, sensitivity=sensitivity, progress=progress, observe=observed.append
     )
     if source.stems is None:
-        _write(heard, (block.stems for block in blocks))
+        _write(heard, (block.stems for block in separated))
     else:
-        next(blocks)  # before which the song is clustered
-        blocks.close()
+        next(separated)  # before which the song is clustered
+        separated.close()
         _write(heard, _read(source.stems if parts == names else {**source.stems, ORIGINAL: song}))
     found = estimate(song) if is_installed() else Estimate()
     beats = (source.notes.tempo_bpm, 0.0) if source.notes.tempo_bpm else (found.tempo_bpm, found.first_beat)
@@ -105,9 +104,8 @@ def _write(listenings: Mapping[str, Listening], blocks: Iterable[Mapping[str, np
 
 
 def _read(stems: Mapping[str, Song | Sum]) -> Iterator[dict[str, np.ndarray]]:
-    samples = next(iter(stems.values())).samples
-    for start in range(0, samples, SAMPLES_AT_ONCE):
-        yield {name: stem.read(start, min(SAMPLES_AT_ONCE, samples - start)) for name, stem in stems.items()}
+    for block in blocks(next(iter(stems.values())).samples):
+        yield {name: stem.read(*block) for name, stem in stems.items()}
 
 
 def _sections(

@@ -70,10 +70,15 @@ class Source:
             return True
         total = Sum(self.stems)
         return all(
-            float(np.abs(total.read(start, count) - np.clip(self.song.read(start, count), -1, 1)).max()) <= TOLERANCE
-            for start in range(0, self.song.samples, READ_AT_ONCE)
-            if (count := min(READ_AT_ONCE, self.song.samples - start))
+            float(np.abs(total.read(*block) - np.clip(self.song.read(*block), -1, 1)).max()) <= TOLERANCE
+            for block in blocks(self.song.samples)
         )
+
+
+def blocks(samples: int) -> Iterator[tuple[int, int]]:
+    """Where blocks of audio of some samples start, and how many each has."""
+    for start in range(0, samples, READ_AT_ONCE):
+        yield start, min(READ_AT_ONCE, samples - start)
 
 
 @contextmanager

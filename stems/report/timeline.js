@@ -2,6 +2,7 @@
 import { element } from "./element.js";
 import { clock } from "./view.js";
 
+export const DRAGGED_PIXELS = 4;  // before a press is a drag
 const BEAT_PIXELS = 12;      // between lines of the grid, at least
 const TICK_PIXELS = 70;      // likewise of the ruler
 const FINE_SECONDS = [0.05, 0.1, 0.25, 0.5];
@@ -32,6 +33,20 @@ export function prepared(lane) {
   const context = canvas.getContext("2d");
   context.clearRect(0, 0, width, height);
   return [canvas, context];
+}
+
+// The loudest of what each column shows of some peaks, of which the first column begins at `from` and has `step`; `height` tells how high one is.
+export function drawPeaks(canvas, context, peaks, from, step, height) {
+  const middle = canvas.height / 2;
+  context.beginPath();
+  for (let x = 0; x < canvas.width; x++) {
+    let peak = 0;
+    const last = Math.max(Math.floor(from + (x + 1) * step), Math.floor(from + x * step) + 1);
+    for (let each = Math.floor(from + x * step); each < last; each++) peak = Math.max(peak, peaks[each] ?? 0);
+    const half = height(peak, middle);
+    context.rect(x, middle - half, 1, 2 * half);
+  }
+  context.fill();
 }
 
 // Lines of a tempo in bpm from the second of a first beat on; none where no tempo is known.

@@ -1,9 +1,8 @@
 // The pictures over time: waveforms drawn as finely as they are shown, and images that are stretched to what is shown.
 import { byId } from "./element.js";
-import { drawBeats, drawRuler, pinch, prepared, turnWheel } from "./timeline.js";
+import { DRAGGED_PIXELS, drawBeats, drawPeaks, drawRuler, pinch, prepared, turnWheel } from "./timeline.js";
 
 const PEAK_SAMPLES = 256;  // for each of which the loudest is kept
-const DRAGGED_PIXELS = 4;  // before a press is a drag
 
 class Waveforms {
   constructor(player, view, song) {
@@ -71,19 +70,11 @@ class Waveforms {
   }
 
   drawWaveform(lane) {
-    const [canvas, context] = prepared(lane), peaks = this.peaks.get(lane), middle = canvas.height / 2;
+    const [canvas, context] = prepared(lane), peaks = this.peaks.get(lane);
     drawBeats(canvas, context, this.view, this.song.tempo_bpm, this.song.first_beat);
     context.fillStyle = getComputedStyle(lane).getPropertyValue("--line-colour");
     const from = this.view.begin * this.rate, step = this.view.seconds * this.rate / canvas.width;
-    context.beginPath();
-    for (let x = 0; x < canvas.width; x++) {
-      let peak = 0;
-      const last = Math.max(Math.floor(from + (x + 1) * step), Math.floor(from + x * step) + 1);
-      for (let each = Math.floor(from + x * step); each < last; each++) peak = Math.max(peak, peaks[each] ?? 0);
-      const height = peak / this.loudest * 0.94 * middle;
-      context.rect(x, middle - height, 1, 2 * height);
-    }
-    context.fill();
+    drawPeaks(canvas, context, peaks, from, step, (peak, middle) => peak / this.loudest * 0.94 * middle);
   }
 
   // Moves the line that shows where it is; of each picture alone, since a whole page is slow to style anew.

@@ -76,8 +76,8 @@ def correct(clusters: Clusters, told: Sequence[Told], embeddings: Tensor, weight
     """
     if not told:
         return clusters
-    song = _some(weights, SONG_CELLS)
-    chosen = [_some(each.weights, TOLD_CELLS // len(told)) for each in told]
+    song = draw(weights, SONG_CELLS)
+    chosen = [draw(each.weights, max(1, TOLD_CELLS // len(told))) for each in told]
     points = torch.cat([embeddings[song], *(each.embeddings[some] for each, some in zip(told, chosen, strict=True))])
     before = clusters.shares(points)
     wanted = torch.cat([before[:SONG_CELLS], *(each.shares[some] for each, some in zip(told, chosen, strict=True))])
@@ -87,10 +87,10 @@ def correct(clusters: Clusters, told: Sequence[Told], embeddings: Tensor, weight
     return Corrected(clusters, slopes.to(embeddings), kappa)
 
 
-def _some(weights: Tensor, count: int) -> Tensor:
-    """Numbers of cells, drawn by their weights and the same at every call."""
+def draw(weights: Tensor, count: int) -> Tensor:
+    """Numbers of cells that stand for all, (count,): drawn by their weights, and the same at every call."""
     chances = weights if weights.sum() > 0 else torch.ones_like(weights)
-    return chances.multinomial(max(1, count), True, generator=Generator(weights.device).manual_seed(0))
+    return chances.multinomial(count, True, generator=Generator(weights.device).manual_seed(0))
 
 
 def _corrected(shares: Tensor, embeddings: Tensor, slopes: Tensor) -> Tensor:

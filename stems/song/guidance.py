@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
 from torch.nn import functional
 
 from stems.hints import Hint
 from stems.methods import Clusters, Start
 from stems.model import Model
-from stems.song.correction import Told, correct
+from stems.song.correction import Told, correct, draw
 from stems.song.encoded import EncodedSong
 from stems.song.landmarks import Cells, loudest_cells, middles
 from stems.spectrum import REFERENCE_RATE, Bands, Grid
@@ -169,9 +169,7 @@ def special(hinted: Points, song: Points) -> Tensor:
 
 def _density(places: Tensor, cells: Tensor, weights: Tensor) -> Tensor:
     """How densely cells lie around places, (places, dimensions) -> (places,)."""
-    chances = weights if weights.sum() > 0 else torch.ones_like(weights)
-    drawn = chances.multinomial(SAMPLED, True, generator=Generator(weights.device).manual_seed(0))
-    return (NEARNESS * (places @ cells[drawn].T - 1)).exp().mean(1)
+    return (NEARNESS * (places @ cells[draw(weights, SAMPLED)].T - 1)).exp().mean(1)
 
 
 def hinted_cells(

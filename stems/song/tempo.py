@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stems.files.formats import AudioFormat
+from stems.song.level import Readable
 
 RATE = 22_050  # Hz, at which songs are listened to
 LONGEST_SECONDS = 240  # that are listened to, from the beginning
@@ -37,19 +38,12 @@ PROFILES = {
 Signal = NDArray[np.floating]
 
 
-class Readable(Protocol):
-    """A song that is read in blocks, see `stems.files.audio.Song`."""
+class ReadableFile(Readable, Protocol):
+    """Audio that is read in blocks and tells its rate, as `stems.files.audio.Song` does."""
 
     @property
     def format(self) -> AudioFormat:
         """Its format."""
-
-    @property
-    def samples(self) -> int:
-        """Length, in samples of one channel."""
-
-    def read(self, start: int, count: int) -> NDArray[np.float32]:
-        """float32 (channels, count)."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +83,7 @@ def is_installed() -> bool:
     return find_spec("librosa") is not None
 
 
-def estimate(*parts: Readable) -> Estimate:
+def estimate(*parts: ReadableFile) -> Estimate:
     """The tempo and key of a song of steady tempo, by its first minutes.
 
     It takes some 100 MB, however long the song is.
@@ -109,7 +103,7 @@ def estimate(*parts: Readable) -> Estimate:
     return Estimate(tempo_bpm, first_beat, _key(audio))
 
 
-def _mono(song: Readable) -> Signal:
+def _mono(song: ReadableFile) -> Signal:
     """The first minutes of a song as one channel at `RATE`, (samples,)."""
     import soxr
 

@@ -1,12 +1,11 @@
 // The pictures over time: a spectrogram of the song, a waveform of each stem, the ruler. All show what the view says.
 import { api } from "./api.js";
 import { byId, element } from "./element.js";
-import { drawBeats, drawRuler, pinch, prepared, turnWheel } from "./timeline.js";
+import { DRAGGED_PIXELS, drawBeats, drawPeaks, drawRuler, pinch, prepared, turnWheel } from "./timeline.js";
 import { clock, pitch } from "./view.js";
 
 const PEAKS_AT_ONCE = 16;       // blocks
 const SETTLED_MS = 120;         // without a change, before a new picture is asked for
-const DRAGGED_PIXELS = 4;       // before a press is a drag
 
 export class Lanes extends EventTarget {
   constructor(player, view) {
@@ -179,16 +178,9 @@ export class Lanes extends EventTarget {
       drawBeats(canvas, context, this.view, told ?? estimate.tempo_bpm, told ? 0 : estimate.first_beat);
       if (!peaks) continue;
       context.fillStyle = getComputedStyle(lane).getPropertyValue("--line-colour");
-      const middle = canvas.height / 2, from = place(this.view.begin), step = (place(this.view.end) - from) / canvas.width;
-      context.beginPath();
-      for (let x = 0; x < canvas.width; x++) {
-        let peak = 0;
-        const last = Math.max(Math.floor(from + (x + 1) * step), Math.floor(from + x * step) + 1);
-        for (let each = Math.floor(from + x * step); each < last; each++) peak = Math.max(peak, peaks[each] ?? 0);
-        const height = Math.max((peak / loudest) ** 2 * 0.94 * middle, peak ? devicePixelRatio / 2 : 0);  // peaks are square roots
-        context.rect(x, middle - height, 1, 2 * height);
-      }
-      context.fill();
+      const from = place(this.view.begin), step = (place(this.view.end) - from) / canvas.width;
+      drawPeaks(canvas, context, peaks, from, step, (peak, middle) =>
+        Math.max((peak / loudest) ** 2 * 0.94 * middle, peak ? devicePixelRatio / 2 : 0));  // peaks are square roots
     }
   }
 
