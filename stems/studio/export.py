@@ -104,21 +104,30 @@ def export(
     task = Task(path, Path(), file_name(entry.name))
     if order.preset != MIX:
         return split_song(task, settings, heard, lambda share, seconds: progress(share), cancelled)
+    return _export_mix(path, out, task.track, settings, order, heard, progress, cancelled)
+
+
+def _export_mix(
+    path: Path,
+    out: Path,
+    track: str,
+    settings: Settings,
+    order: Order,
+    heard: Heard,
+    progress: Callable[[float], None],
+    cancelled: Callable[[], bool],
+) -> Result:
+    """Writes the song as the faders have it, one file; what goes wrong is in the result."""
     result = Result(path)
     with failures_in(result), open_song(path) as file, spooled(file) as song:
         form = output_format(song.format, settings.container, settings.bit_depth)
-        place = out / path_below(settings.name, task.track, MIX, suffix_of(form.container)[1:])
+        place = out / path_below(settings.name, track, MIX, suffix_of(form.container)[1:])
+        options = {"sensitivity": settings.sensitivity, "progress": progress, "cancelled": cancelled}
         result.note = write_mix(
             place,
             song,
             form,
-            lambda: heard.separate(
-                song,
-                form.sample_rate,
-                sensitivity=wishes.sensitivity,
-                progress=progress,
-                cancelled=cancelled,
-            ),
+            lambda: heard.separate(song, form.sample_rate, **options),
             lambda names: gains(order.faders, names, form.channels, order.master),
         )
         result.outputs = {MIX: place}
