@@ -82,22 +82,30 @@ class RunningCentroids:
         Returns:
             (..., frames, stems, bands).
         """
-        found = []
         loudest, bands = powers.topk(self._points)
         weights = self.model.weigh(loudest)
-        seconds = (weights.sum(-1) > 0) * self._frame_seconds  # in digital silence everything rests
+        totals = weights.sum(-1)
+        seconds = (totals > 0) * self._frame_seconds  # in digital silence everything rests
         if hops is not None:
             seconds = seconds * hops
-        for frame in range(embeddings.shape[-3]):
-            shares = assign(embeddings[..., frame, :, :], self.now, kappa)
+        some = bands[..., None]
+        counting = embeddings.gather(-2, some.expand(*some.shape[:-1], embeddings.shape[-1]))
+        found = []
+        # Taken apart at once: the gradient of each frame that is indexed by itself would be as large as all of them.
+        for cells, bands_of_frame, *clustered in zip(
+            embeddings.unbind(-3),
+            some.unbind(-3),
+            counting.unbind(-3),
+            weights.unbind(-2),
+            totals.unbind(-1),
+            seconds.unbind(-1),
+            strict=True,
+        ):
+            shares = assign(cells, self.now, kappa)
             found.append(shares.transpose(-1, -2))
-            some = bands[..., frame, :, None]
-            sums = weighted_sums(
-                embeddings[..., frame, :, :].gather(-2, some.expand(*some.shape[:-1], embeddings.shape[-1])),
-                weights[..., frame, :],
-                shares.gather(-2, some.expand(*some.shape[:-1], shares.shape[-1])),
-            )
-            self._move(sums, weights[..., frame, :].sum(-1), seconds[..., frame])
+            vectors, weight, total, lasting = clustered
+            counted = shares.gather(-2, bands_of_frame.expand(*bands_of_frame.shape[:-1], shares.shape[-1]))
+            self._move(weighted_sums(vectors, weight, counted), total, lasting)
         return torch.stack(found, -3)
 
     def _move(self, sums: Tensor, weight: Tensor, seconds: Tensor) -> None:

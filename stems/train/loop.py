@@ -21,6 +21,7 @@ from stems.separator import choose_device
 from stems.train.batches import batches_from
 from stems.train.cells import Cells
 from stems.train.checkpoint import Progress, read_checkpoint, write_checkpoint
+from stems.train.growth import take_over
 from stems.train.log import add_to_log, read_log, score_of
 from stems.train.mixes import Mixer
 from stems.train.objective import Losses, losses, taught
@@ -163,16 +164,6 @@ def rate_at(step: int, schedule: Schedule) -> float:
         return (step + 1) / schedule.warmup_steps
     way = (step - schedule.warmup_steps) / max(1, schedule.steps - schedule.warmup_steps)
     return schedule.final_rate + (1 - schedule.final_rate) * 0.5 * (1 + math.cos(math.pi * min(way, 1.0)))
-
-
-def take_over(model: Model, other: Model) -> None:
-    """Gives a model those weights of another that have the same name and shape.
-
-    So a real-time network starts with the textures and the anchors of a full-song network, though not its memory.
-    """
-    own, known = model.state_dict(), other.state_dict()
-    fitting = {name: known[name] for name in own if name in known and known[name].shape == own[name].shape}
-    model.load_state_dict(own | fitting)
 
 
 @torch.no_grad()

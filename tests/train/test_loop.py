@@ -9,10 +9,9 @@ import torch
 from safetensors.torch import load_file
 
 from stems.errors import ModelError, OptionError, RecipeError
-from stems.model import Design, Model
-from stems.network.embedding import NetworkShape
+from stems.model import Model
 from stems.train import checkpoint, loop
-from stems.train.loop import Places, mean_score, rate_at, take_over, train
+from stems.train.loop import Places, mean_score, rate_at, train
 from stems.train.recipe import Schedule, read_recipe
 from stems.train.validation import Validation
 
@@ -83,17 +82,6 @@ def test_a_new_run_starts_from_another_model(material, tmp_path):
     weights = load_file(first)[name].float()
     change = (load_file(again)[name] - weights).norm() / weights.norm()
     assert change < 0.1 < (load_file(fresh)[name] - weights).norm() / weights.norm()
-
-
-def test_weights_that_fit_are_taken_over_from_a_model_of_another_design():
-    torch.manual_seed(0)
-    full = Model(Design(network=NetworkShape(units=16, channels=4)))
-    live = Model(Design(network=NetworkShape(units=24, channels=4, bidirectional=False)))
-    before = {name: value.clone() for name, value in live.state_dict().items()}
-    take_over(live, full)
-    for name in ("raw_anchors", "network.texture.first.weight", "network.embedding.weight"):
-        assert torch.equal(live.state_dict()[name], full.state_dict()[name])
-    assert torch.equal(live.network.recurrent.lstm.weight_ih_l0, before["network.recurrent.lstm.weight_ih_l0"])
 
 
 def test_a_run_goes_on_with_a_checkpoint_of_before_a_key(material, tmp_path, monkeypatch):
