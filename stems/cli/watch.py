@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -18,20 +17,22 @@ from stems.cli.options import (
     Downmix,
     From,
     ModelName,
+    Tempo,
     To,
     Track,
     reading_of,
+    tempo_of,
 )
 from stems.cli.output import complain, say
-from stems.daw import Format
 from stems.errors import StemsError
-from stems.files.remote import Place, place
+from stems.files.remote import place
 
 if TYPE_CHECKING:
+    from stems.batch.outcome import Result
     from stems.batch.plan import Settings
 
-Split = Callable[[Path], Mapping[str, Place]]
-"""Splits a song and returns the stems' files by the stems' names; raises a StemsError where it cannot."""
+Split = Callable[[Path], "Result"]
+"""Splits a song; raises a StemsError where it cannot."""
 
 
 def watch(
@@ -66,6 +67,7 @@ def watch(
     downmix: Downmix = False,
     clip_mode: ClipMode = Clip.clamp,
     copy_song: CopySong = False,
+    bpm: Tempo = None,
 ) -> None:
     """Split every song dropped into a folder, until stopped with Ctrl-C."""
     from stems.batch.plan import Settings, check_settings
@@ -73,7 +75,6 @@ def watch(
     from stems.card import find_model, read_card
     from stems.daw import formats_named
 
-    formats = formats_named(daw) if daw else []
     # A song that comes again is another take, whose stems replace the first one's.
     known = tuple(read_card(find_model(model))["design"]["stems"])
     settings = Settings(
@@ -81,38 +82,24 @@ def watch(
         place(out) if out else folder / "separated",
         model=model,
         overwrite=True,
+        daw=tuple(form.name for form in formats_named(daw)) if daw else (),
         reading=reading_of(begin, end, track, downmix),
         clip_mode=clip_mode.value,
         copy_song=copy_song,
+        bpm=tempo_of(bpm),
     )
-    check_settings(replace(settings, daw=tuple(form.name for form in formats)))
-    follow(folder, _splitter(folder, settings), formats, settle, settings)
+    check_settings(settings)
+    follow(folder, _splitter(folder, settings), settle)
 
 
-def follow(
-    folder: Path,
-    split: Split,
-    formats: Sequence[Format] = (),
-    settle: float = 2.0,
-    settings: Settings | None = None,
-) -> None:
-    """Split songs dropped into a folder and export their stems, saying so, until Ctrl-C or SIGTERM."""
+def follow(folder: Path, split: Split, settle: float = 2.0) -> None:
+    """Split songs dropped into a folder, saying so, until Ctrl-C or SIGTERM."""
     from stems.batch.watch import watch_folder
+    from stems.cli.progress import describe
 
     def action(song: Path) -> None:
         say(f"Splitting {song.name}")
-        stems = split(song)
-        exports: list[Path] = []
-        if formats:
-            from stems.daw import export
-            from stems.daw.session import session_of
-
-            files = {name: Path(str(path)) for name, path in stems.items()}
-            first = next(iter(files.values()))
-            session = session_of(files, song.stem, song, reading=settings.passage if settings else None)
-            copy_song = settings is not None and settings.copy_song
-            exports = export(session, first.parent, formats, overwrite=True, copy_song=copy_song)
-        say(f"Wrote {', '.join(map(str, [*stems.values(), *exports]))}")
+        say(describe(split(song)))
 
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:
@@ -131,7 +118,7 @@ def _splitter(folder: Path, settings: Settings) -> Split:
 
     separator = load_separator(settings)
 
-    def split(song: Path) -> Mapping[str, Place]:
+    def split(song: Path) -> Result:
         # Planned with its neighbours: songs that differ only in their suffix must not share a folder.
         beside = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in READABLE_SUFFIXES]
         beside += [song] * (song not in beside)  # it may be gone by now, and fails by itself then
@@ -139,7 +126,7 @@ def _splitter(folder: Path, settings: Settings) -> Split:
         result = split_song(task, settings, separator)
         if result.status != "done":
             raise StemsError(result.error)
-        return result.outputs
+        return result
 
     return split
 

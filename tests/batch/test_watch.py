@@ -180,13 +180,14 @@ def test_the_command_stops_cleanly_in_the_middle_of_a_song(tmp_path: Path, numbe
     program = """
         import sys, time
         from pathlib import Path
+        from stems.batch.outcome import Result
         from stems.cli.watch import follow
 
         def split(song):
             if song.name == "half.wav":
                 print("half way", flush=True)
                 time.sleep(60)
-            return {"drums": song}
+            return Result(song, outputs={"drums": song})
 
         follow(Path(sys.argv[1]), split, settle=0)
     """
@@ -227,14 +228,16 @@ def test_what_of_each_song_is_split_is_as_for_split(
     song = tmp_path / "song.wav"
     soundfile.write(song, np.random.default_rng(0).uniform(-0.5, 0.5, (16_000, 6)), 8_000)
 
-    def follow_once(folder: Path, split: Callable, formats: object, settle: float, settings: object) -> None:
+    def follow_once(folder: Path, split: Callable, settle: float) -> None:
         monkeypatch.setattr("stems.batch.watch.finished_files", lambda watch, *_: iter(watch.arrived(0.0)))
-        follow(folder, split, formats, 0.0, settings)
+        follow(folder, split, 0.0)
 
     monkeypatch.setattr("stems.cli.watch.follow", follow_once)
-    options = ("--from", "0:00.5", "--to", "0:01.25", "--downmix", "--daw", "reaper", "--copy-song")
+    options = ("--from", "0:00.5", "--to", "0:01.25", "--downmix", "--daw", "reaper", "--copy-song", "--bpm", "98.5")
     code, said, complaints = stems("watch", tmp_path, "--model", small_weights, *options)
     assert (code, complaints) == (0, ""), said
     for name in ("drums", "bass", "vocals", "other", "song mixture"):
         info = soundfile.info(tmp_path / "separated" / "song" / f"{name}.wav")
         assert (info.frames, info.channels) == (6_000, 2), name
+    assert "TEMPO 98.5 4 4" in (tmp_path / "separated" / "song" / "song.rpp").read_text()
+    assert str(tmp_path / "separated" / "song" / "song.rpp") in said

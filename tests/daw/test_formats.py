@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import soundfile
 import typer
-from split_songs import add_notes
 from typer.testing import CliRunner
 
 from stems.cli.export import export as export_command
@@ -20,7 +19,6 @@ from stems.cli.watch import watch as watch_command
 from stems.daw import FORMATS, export, formats_named
 from stems.daw.session import session_in
 from stems.errors import ExportError, OptionError, StemsError
-from stems.files.broadcast_wav import Notes
 from stems.files.destination import LONGEST_NAME, file_name, whole
 
 
@@ -205,7 +203,7 @@ class TestPluginCommand:
         assert len(list((tmp_path / ".config" / "REAPER" / "Scripts").glob("*.lua"))) == 1
 
 
-def test_watching_splits_and_exports(
+def test_watching_splits_for_daws_what_comes_until_it_is_stopped(
     make_split: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     import stems.separator
@@ -213,7 +211,6 @@ def test_watching_splits_and_exports(
     from stems.batch.plan import Settings, Task
 
     split = make_split()
-    add_notes(split.song, Notes(tempo_bpm=98.5))
     watched = tmp_path / "watched"
     watched.mkdir()
     song = split.song.rename(watched / "song.wav")
@@ -222,7 +219,7 @@ def test_watching_splits_and_exports(
     tasks = []
 
     def split_song(task: Task, settings: Settings, separator: object) -> split_module.Result:
-        tasks.append((task.song, task.track, settings.out))
+        tasks.append((task.song, task.track, settings.out, settings.daw, settings.bpm))
         if len(tasks) == 2:
             return split_module.Result(task.song, "failed", error="no audio in it")
         if len(tasks) == 3:
@@ -235,13 +232,12 @@ def test_watching_splits_and_exports(
     import stems.batch.workers  # which imports what is replaced here, and would keep it
 
     monkeypatch.setattr(split_module, "split_song", split_song)
-    watch_command(watched, daw="reaper", settle=0)
+    watch_command(watched, daw="reaper", settle=0, bpm="98.5")
     assert tasks == [
-        (song, "song.wav", watched / "separated"),
-        (watched / "song.flac", "song.flac", watched / "separated"),
-        (watched / "third.mp3", "third", watched / "separated"),
+        (song, "song.wav", watched / "separated", ("reaper",), 98.5),
+        (watched / "song.flac", "song.flac", watched / "separated", ("reaper",), 98.5),
+        (watched / "third.mp3", "third", watched / "separated", ("reaper",), 98.5),
     ]
-    assert "TEMPO 98.5 4 4" in (split.folder / "song.rpp").read_text()
     said = capsys.readouterr()
     assert "Stopped" in said.out
     assert "song.flac: no audio in it" in said.err
