@@ -9,7 +9,7 @@ import typer
 
 from stems.cli.extras import require
 from stems.cli.options import Device, DeviceName
-from stems.cli.output import say
+from stems.cli.output import complain, say
 
 
 def train(
@@ -44,7 +44,11 @@ def train(
     if threads is not None:
         torch.set_num_threads(threads)
     places = Places(run or Path("runs") / recipe.stem, data, cache, musdb)
-    path = train_recipe(recipe, places, device.value, workers, minutes, start, _report)
+    try:
+        path = train_recipe(recipe, places, device.value, workers, minutes, start, _report)
+    except KeyboardInterrupt:
+        complain("stems: stopped; the same command goes on from the last checkpoint, if there is one.")
+        raise
     say(f"The model is {path}.")
 
 

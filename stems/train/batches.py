@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 from collections.abc import Iterator
 
 import numpy as np
@@ -71,10 +73,15 @@ def batches_from(step: int, mixer: Mixer | Duets, rank: int, ranks: int, workers
             collate_fn=Cells.stack,
             num_workers=workers,
             prefetch_factor=4 if workers else None,
-            worker_init_fn=_one_thread,
+            worker_init_fn=_begin_worker,
         )
     )
 
 
-def _one_thread(_: int) -> None:
+def _begin_worker(_: int) -> None:
     torch.set_num_threads(1)
+    # They reach all processes of a terminal or a cluster's job; the process that trains ends its workers itself.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    # Errors of mixes reach the process that trains; this is only asked when that one stops while it takes a batch.
+    sys.excepthook = lambda *_: None

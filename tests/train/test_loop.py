@@ -1,5 +1,6 @@
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -182,3 +183,24 @@ def test_two_processes_share_a_run(material, tmp_path):
     alone = train(whole, places(tmp_path / "alone", material, tmp_path), workers=0)
     for name, tensor in load_file(alone).items():
         torch.testing.assert_close(load_file(tmp_path / "run/model.safetensors")[name], tensor, rtol=5e-2, atol=5e-3)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is another thing on Windows")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_is_stopped_with_its_workers_says_so_in_a_sentence(material, tmp_path, number):
+    path = recipe(tmp_path, 10_000)
+    path.write_text(path.read_text().replace("checkpoint_minutes = 2.0", "checkpoint_minutes = 0.0"))
+    command = [sys.executable, "-m", "stems", "train", path, "--data", material, "--run", tmp_path / "run"]
+    with subprocess.Popen(
+        [*command, "--cache", tmp_path / "cache", "--workers", "2"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as running:
+        assert running.stdout.readline().startswith("step 1")
+        os.killpg(running.pid, number)
+        _, complaints = running.communicate(timeout=60)
+    assert running.returncode == 128 + number
+    assert complaints == "stems: stopped; the same command goes on from the last checkpoint, if there is one.\n"
+    assert not [file for file in (tmp_path / "run").iterdir() if file.name.startswith(".")]
