@@ -90,6 +90,7 @@ def evaluate(
     require("Scoring", "evaluate", *packages)
 
     from stems.batch.tasks import shard as shard_of
+    from stems.cli.progress import stoppable
     from stems.evaluate.report import write_report
     from stems.evaluate.scoring import given_estimator
     from stems.files.remote import on_this_machine, place
@@ -97,7 +98,7 @@ def evaluate(
     model = model or ("openband-live" if live else "openband")
     if live and (estimates is not None or model == "none"):
         raise OptionError("--live streams a model: leave out --estimates, and give a --model other than 'none'.")
-    with ExitStack() as stack:
+    with stoppable(), ExitStack() as stack:
         named = [place(text) if text else None for text in (songs, reference, estimates)]
         folders = [stack.enter_context(on_this_machine(each)) if each else None for each in named]
         tracks = _tracks(musdb, subset.value, *folders)
