@@ -168,6 +168,8 @@ class Separator:
         names = (stems,) if isinstance(stems, str) else None if stems is None else tuple(stems)
         if unknown := [name for name in names or () if name not in self.stems]:
             raise OptionError(f"There is no stem {unknown[0]!r}: choose from {', '.join(self.stems)}.")
+        if names == ():
+            raise OptionError(f"No stem is named: choose from {', '.join(self.stems)}, or leave stems out for all.")
         wanted = Sensitivity.of(sensitivity)
         wanted.check_against(self.stems)
         grid = self._grid(sample_rate)

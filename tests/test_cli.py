@@ -590,6 +590,13 @@ def test_a_log_that_is_full_ends_no_batch(here: Path, small_weights: Path) -> No
     assert len(written()) == 8
 
 
+def test_a_reader_that_goes_away_is_no_full_disk(here: Path) -> None:
+    with subprocess.Popen([*COMMAND, "presets"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        process.stdout.close()
+        complaints = process.stderr.read()
+    assert (process.returncode, complaints) == (1, "stems: what it had to say was not read to the end.\n")
+
+
 def test_names_that_the_output_cannot_hold_end_no_batch(here: Path, small_weights: Path) -> None:
     for name in ("Песня", "a\x1b[31mb" if sys.platform != "win32" else "b", "plain"):
         song(f"m/{name}.wav")

@@ -317,6 +317,7 @@ def test_higher_sensitivity_cuts_harder(separator: Separator) -> None:
     ("arguments", "message"),
     [
         ({"stems": ["drums", "piano"]}, "no stem 'piano': choose from drums, bass, vocals, other"),
+        ({"stems": []}, "No stem is named: choose from drums, bass, vocals, other"),
         ({"stems": "piano"}, "no stem 'piano'"),
         ({"sensitivity": 0.09}, "sensitivity must be from 0.1 to 10, not 0.09"),
         ({"sensitivity": 10.1}, "sensitivity must be from 0.1 to 10"),

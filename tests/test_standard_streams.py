@@ -71,7 +71,7 @@ def test_what_is_no_song_writes_nothing(given: Callable, stems: Run, small_weigh
     given(content)
     code, said, complaints = stems("split", "-", "--model", small_weights, "--stems", "bass", "--out", "-")
     assert (code, said) == (1, "")
-    assert "stdin is" in complaints and "Traceback" not in complaints
+    assert "failed: - " in complaints and "Traceback" not in complaints and "temporary" not in complaints
     assert list(Path("temporary").iterdir()) == []
 
 
@@ -87,6 +87,37 @@ def test_standard_output_takes_one_file(given: Callable, stems: Run, options: li
     code, said, complaints = stems("split", *options, "--out", "-")
     assert (code, said) == (1, "")
     assert "--out - takes one file" in complaints and complaints.count("\n") == 1
+
+
+def test_what_is_said_calls_both_streams_by_their_name(given: Callable, stems: Run, small_weights: Path) -> None:
+    for options in (["--json"], []):
+        given(song_of("WAV"))
+        sys.stdout = io.TextIOWrapper(io.BytesIO())
+        _, _, complaints = stems("split", "-", "--model", small_weights, "--stems", "bass", "--out", "-", *options)
+        assert "temporary" not in complaints
+        if options:
+            line = json.loads(complaints.splitlines()[0])
+            assert (line["song"], line["outputs"]) == ("-", {"bass": "-"})
+        else:
+            assert complaints.splitlines()[0].startswith("[1/1] - -> - (")
+
+
+def test_clusters_of_a_song_from_standard_input(given: Callable, stems: Run, small_weights: Path) -> None:
+    given(song_of("WAV"))
+    code, said, _ = stems("cluster", "-", "--model", small_weights, "--clusters", "2", "--json")
+    assert (code, json.loads(said)["song"]) == (0, "-")
+    assert {path.name for path in Path("separated/stdin").iterdir()} == {"cluster-1.wav", "cluster-2.wav"}
+    code, _, complaints = stems("cluster", "-", "--out", "-")
+    assert code == 1 and "give --out a folder" in complaints
+
+
+def test_a_terminal_takes_no_stem(given: Callable, stems: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    given(song_of("WAV"))
+    from stems.cli import standard_streams
+
+    monkeypatch.setattr(standard_streams, "_to_terminal", lambda: True)
+    code, _, complaints = stems("split", "-", "--stems", "bass", "--out", "-")
+    assert code == 1 and "which is this terminal: send it on" in complaints
 
 
 def test_a_terminal_is_no_song(given: Callable, stems: Run, monkeypatch: pytest.MonkeyPatch) -> None:

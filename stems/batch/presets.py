@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -78,6 +78,13 @@ def two_stems(stem: str, known: tuple[str, ...] = STEMS) -> Preset:
     _known_stem(stem, "--two-stems", known)
     rest = "instrumental" if stem == "vocals" else f"no-{stem}"
     return Preset("two-stems", "", {stem: (stem,), rest: tuple(name for name in known if name != stem)})
+
+
+def sums_among(names: Collection[str]) -> dict[str, tuple[str, ...]]:
+    """Which names are of sums that shipped presets and `two_stems` make, and of which stems, all named as well."""
+    made = [*map(two_stems, STEMS), *map(load_preset, shipped_presets())]
+    outputs = {name: stems for preset in made for name, stems in preset.outputs.items() if len(stems) > 1}
+    return {name: stems for name, stems in outputs.items() if {name, *stems} <= {*names}}
 
 
 def shipped_presets() -> dict[str, Path]:

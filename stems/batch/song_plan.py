@@ -26,6 +26,7 @@ class SongPlan:
         format: of the files.
         outputs: where each goes, by name.
         is_finished: whether an earlier run has written all of them, with the same hints, of as much of the song.
+        is_outdated: whether the song has changed since: it is newer than one of them.
     """
 
     task: Task
@@ -34,11 +35,17 @@ class SongPlan:
     format: AudioFormat
     outputs: dict[str, Path]
     is_finished: bool
+    is_outdated: bool
 
     @property
     def is_skipped(self) -> bool:
         """Whether nothing is to be split."""
         return self.is_finished and not self.settings.overwrite
+
+    @property
+    def note(self) -> str:
+        """What the user should know of a song that is skipped."""
+        return "The song is newer than its stems: --overwrite splits it again." if self.is_outdated else ""
 
 
 def plan_song(song: Song, task: Task, settings: Settings) -> SongPlan:
@@ -62,7 +69,9 @@ def plan_song(song: Song, task: Task, settings: Settings) -> SongPlan:
     check_against(settings.hints, song, song.format.sample_rate)
     same_hints = kept_hints(hints_path(task, settings)) == as_toml(settings.hints)
     is_finished = len(there) == len(outputs) and same_hints
-    return SongPlan(task, song.path, settings, form, outputs, is_finished and lasts_as_long(there[0], song))
+    is_finished = is_finished and lasts_as_long(there[0], song)
+    is_outdated = is_finished and min(path.stat().st_mtime for path in there) < song.path.stat().st_mtime
+    return SongPlan(task, song.path, settings, form, outputs, is_finished, is_outdated)
 
 
 def kept_hints(path: Path) -> str:

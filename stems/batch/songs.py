@@ -14,7 +14,8 @@ from stems.errors import OptionError
 from stems.files.formats import READABLE_SUFFIXES
 from stems.files.remote import Place, RemotePath, below, place
 
-KNOWN_SUFFIXES = READABLE_SUFFIXES | {".aa3", ".adts", ".aiffc", ".alac", ".ofr", ".ra", ".sd2", ".shn"}
+_UNREADABLE_SUFFIXES = ".aa3 .adts .aiffc .alac .nist .ofr .ra .sd2 .shn .sph"
+KNOWN_SUFFIXES = READABLE_SUFFIXES | set(_UNREADABLE_SUFFIXES.split())
 """Suffixes, in lower case, of files that may be songs, whether they can be read or not."""
 
 PassedOver = Callable[[Place, str], None]

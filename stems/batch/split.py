@@ -49,6 +49,7 @@ def preview(task: Task, settings: Settings) -> Result:
     with failures_in(result), open_song(task.song, settings.reading) as song:
         plan = plan_song(song, task, settings)
         result.status, result.outputs = "would skip" if plan.is_skipped else "would split", plan.outputs
+        result.note = plan.note if plan.is_skipped else ""
     return result
 
 
@@ -78,7 +79,7 @@ def split_song(
         for folder in {path.parent for path in plan.outputs.values()}:
             remove_abandoned(folder)
         if plan.is_skipped:
-            result.status = "skipped"
+            result.status, result.note = "skipped", plan.note
         else:
             result.seconds = song.seconds
             with spooled(song) as readable:
@@ -214,8 +215,10 @@ def _export(plan: SongPlan, song: Song, result: Result) -> None:
             tempo_bpm = (result.estimate or _estimate(song, result)).tempo_bpm
         try:
             session = session_of(plan.outputs, track, plan.song, tempo_bpm, reading=plan.settings.passage)
+            notes = [result.note] if result.note else []
             copy_song = plan.settings.copy_song
-            result.exports = export(session, folder, formats, overwrite=True, copy_song=copy_song)
+            result.exports = export(session, folder, formats, True, copy_song, notes.append)
+            result.note = " ".join(notes)
         except NotAllExported as error:
             result.status, result.error, result.exports = "failed", str(error), error.written
         except ExportError as error:  # the stems are there all the same

@@ -23,6 +23,7 @@ from stems.cli.options import (
     Overwrite,
     Songs,
 )
+from stems.cli.standard_streams import with_standard_streams
 from stems.errors import OptionError
 from stems.files.remote import is_remote
 
@@ -36,6 +37,7 @@ class MethodName(str, Enum):
     spectral = "spectral"
 
 
+@with_standard_streams
 def cluster(
     songs: Songs,
     clusters: Annotated[

@@ -54,6 +54,7 @@ def export(
     from stems.daw import NotAllExported, formats_named
     from stems.daw import export as export_session
     from stems.daw.session import audio_in, not_taken_in, session_in
+    from stems.daw.sums import without_sums
 
     formats, tempo_bpm = formats_named(to), tempo_of(bpm)
     time_signature = _time_signature(meter) if meter else None
@@ -67,21 +68,24 @@ def export(
         found = _estimate(session) if tempo_bpm == "auto" else None
         session = replace(session, tempo_bpm=(found and found.tempo_bpm) or session.tempo_bpm)
         left_out = {path.name: "projects cannot hold this format" for path in not_taken_in(stems)}
+        taken = {path.stem: path for path in audio_in(stems)}
+        left_out |= dict.fromkeys(sorted({*taken} - {*without_sums(taken)}), "a sum of other stems there")
         if session.mixture is None:
             left_out["mixture"] = "the song was not found; --song FILE puts it on a muted track"
+        notes: list[str] = []
         try:
-            written, error = export_session(session, out or stems, formats, overwrite, copy_song), None
+            written, error = export_session(session, out or stems, formats, overwrite, copy_song, notes.append), None
         except NotAllExported as fault:
             written, error = fault.written, fault
         if json_lines:
-            _say_json(stems, session.mixture.path if session.mixture else None, written, left_out, error, found)
+            _say_json(stems, session.mixture.path if session.mixture else None, written, left_out, error, found, notes)
         else:
             for path in written:
                 say(f"Wrote {path}")
             for name, why in left_out.items():
                 say(f"    without {name}: {why}")
-            if found:
-                say(f"    {found.sentence}")
+            for note in (*notes, *([found.sentence] if found else [])):
+                say(f"    {note}")
         if error:
             raise error
 
@@ -103,6 +107,7 @@ def _say_json(
     left_out: dict[str, str],
     error: Exception | None,
     found: Estimate | None,
+    notes: list[str],
 ) -> None:
     line = {
         "folder": str(folder),
@@ -111,6 +116,7 @@ def _say_json(
         "exports": [str(path) for path in written],
         "left_out": left_out,
         **(found.as_json() if found else {}),
+        **({"note": " ".join(notes)} if notes else {}),
         **({"error": str(error)} if error else {}),
     }
     say_data(json.dumps(line))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import unicodedata
 from contextlib import suppress
 from typing import TextIO
 
 import typer
+
+from stems.files.formats import AUDIO_SUFFIXES
 
 
 def say(text: str) -> None:
@@ -25,6 +28,12 @@ def complain(text: str) -> None:
     _print(typer.style(shown(text), fg="red") if sys.stderr.isatty() else shown(text), sys.stderr)
 
 
+def call(path: str, name: str) -> None:
+    """Has all that is said from now on call a path, and the file of sound below it, by another name."""
+    suffixes = "|".join(dict.fromkeys(suffix[1:] for suffix in AUDIO_SUFFIXES))
+    _names[re.compile(rf'{re.escape(path)}(/[^"\n]*?\.({suffixes})\b|/[^"\n]*?(?= \())?')] = name
+
+
 def shown(text: str) -> str:
     """Text without what a terminal would carry out or an encoding cannot hold: `?` for each such character."""
     return "".join("?" if unicodedata.category(c) in ("Cc", "Cs") and c != "\n" else c for c in text)
@@ -38,24 +47,33 @@ def accept_any_name() -> None:
             reconfigure(errors="backslashreplace")
 
 
-def could_be_written() -> bool:
-    """Whether all that was printed has reached its place; after that nothing more is printed."""
+def unwritten() -> str:
+    """Why some of what was printed has not reached its place, if so; after that nothing more is printed."""
     try:
         sys.stdout.flush()
-    except (OSError, ValueError):
+    except (OSError, ValueError) as error:
         with suppress(OSError, ValueError):  # what Python tries once more at its end
             sys.stdout.close()
-        return False
-    return sys.stdout not in _failed
+        return _reason(error)
+    return _failed.get(sys.stdout, "")
 
 
-_failed: set[TextIO] = set()
+def _reason(error: Exception) -> str:
+    if isinstance(error, BrokenPipeError):
+        return "what it had to say was not read to the end."
+    return "what it had to say could not be written; see whether the disk of the log is full."
+
+
+_failed: dict[TextIO, str] = {}
+_names: dict[re.Pattern[str], str] = {}
 
 
 def _print(text: str, stream: TextIO) -> None:
     if stream in _failed:
         return
+    for pattern, name in _names.items():
+        text = pattern.sub(name, text)
     try:
         print(text, file=stream, flush=True)
-    except (OSError, ValueError):  # a full disk, or nobody reads any more
-        _failed.add(stream)
+    except (OSError, ValueError) as error:  # a full disk, or nobody reads any more
+        _failed[stream] = _reason(error)

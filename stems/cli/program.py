@@ -28,7 +28,7 @@ def main() -> None:
 
 def _run() -> None:
     from stems.cli.commands import app
-    from stems.cli.output import accept_any_name, complain, could_be_written
+    from stems.cli.output import accept_any_name, complain, unwritten
 
     accept_any_name()
     code: Any = 0
@@ -39,8 +39,8 @@ def _run() -> None:
     except StemsError as error:
         complain(f"stems: {error}")
         code = 1
-    if not could_be_written():
-        complain("stems: what it had to say could not be written; see whether the disk of the log is full.")
+    if why := unwritten():
+        complain(f"stems: {why}")
         code = code or 1
     sys.exit(code)
 

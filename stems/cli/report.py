@@ -65,6 +65,8 @@ def report(
         separator = Separator(model, device.value, hints=hint or ())
         with bar(f"Looking into {source.name}") as advance:
             text = song_report(source, separator, sensitivity, advance)
+    for name in source.left_out:
+        say(f"Without {name}: a sum of other stems there.")
     say(f"Wrote {page} ({_write(page, text) / 1e6:.1f} MB): open it in a browser.")
 
 
@@ -79,6 +81,8 @@ def _page(source: Place, out: str | None, overwrite: bool) -> Place:
 
     is_folder = isinstance(source, Path) and source.is_dir()
     usual = Path(f"{source.resolve().name if isinstance(source, Path) and is_folder else source.stem}.html")
+    if out == "-":
+        raise OptionError(f"--out - is no file: name the page, such as {usual}.")
     page = place(out) if out else usual
     if isinstance(page, RemotePath):
         check_writable(page.parent)

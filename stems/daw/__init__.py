@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -24,20 +24,20 @@ class Format:
     suffix: str
     """What the exported file's name ends in."""
     room: str
-    """The module whose `write(session, destination)` makes it; if it has a `check(stems, name)`, that says what does
-    not fit."""
+    """The module whose `write(session, destination)` makes it, and may return what the user should know; if it has a
+    `check(stems, name)`, that says what does not fit."""
     codec: str = ""
     """Of its audio, a further argument of `write`, where there is a choice."""
     refers_to_song: bool = False
     """Whether its mixture is the song's own file, which must then be one that the DAW reads."""
 
-    def write(self, session: Session, destination: Path) -> None:
-        """Write a session to `destination`.
+    def write(self, session: Session, destination: Path) -> str:
+        """Write a session to `destination`, and return what the user should know of it.
 
         Raises:
             ExportError: the session does not fit the format, or the destination cannot be written.
         """
-        import_module(self.room).write(session, destination, *([self.codec] if self.codec else []))
+        return import_module(self.room).write(session, destination, *([self.codec] if self.codec else [])) or ""
 
 
 FORMATS = {
@@ -97,7 +97,12 @@ class NotAllExported(ExportError):
 
 
 def export(
-    session: Session, folder: Path, formats: Sequence[Format], overwrite: bool = False, copy_song: bool = False
+    session: Session,
+    folder: Path,
+    formats: Sequence[Format],
+    overwrite: bool = False,
+    copy_song: bool = False,
+    note: Callable[[str], None] = lambda text: None,
 ) -> list[Path]:
     """Write a session into a folder, in each of the formats, and return what was written.
 
@@ -107,6 +112,7 @@ def export(
         formats: in each of which it is written, whether or not another fails.
         overwrite: whether earlier exports are replaced.
         copy_song: whether the song is copied beside a REAPER project, which then survives moving the folder.
+        note: told what the user should know of what was written.
 
     Raises:
         ExportError: something with that name is there already and `overwrite` is not set.
@@ -125,7 +131,8 @@ def export(
             written.append(playable.mixture.path)
         for format, destination in places.items():
             try:
-                format.write(playable, destination)
+                if said := format.write(playable, destination):
+                    note(said)
                 written.append(destination)
             except ExportError as error:
                 failures.append(str(error))

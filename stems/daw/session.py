@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from stems.daw.colours import MIXTURE, colour_of, usual_order
 from stems.daw.found_song import found_song
+from stems.daw.sums import without_sums
 from stems.errors import AudioError, ExportError, OptionError
 from stems.files.broadcast_wav import Marker
 from stems.files.destination import printable
@@ -136,7 +137,7 @@ def session_in(
     """Describe the stems that lie in a folder: its name is the song's, its files' names are the stems'.
 
     A file called `mixture`, alone or behind the folder's name, is no stem but the song, unless another one is given.
-    Without either, the song is looked for, see `stems.daw.found_song`.
+    Without either, the song is looked for, see `stems.daw.found_song`. Sums of stems that lie there too are left out.
     The rest is as in `session_of`.
 
     Raises:
@@ -144,7 +145,7 @@ def session_in(
     """
     audio = audio_in(folder)
     names = ("mixture", f"{folder.resolve().name} mixture".lower())  # of which projects refer to the second
-    stems = {path.stem: path for path in audio if path.stem.lower() not in names}
+    stems = without_sums({path.stem: path for path in audio if path.stem.lower() not in names})
     if not stems:
         raise ExportError(f"{folder} holds no stems; point at the folder that `stems split` made for one song.")
     beside = next((path for path in audio if path.stem.lower() in names), None)

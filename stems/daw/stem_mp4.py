@@ -46,8 +46,10 @@ _MASTERING = {
 _CONTAINERS = (b"moov", b"trak", b"mdia", b"minf", b"stbl")
 
 
-def write(session: Session, destination: Path, codec: str = "aac") -> None:
+def write(session: Session, destination: Path, codec: str = "aac") -> str:
     """Write a session as a Stems file; without a mixture the sum of the stems is its first stream.
+
+    Returns what the user should know: that ALAC, which holds integers, clipped what is above full scale.
 
     Args:
         session: at most four stems, mono or stereo; missing ones are silent.
@@ -61,10 +63,11 @@ def write(session: Session, destination: Path, codec: str = "aac") -> None:
     with whole(destination) as unfinished, scratch(destination.parent) as work:
         encoded = work / "encoded.mp4"
         try:
-            _encode(session, codec, encoded)
+            clipped = _encode(session, codec, encoded)
         except AudioError as error:
             raise ExportError(f"{destination} cannot be written: {error}") from error
         _add_stem_box(encoded, json.dumps(_manifest(session)).encode(), unfinished)
+    return f"{destination.name} has {clipped} samples above full scale, which it clips." if clipped else ""
 
 
 def check(stems: Sequence[str], name: str) -> None:
@@ -73,7 +76,8 @@ def check(stems: Sequence[str], name: str) -> None:
         raise ExportError(f"A .stem.mp4 holds four stems and {name} has {len(stems)}: {', '.join(stems)}.")
 
 
-def _encode(session: Session, codec: str, destination: Path) -> None:
+def _encode(session: Session, codec: str, destination: Path) -> int:
+    """Writes the streams; returns how many samples of integers were clipped."""
     from stems.files.audio import Reading, open_song
     from stems.files.coded import CodedFile
 
@@ -82,7 +86,7 @@ def _encode(session: Session, codec: str, destination: Path) -> None:
     if session.tempo_bpm:
         tags["tmpo"] = str(round(session.tempo_bpm))
     names += [""] * (1 + STEMS - len(names))
-    length = max(track.length for track in session.tracks)
+    length, clipped = max(track.length for track in session.tracks), 0
     with ExitStack() as stack:
         songs = [stack.enter_context(open_song(track.path, track.reading or Reading())) for track in session.all_tracks]
         file = stack.enter_context(CodedFile(destination, codec, rate, _rate(session), names, tags))
@@ -91,7 +95,10 @@ def _encode(session: Session, codec: str, destination: Path) -> None:
             streams = [_stereo(song, start, count) for song in songs]
             mixture = streams.pop() if session.mixture else np.sum(streams, 0)
             silent = [np.zeros((2, count))] * (STEMS - len(streams))
+            if codec == "alac":
+                clipped += sum(int(np.count_nonzero(np.abs(stream) > 1)) for stream in (mixture, *streams))
             file.write([mixture, *streams, *silent])
+    return clipped
 
 
 def _stereo(song: Song, start: int, count: int) -> npt.NDArray[np.floating]:

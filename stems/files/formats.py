@@ -11,8 +11,8 @@ BIT_DEPTHS = {"16": "int16", "24": "int24", "32": "int32", "float": "float32"}
 """What a user asks for, and the encoding that it means; `float` is 32-bit float."""
 
 _AUDIO_SUFFIXES = (
-    ".wav .flac .aiff .aif .aifc .wave .w64 .rf64 .caf .au .snd .voc .wv .ape .tak .tta .dff .dsf .ogg .oga .opus .m4a "
-    ".mp3 .aac .ac3 .amr .dts .eac3 .m4b .m4r .mka .mp2 .mpc .spx .weba .wma"
+    ".wav .flac .aiff .aif .aifc .wave .bwf .w64 .rf64 .caf .au .snd .voc .wv .ape .tak .tta .dff .dsf .ogg .oga .opus "
+    ".m4a .mp3 .aac .ac3 .amr .dts .eac3 .m4b .m4r .mka .mp2 .mpc .spx .svx .weba .wma"
 )
 AUDIO_SUFFIXES = tuple(_AUDIO_SUFFIXES.split())
 """Of files of sound alone, in lower case; of one name with several of them, the earlier is meant."""

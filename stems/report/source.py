@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,6 +11,7 @@ import numpy as np
 
 from stems.daw.colours import usual_order
 from stems.daw.session import audio_in
+from stems.daw.sums import without_sums
 from stems.errors import AudioError, OptionError
 from stems.files.audio import Song, open_song
 from stems.files.broadcast_wav import Notes
@@ -56,12 +57,14 @@ class Source:
         song: its audio.
         stems: made of it earlier, by name, each as long and as wide as the song; None where it was not split yet.
         notes: what the song's file tells beside its audio.
+        left_out: names of files of the folder that are sums of stems there.
     """
 
     name: str
     song: Song | Sum
     stems: Mapping[str, Song] | None = None
     notes: Notes = field(default_factory=Notes)
+    left_out: Sequence[str] = ()
 
     @property
     def adds_up(self) -> bool:
@@ -70,7 +73,8 @@ class Source:
             return True
         total = Sum(self.stems)
         return all(
-            float(np.abs(total.read(*block) - np.clip(self.song.read(*block), -1, 1)).max()) <= TOLERANCE
+            float(np.abs(np.clip(total.read(*block), -1, 1) - np.clip(self.song.read(*block), -1, 1)).max())
+            <= TOLERANCE
             for block in blocks(self.song.samples)
         )
 
@@ -101,6 +105,7 @@ def open_source(path: Path, song: Path | None = None) -> Iterator[Source]:
             return
         files = {file.stem: file for file in audio_in(path) if song is None or not _is_same(file, song)}
         mixture = next((files.pop(name) for name in list(files) if name.lower() == "mixture"), None)
+        files, every = without_sums(files), files
         if not files:
             raise OptionError(f"{path} holds no stems: name a song, or the folder that a split has made of one.")
         stems = {name: stack.enter_context(open_song(files[name])) for name in sorted(files, key=usual_order)}
@@ -118,7 +123,7 @@ def open_source(path: Path, song: Path | None = None) -> Iterator[Source]:
         notes = song_notes(original)
         if isinstance(whole, Sum):  # a stem's title says which it is
             notes = replace(notes, tags={key: text for key, text in notes.tags.items() if key != "title"})
-        yield Source(song.stem if song else path.resolve().name, whole, stems, notes)
+        yield Source(song.stem if song else path.resolve().name, whole, stems, notes, sorted({*every} - {*files}))
 
 
 def _is_same(path: Path, other: Path) -> bool:

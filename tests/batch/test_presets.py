@@ -6,7 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from stems.batch.presets import build_chain, load_preset, only, parameters, plugins, shipped_presets, two_stems
+from stems.batch.presets import (
+    build_chain,
+    load_preset,
+    only,
+    parameters,
+    plugins,
+    shipped_presets,
+    sums_among,
+    two_stems,
+)
 from stems.card import STEMS
 from stems.errors import PresetError
 
@@ -159,3 +168,18 @@ def test_presets_know_the_stems_of_any_model() -> None:
     assert load_preset("stems", ("bell",)) == load_preset("stems").including(("bell",))
     with pytest.raises(PresetError, match="choose from lead, choir"):
         load_preset("karaoke", known=known)
+
+
+@pytest.mark.parametrize(
+    ("names", "sums"),
+    [
+        ([*STEMS, "karaoke", "instrumental", "remix", "acapella"], {"karaoke", "instrumental", "remix"}),
+        ([*STEMS, "no-bass", "guitar"], {"no-bass"}),
+        (["vocals", "instrumental", "karaoke"], set()),
+        (["drums", "bass", "rhythm", "melody"], {"rhythm"}),
+    ],
+)
+def test_sums_are_told_from_stems_by_what_lies_beside_them(names: list[str], sums: set[str]) -> None:
+    found = sums_among(names)
+    assert set(found) == sums
+    assert all(set(stems) <= set(names) and len(stems) > 1 for stems in found.values())

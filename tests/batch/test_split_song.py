@@ -227,6 +227,18 @@ def test_songs_that_are_finished_are_skipped_unless_told_otherwise(here: Path, s
     assert all(first[path] < stamp for path, stamp in stamps().items())
 
 
+def test_a_song_that_is_newer_than_its_stems_is_skipped_with_a_word(here: Path, separator: Separator) -> None:
+    song("a.wav")
+    task, usual = Task(Path("a.wav"), Path(), "a"), settings()
+    run(separator, "a.wav")
+    assert split_song(task, usual, separator).note == preview(task, usual).note == ""
+    later = Path("a.wav").stat().st_mtime + 60
+    os.utime("a.wav", (later, later))
+    result = split_song(task, usual, separator)
+    assert (result.status, preview(task, usual).status) == ("skipped", "would skip")
+    assert result.note == preview(task, usual).note == "The song is newer than its stems: --overwrite splits it again."
+
+
 def test_a_song_of_which_a_stem_is_missing_is_split_again(here: Path, separator: Separator) -> None:
     song("a.wav")
     run(separator, "a.wav")

@@ -178,6 +178,31 @@ class TestExportCommand:
         assert line["song"] is None
         assert "MUTESOLO 1" not in (split.folder / "song.rpp").read_text()
 
+    @pytest.mark.parametrize("suffix", [".wav", ".flac"])
+    def test_sums_beside_the_stems_are_left_out_and_named(self, make_split: Callable, suffix: str) -> None:
+        split = make_split(suffix=suffix)
+        karaoke = split.stems["drums"] + split.stems["bass"] + split.stems["other"]
+        for name, audio in (("karaoke", karaoke), ("melody", karaoke), ("remix", sum(split.stems.values()) * 0.7)):
+            soundfile.write(split.folder / f"{name}{suffix}", audio, split.rate, subtype="PCM_24")
+        line = json.loads(run(export_command, split.folder, "--to", "reaper", "--song", split.song, "--json"))
+        assert line["left_out"] == dict.fromkeys(("karaoke", "remix"), "a sum of other stems there")
+        project = (split.folder / "song.rpp").read_text()
+        assert "drums" in project and "melody" in project  # which only has the name of a sum
+        assert "karaoke" not in project and "remix" not in project
+
+    @pytest.mark.parametrize("subtype", ["FLOAT", "PCM_24"])
+    def test_a_song_above_full_scale_is_found(self, make_split: Callable, tmp_path: Path, subtype: str) -> None:
+        split = make_split()
+        total = 20 * sum(split.stems.values())
+        assert np.abs(total).max() > 1.2
+        soundfile.write(tmp_path / "song.wav", total, split.rate, subtype="FLOAT")
+        parts = {name: 20 * audio for name, audio in split.stems.items()}
+        if subtype != "FLOAT":  # then the stems of a song that is clipped add up to what is left of it
+            parts["drums"] += np.clip(total, -1, 1) - total
+        for name, audio in parts.items():
+            soundfile.write(split.folder / f"{name}.wav", audio, split.rate, subtype="FLOAT")
+        assert json.loads(run(export_command, split.folder, "--json"))["song"] == str(tmp_path / "song.wav")
+
     @pytest.mark.parametrize("meter", ["4", "4/5", "0/4", "a/b", "4/4/4", "-3/4"])
     def test_what_is_no_time_signature_is_refused(self, make_split: Callable, meter: str) -> None:
         with pytest.raises(OptionError, match="time signature"):

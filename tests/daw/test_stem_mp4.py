@@ -162,6 +162,20 @@ def test_five_stems_are_refused(make_split: Callable, tmp_path: Path) -> None:
         stem_mp4.write(session, tmp_path / "song.stem.mp4")
 
 
+@pytest.mark.parametrize(("codec", "most"), [("aac", 1.5), ("alac", 1.5), ("alac", 0.5)])
+def test_what_integers_clip_is_said(make_split: Callable, tmp_path: Path, codec: str, most: float) -> None:
+    split = make_split()
+    audio = split.stems["drums"] / np.abs(split.stems["drums"]).max() * most
+    soundfile.write(split.folder / "drums.wav", audio, split.rate, subtype="FLOAT")
+    said = stem_mp4.write(replace(session_in(split.folder), mixture=None), tmp_path / "song.stem.mp4", codec)
+    clipped = int((np.abs(audio) > 1).sum())
+    if codec == "alac" and clipped:
+        assert said.startswith("song.stem.mp4 has ") and said.endswith(" samples above full scale, which it clips.")
+        assert clipped <= int(said.split()[2]) <= 3 * clipped  # the sum of the stems, in front of them, is as loud
+    else:
+        assert said == ""
+
+
 def test_surround_is_refused(make_split: Callable, tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="stereo"):
         stem_mp4.write(session_in(make_split(channels=6).folder), tmp_path / "song.stem.mp4")

@@ -107,6 +107,16 @@ def test_a_mixture_in_the_folder_is_the_song(tmp_path):
         assert source.song.path == folder / "mixture.wav"
 
 
+def test_a_sum_beside_the_stems_is_none_of_them(tmp_path):
+    folder = write_split(tmp_path / "song", ("drums", "bass", "other", "vocals"))
+    parts = [soundfile.read(folder / f"{name}.wav")[0] for name in ("drums", "bass", "other")]
+    soundfile.write(folder / "karaoke.wav", sum(parts), RATE, subtype="FLOAT")
+    with open_source(folder) as source:
+        assert list(source.stems) == ["drums", "bass", "other", "vocals"] and source.left_out == ["karaoke"]
+        whole = sum(soundfile.read(folder / f"{name}.wav")[0] for name in source.stems).T
+        np.testing.assert_allclose(source.song.read(0, source.song.samples), whole, atol=1e-6)
+
+
 def test_a_song_that_lies_among_its_stems_is_none_of_them(tmp_path):
     folder = write_split(tmp_path / "song", ("vocals", "drums", "tune"))
     with open_source(folder, folder / "tune.wav") as source:
