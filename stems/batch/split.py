@@ -239,9 +239,6 @@ def load_separator(settings: Settings) -> Separator:
     Raises:
         StemsError: if the model or the device cannot be had.
     """
-    # Read once, when torch is loaded: threads that spin while they wait for each other make a song take many times as
-    # long where another program, such as a DAW, keeps a core busy.
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     reuse_memory()
     with importing_torch():
         from stems.separator import Separator

@@ -17,6 +17,7 @@ from stems.batch.outcome import Result
 from stems.batch.plan import Settings
 from stems.batch.split import cores, load_separator, split_song
 from stems.batch.tasks import Task
+from stems.ending import ending_at_once
 from stems.errors import StemsError
 
 OnProgress = Callable[[int, float, float], None]  # number of the task, share that is done, seconds of the song
@@ -147,6 +148,7 @@ def _deaf_to_stops() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
+@ending_at_once()
 def _serve(connection: Connection, settings: Settings, threads: int) -> None:
     """What a worker does, until the other end of the connection is closed, be it that the batch was killed."""
     for stop in STOPS:

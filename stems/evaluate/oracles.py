@@ -22,7 +22,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import istft, stft
 
 from stems.errors import OptionError
 
@@ -96,6 +95,8 @@ def _spatial_covariances(mixture: Audio, stems: Audio, hop: int) -> NDArray[np.c
 def _filtered(
     mixture: Audio, stems: Audio, hop: int, separate: Callable[[Spectra, Spectra], Spectra]
 ) -> NDArray[np.float32]:
+    from scipy.signal import istft  # which takes half a second to load, and only baselines need
+
     estimates = np.empty(stems.shape, dtype=np.float32)
     for span, offset, _, spectra in _blocks(mixture, stems, hop):
         audio = istft(separate(spectra[0], spectra[1:]), nperseg=2 * hop)[1]
@@ -109,6 +110,8 @@ def _blocks(mixture: Audio, stems: Audio, hop: int) -> Iterator[tuple[slice, int
     Spectra are `(1 + stems, channels, bins, frames)`, the mixture first, with a margin on both sides so that what is
     made from them joins without a seam.
     """
+    from scipy.signal import stft
+
     samples, margin = mixture.shape[-1], 4
     for first in range(0, samples, HOPS_AT_ONCE * hop):
         span = slice(first, min(first + HOPS_AT_ONCE * hop, samples))

@@ -16,6 +16,8 @@ from stems.evaluate import load_engine
 from stems.evaluate.oracles import BASELINES, estimate
 from stems.evaluate.results import is_finished, result_path, save_track
 from stems.evaluate.tracks import Song, Track
+from stems.imports import importing_torch
+from stems.memory import reuse_memory
 
 if TYPE_CHECKING:
     from stems.model import Model
@@ -136,7 +138,9 @@ def _model(model: str) -> Model:
 
 @cache
 def _separator(model: str) -> Separator:
-    from stems.separator import Separator
+    reuse_memory()
+    with importing_torch():
+        from stems.separator import Separator
 
     return Separator(model)
 

@@ -31,12 +31,19 @@ def integers_adding_up(mixture: Samples, stems: Samples, bits: int) -> npt.NDArr
     is_loud = max(-stems.min(), stems.max()) > _LOUD
     precision = np.float64 if bits > 16 or is_loud else np.float32  # twice as fast, and enough for 16 bits
     reference = np.clip(np.floor(np.multiply(mixture, full_scale, dtype=np.float64) + 0.5), lowest, highest)
-    levels = floats_adding_up(reference.astype(precision), np.multiply(stems, full_scale, dtype=precision), precision)
+    reference = reference.astype(precision)
+    levels = np.multiply(stems, full_scale, dtype=precision)
+    if bits > 16:  # which are finer than the stems add up
+        levels = floats_adding_up(reference, levels, precision)
     integers = _rounded_by_running_sum(levels)
+    missed = integers.sum(axis=0) != reference  # by stems that add up to half an integer, or to more than full scale
+    if missed.any():
+        levels[:, missed] = floats_adding_up(reference[missed], levels[:, missed], precision)
+        integers[:, missed] = _rounded_by_running_sum(levels[:, missed])
     if integers.min() < lowest or integers.max() > highest:
         clipping = ((integers < lowest) | (integers > highest)).any(axis=0)
-        within = _within(levels[:, clipping].astype(np.float64), lowest, highest)
-        integers[:, clipping] = _rounded_by_running_sum(within)
+        exact = floats_adding_up(reference[clipping], levels[:, clipping])
+        integers[:, clipping] = _rounded_by_running_sum(_within(exact, lowest, highest))
     return integers.astype(np.int16 if bits <= 16 else np.int32)
 
 
@@ -74,7 +81,7 @@ def _rounded_by_running_sum(levels: Samples) -> Samples:
     return integers
 
 
-def _within(levels: npt.NDArray[np.float64], lowest: float, highest: float) -> npt.NDArray[np.float64]:
+def _within(levels: Samples, lowest: float, highest: float) -> Samples:
     """Moves what stems have beyond the limits to the sounding stems with room: `(stems, samples)`."""
     within = np.clip(levels, lowest, highest)
     excess = (levels - within).sum(axis=0)

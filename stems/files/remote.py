@@ -12,7 +12,6 @@ from pathlib import Path, PurePath
 from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import unquote, urlsplit
-from urllib.request import url2pathname
 
 from stems.errors import OptionError, PlaceError
 from stems.files.destination import file_name
@@ -97,6 +96,8 @@ def place(text: str) -> Place:
     if not found:
         return Path(text)
     if found[1].lower() == "file":
+        from urllib.request import url2pathname  # which loads all that the web needs
+
         return Path(url2pathname(urlsplit(text).path))
     if found[1].lower() not in EXTRAS:
         kinds = ", ".join(f"{scheme}://" for scheme in ("s3", "gs", "az", "https", "sftp", "memory"))

@@ -185,6 +185,17 @@ def test_sixteen_bits_stay_within_full_scale_where_many_samples_clip() -> None:
     assert integers.min() >= -(2**15) and integers.max() < 2**15
 
 
+@pytest.mark.parametrize("gain", [0.5, 3.0])
+def test_a_mixture_halfway_between_integers_is_rounded_up_whatever_its_stems_add_up_to(gain: float) -> None:
+    random = np.random.default_rng(7)
+    levels = np.floor(random.uniform(-gain, gain, (2, 50_000)) * 2**15) + 0.5
+    stems = (random.uniform(-1, 1, (3, 2, 50_000)) * levels / 2**15).astype(np.float32)
+    stems[-1] = levels / 2**15 - stems[:-1].sum(axis=0)  # but for what single precision rounds off
+    integers = integers_adding_up(levels / 2**15, stems, 16).astype(np.int64)
+    assert np.array_equal(integers.sum(axis=0), np.clip(levels + 0.5, -(2**15), 2**15 - 1))
+    assert integers.min() >= -(2**15) and integers.max() < 2**15
+
+
 def test_rounding_errors_are_spread_over_the_stems_and_free_of_bias() -> None:
     random = np.random.default_rng(0)
     mixture = random.integers(-9000, 9000, (1, 50_000)) / 2**15
