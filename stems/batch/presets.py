@@ -82,6 +82,8 @@ def two_stems(stem: str, known: tuple[str, ...] = STEMS) -> Preset:
 
 def sums_among(names: Collection[str]) -> dict[str, tuple[str, ...]]:
     """Which names are of sums that shipped presets and `two_stems` make, and of which stems, all named as well."""
+    if {*names} <= {*STEMS}:  # as nearly always, when no preset needs to be read
+        return {}
     made = [*map(two_stems, STEMS), *map(load_preset, shipped_presets())]
     outputs = {name: stems for preset in made for name, stems in preset.outputs.items() if len(stems) > 1}
     return {name: stems for name, stems in outputs.items() if {name, *stems} <= {*names}}

@@ -213,16 +213,16 @@ def _export(plan: SongPlan, song: Song, result: Result) -> None:
         tempo_bpm = plan.settings.bpm
         if tempo_bpm == "auto":
             tempo_bpm = (result.estimate or _estimate(song, result)).tempo_bpm
+        notes = [result.note] if result.note else []
         try:
             session = session_of(plan.outputs, track, plan.song, tempo_bpm, reading=plan.settings.passage)
-            notes = [result.note] if result.note else []
             copy_song = plan.settings.copy_song
             result.exports = export(session, folder, formats, True, copy_song, notes.append)
-            result.note = " ".join(notes)
         except NotAllExported as error:
             result.status, result.error, result.exports = "failed", str(error), error.written
         except ExportError as error:  # the stems are there all the same
             result.status, result.error = "failed", str(error)
+        result.note = " ".join(notes)
 
 
 def notes_for_stems(song: Song | SpooledSong, task: Task, form: AudioFormat) -> StemNotes:

@@ -54,7 +54,6 @@ def export(
     from stems.daw import NotAllExported, formats_named
     from stems.daw import export as export_session
     from stems.daw.session import audio_in, not_taken_in, session_in
-    from stems.daw.sums import without_sums
 
     formats, tempo_bpm = formats_named(to), tempo_of(bpm)
     time_signature = _time_signature(meter) if meter else None
@@ -68,8 +67,7 @@ def export(
         found = _estimate(session) if tempo_bpm == "auto" else None
         session = replace(session, tempo_bpm=(found and found.tempo_bpm) or session.tempo_bpm)
         left_out = {path.name: "projects cannot hold this format" for path in not_taken_in(stems)}
-        taken = {path.stem: path for path in audio_in(stems)}
-        left_out |= dict.fromkeys(sorted({*taken} - {*without_sums(taken)}), "a sum of other stems there")
+        left_out |= dict.fromkeys(session.sums, "a sum of other stems there")
         if session.mixture is None:
             left_out["mixture"] = "the song was not found; --song FILE puts it on a muted track"
         notes: list[str] = []

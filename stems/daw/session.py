@@ -68,6 +68,8 @@ class Session:
     """Samples between the session's zero and the first sample of every track."""
     tags: Mapping[str, str] = field(default_factory=dict)
     """Text under `title`, `artist`, `album`, `year`, `genre`, `comment`."""
+    sums: tuple[str, ...] = ()
+    """Names of files that lie beside the stems, are sums of them, and therefore no tracks."""
 
     @property
     def start_seconds(self) -> float:
@@ -145,12 +147,14 @@ def session_in(
     """
     audio = audio_in(folder)
     names = ("mixture", f"{folder.resolve().name} mixture".lower())  # of which projects refer to the second
-    stems = without_sums({path.stem: path for path in audio if path.stem.lower() not in names})
+    every = {path.stem: path for path in audio if path.stem.lower() not in names}
+    stems = without_sums(every)
     if not stems:
         raise ExportError(f"{folder} holds no stems; point at the folder that `stems split` made for one song.")
     beside = next((path for path in audio if path.stem.lower() in names), None)
     whole_song = mixture or beside or found_song(folder.resolve(), stems)
-    return session_of(stems, folder.resolve().name, whole_song, tempo_bpm, time_signature)
+    session = session_of(stems, folder.resolve().name, whole_song, tempo_bpm, time_signature)
+    return replace(session, sums=tuple(sorted({*every} - {*stems})))
 
 
 def audio_in(folder: Path) -> list[Path]:
