@@ -16,24 +16,35 @@ def take_over(model: Model, other: Model) -> None:
     """Gives a model those weights of another that have the same name and shape.
 
     So a real-time network starts with the textures and the anchors of a full-song network, though not its memory. If
-    all that differs is that the model's paths are two or more times as wide, or their LSTMs have more units, the model
-    starts out saying what the other says (Chen, Goodfellow & Shlens 2016, arXiv 1511.05641).
+    all that differs is that the model's paths are two or more times as wide, that their LSTMs have more units or that
+    there are more of them, the model starts out saying what the other says (Chen, Goodfellow & Shlens 2016, arXiv
+    1511.05641).
     """
     own, known = model.state_dict(), other.state_dict()
     fitting = {name: known[name] for name in own if name in known and known[name].shape == own[name].shape}
     model.load_state_dict(own | fitting)
     to, from_ = model.network.recurrent, other.network.recurrent
-    if isinstance(to, DualPath) and isinstance(from_, DualPath) and _is_wider(to, from_):
-        _widen(to, from_)
+    if isinstance(to, DualPath) and isinstance(from_, DualPath) and _is_larger(to, from_):
+        if to.size > from_.size or to.direction_size > from_.direction_size:
+            _widen(to, from_)
+        _hush(to, len(from_.time_paths))
 
 
-def _is_wider(to: DualPath, from_: DualPath) -> bool:
-    """Whether one has the paths of another, in more numbers; only a multiple of the width keeps norms as they are."""
+def _is_larger(to: DualPath, from_: DualPath) -> bool:
+    """Whether one has the paths of another, or larger ones, or more; only multiples of a width keep norms as they are."""
     same = ("directions", "groups", "group_bands", "stride", "kinds")
-    if any(getattr(to, name) != getattr(from_, name) for name in same) or len(to.time_paths) != len(from_.time_paths):
+    if any(getattr(to, name) != getattr(from_, name) for name in same):
         return False
     fits = to.size % from_.size == 0 and to.direction_size >= from_.direction_size
-    return fits and (to.size, to.direction_size) != (from_.size, from_.direction_size)
+    return fits and len(to.time_paths) >= len(from_.time_paths)
+
+
+@torch.no_grad()
+def _hush(to: DualPath, known: int) -> None:
+    """Lets paths behind the known ones add nothing until they have learned what."""
+    for path in (*to.time_paths[known:], *to.band_paths[known:]):
+        path.out.weight.zero_()
+        path.out.bias.zero_()
 
 
 @torch.no_grad()
@@ -46,7 +57,7 @@ def _widen(to: DualPath, from_: DualPath) -> None:
     to.output_projection.bias.copy_(from_.output_projection.bias)
     _widen_norm(to.norm, from_.norm, times)
     for paths, others in ((to.time_paths, from_.time_paths), (to.band_paths, from_.band_paths)):
-        for path, other in zip(paths, others, strict=True):
+        for path, other in zip(paths, others, strict=False):  # there may be more of them
             _widen_path(path, other, times)
 
 

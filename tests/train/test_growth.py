@@ -27,16 +27,33 @@ def test_weights_that_fit_are_taken_over_from_a_model_of_another_design():
     assert torch.equal(live.network.recurrent.lstm.weight_ih_l0, before["network.recurrent.lstm.weight_ih_l0"])
 
 
-@pytest.mark.parametrize("sizes", [{"units": 13}, {"width": 12}, {"units": 16, "width": 18}])
+@pytest.mark.parametrize(
+    "sizes", [{"units": 13}, {"width": 12}, {"units": 16, "width": 18}, {"layers": 4}, {"layers": 3, "units": 13}]
+)
 @pytest.mark.parametrize("kind", [{"bidirectional": True, "stride": 2}, {"bidirectional": False, "stride": 1}])
-def test_a_wider_model_says_at_first_what_the_narrower_one_says(kind, sizes):
+def test_a_larger_model_says_at_first_what_the_smaller_one_says(kind, sizes):
     torch.manual_seed(0)
-    narrow, wide = model(**kind), model(**kind | sizes)
+    small, large = model(**kind), model(**kind | sizes)
     heard = levels()
-    assert (wide.network(heard) - narrow.network(heard)).abs().max() > 0.1
-    take_over(wide, narrow)
-    torch.testing.assert_close(wide.network(heard), narrow.network(heard), rtol=0, atol=1e-5)
-    torch.testing.assert_close(wide.anchors, narrow.anchors)
+    assert (large.network(heard) - small.network(heard)).abs().max() > 0.1
+    take_over(large, small)
+    torch.testing.assert_close(large.network(heard), small.network(heard), rtol=0, atol=1e-5)
+    torch.testing.assert_close(large.anchors, small.anchors)
+
+
+def test_further_paths_learn_to_be_heard():
+    torch.manual_seed(0)
+    shallow, deep = model(), model(layers=3)
+    take_over(deep, shallow)
+    unlearned = deep.network.recurrent.time_paths[2].recurrent.weight_ih_l0.clone()
+    optimiser = torch.optim.Adam(deep.parameters(), 1e-3)
+    for _ in range(3):
+        optimiser.zero_grad()
+        deep.network(levels())[..., 0].square().mean().backward()
+        optimiser.step()
+    path = deep.network.recurrent.time_paths[2]
+    assert path.out.weight.abs().min() > 0
+    assert not torch.equal(path.recurrent.weight_ih_l0, unlearned)
 
 
 def test_numbers_that_stand_twice_learn_to_differ_and_new_units_to_be_heard():
