@@ -31,7 +31,7 @@ def take_over(model: Model, other: Model) -> None:
 
 
 def _is_larger(to: DualPath, from_: DualPath) -> bool:
-    """Whether one has the paths of another, or larger ones, or more; only multiples of a width keep norms as they are."""
+    """Whether one has paths as another has, larger ones or more of them; only multiples of a width keep norms."""
     same = ("directions", "groups", "group_bands", "stride", "kinds")
     if any(getattr(to, name) != getattr(from_, name) for name in same):
         return False
