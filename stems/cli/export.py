@@ -71,6 +71,8 @@ def export(
         if session.mixture is None:
             left_out["mixture"] = "the song was not found; --song FILE puts it on a muted track"
         notes: list[str] = []
+        if session.mixture and not session.belongs:
+            notes.append(f"the stems do not sound in {session.mixture.path}: --song names the song they were made of")
         try:
             written, error = export_session(session, out or stems, formats, overwrite, copy_song, notes.append), None
         except NotAllExported as fault:

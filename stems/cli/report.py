@@ -65,6 +65,8 @@ def report(
         separator = Separator(model, device.value, hints=hint or ())
         with bar(f"Looking into {source.name}") as advance:
             text = song_report(source, separator, sensitivity, advance)
+        if not source.belongs:
+            say(f"The stems in {given} do not sound in {original or 'the mixture there'}: --song names their song.")
     for name in source.left_out:
         say(f"Without {name}: a sum of other stems there.")
     say(f"Wrote {page} ({_write(page, text) / 1e6:.1f} MB): open it in a browser.")

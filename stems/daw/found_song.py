@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
 from pathlib import Path
 
-import numpy as np
-
-from stems.errors import StemsError
+from stems.daw.comparison import compare_files
 from stems.files.formats import READABLE_SUFFIXES
 
 _DEEPEST = 3  # folders that a song may lie in below what was split, as stems keep its place
 _COMPARED_SECONDS = 10.0
-_TOLERANCE = 1e-3  # times full scale, beyond what 16 bits or a lossy song of another decoder round
 
 
 def found_song(folder: Path, stems: Mapping[str, Path]) -> Path | None:
@@ -58,18 +54,5 @@ def _folders(base: Path) -> list[Path]:
 
 
 def _is_sum(song: Path, stems: Mapping[str, Path]) -> bool:
-    from stems.files.audio import open_song
-
-    try:
-        with ExitStack() as stack:
-            whole, *parts = (stack.enter_context(open_song(path)) for path in (song, *stems.values()))
-            count = min(whole.samples, int(_COMPARED_SECONDS * whole.format.sample_rate))
-            shapes = {(part.format.sample_rate, part.format.channels, part.samples) for part in parts}
-            if shapes != {(whole.format.sample_rate, whole.format.channels, whole.samples)}:
-                return False
-            total = np.sum([part.read(0, count) for part in parts], axis=0)
-            # Stems of integers were clipped with a song above full scale, others go above it like the song.
-            apart = np.clip(total, -1, 1) - np.clip(whole.read(0, count), -1, 1)
-            return bool(np.abs(apart).max(initial=0.0) <= _TOLERANCE)
-    except StemsError:
-        return False
+    compared = compare_files(song, list(stems.values()), _COMPARED_SECONDS)
+    return compared is not None and compared.is_equal

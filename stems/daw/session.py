@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stems.daw.colours import MIXTURE, colour_of, usual_order
+from stems.daw.comparison import compare_files
 from stems.daw.found_song import found_song
 from stems.daw.sums import without_sums
 from stems.errors import AudioError, ExportError, OptionError
@@ -17,6 +18,8 @@ from stems.files.formats import AUDIO_SUFFIXES
 
 if TYPE_CHECKING:
     from stems.files.audio import Reading
+
+_COMPARED_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,8 @@ class Session:
     """Text under `title`, `artist`, `album`, `year`, `genre`, `comment`."""
     sums: tuple[str, ...] = ()
     """Names of files that lie beside the stems, are sums of them, and therefore no tracks."""
+    belongs: bool = True
+    """Whether the stems sound in the mixture; others were made of something else."""
 
     @property
     def start_seconds(self) -> float:
@@ -154,7 +159,10 @@ def session_in(
     beside = next((path for path in audio if path.stem.lower() in names), None)
     whole_song = mixture or beside or found_song(folder.resolve(), stems)
     session = session_of(stems, folder.resolve().name, whole_song, tempo_bpm, time_signature)
-    return replace(session, sums=tuple(sorted({*every} - {*stems})))
+    named = mixture or beside
+    compared = compare_files(named, list(stems.values()), _COMPARED_SECONDS) if named else None
+    belongs = compared is None or compared.is_held
+    return replace(session, sums=tuple(sorted({*every} - {*stems})), belongs=belongs)
 
 
 def audio_in(folder: Path) -> list[Path]:

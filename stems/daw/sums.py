@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 
-import numpy as np
-
-from stems.errors import StemsError
-
-_AT_ONCE = 2**18  # samples
-_ALIKE = 0.5  # most energy of what tells a sum from the stems added up, times its own: effects and codecs change it
+from stems.daw.comparison import compare_files
 
 
 def without_sums(files: Mapping[str, Path]) -> dict[str, Path]:
@@ -27,19 +21,5 @@ def without_sums(files: Mapping[str, Path]) -> dict[str, Path]:
 
 
 def _is_sum(path: Path, parts: Sequence[Path]) -> bool:
-    from stems.files.audio import open_song
-
-    apart = energy = 0.0
-    try:
-        with ExitStack() as stack:
-            whole, *stems = (stack.enter_context(open_song(each)) for each in (path, *parts))
-            shapes = {(each.format.sample_rate, each.format.channels, each.samples) for each in (whole, *stems)}
-            if len(shapes) > 1:
-                return False
-            for start in range(0, whole.samples, _AT_ONCE):
-                block = whole.read(start, _AT_ONCE)
-                apart += float(np.square(block - np.sum([stem.read(start, _AT_ONCE) for stem in stems], 0)).sum())
-                energy += float(np.square(block).sum())
-    except StemsError:
-        return False
-    return apart <= _ALIKE * energy
+    compared = compare_files(path, parts)
+    return compared is not None and compared.is_alike

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from stems.daw.colours import usual_order
+from stems.daw.comparison import Comparison, compare
 from stems.daw.session import audio_in
 from stems.daw.sums import without_sums
 from stems.errors import AudioError, OptionError
@@ -19,7 +21,6 @@ from stems.files.formats import AudioFormat
 from stems.files.tags import song_notes
 
 READ_AT_ONCE = 2**18  # samples
-TOLERANCE = 1e-3  # times full scale, which 16 bits or another decoder round
 
 
 class Sum:
@@ -69,14 +70,19 @@ class Source:
     @property
     def adds_up(self) -> bool:
         """Whether the stems to play are the song, so that a page needs not hold it beside them."""
+        return self._comparison is None or self._comparison.is_equal
+
+    @property
+    def belongs(self) -> bool:
+        """Whether the stems sound in the song; others were made of something else."""
+        return self._comparison is None or self._comparison.is_held
+
+    @cached_property
+    def _comparison(self) -> Comparison | None:
+        """Of the song with its stems; None where it is their sum, or where there are none."""
         if self.stems is None or isinstance(self.song, Sum):
-            return True
-        total = Sum(self.stems)
-        return all(
-            float(np.abs(np.clip(total.read(*block), -1, 1) - np.clip(self.song.read(*block), -1, 1)).max())
-            <= TOLERANCE
-            for block in blocks(self.song.samples)
-        )
+            return None
+        return compare(self.song, list(self.stems.values()))
 
 
 def blocks(samples: int) -> Iterator[tuple[int, int]]:

@@ -178,6 +178,21 @@ class TestExportCommand:
         assert line["song"] is None
         assert "MUTESOLO 1" not in (split.folder / "song.rpp").read_text()
 
+    @pytest.mark.parametrize("place", ["--song", "mixture"])
+    def test_stems_that_do_not_sound_in_the_song_are_said_to(
+        self, make_split: Callable, tmp_path: Path, place: str
+    ) -> None:
+        split = make_split()
+        audio, rate = soundfile.read(split.song)
+        noise = np.random.default_rng(0).normal(0, audio.std(), audio.shape)
+        for mixed, belongs in ((audio + 2 * noise, True), (noise, False)):
+            song = tmp_path / "another.wav" if place == "--song" else split.folder / "mixture.wav"
+            soundfile.write(song, mixed, rate, subtype="FLOAT")
+            given = ("--song", song) if place == "--song" else ()
+            line = json.loads(run(export_command, split.folder, "--to", "reaper", *given, "--json", "--overwrite"))
+            assert line["song"] == str(song)
+            assert ("do not sound in" in line.get("note", "")) is not belongs
+
     @pytest.mark.parametrize("suffix", [".wav", ".flac"])
     def test_sums_beside_the_stems_are_left_out_and_named(self, make_split: Callable, suffix: str) -> None:
         split = make_split(suffix=suffix)

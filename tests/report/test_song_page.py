@@ -107,6 +107,21 @@ def test_a_mixture_in_the_folder_is_the_song(tmp_path):
         assert source.song.path == folder / "mixture.wav"
 
 
+@pytest.mark.parametrize("stems", [("drums", "bass", "vocals"), ("vocals",)])
+def test_stems_that_do_not_sound_in_the_song_are_said_to(tmp_path, small_weights, stems):
+    folder = write_split(tmp_path / "stems", stems)
+    audio = sum(soundfile.read(folder / f"{name}.wav")[0] for name in stems)
+    more = np.random.default_rng(1).uniform(-0.5, 0.5, audio.shape)
+    soundfile.write(tmp_path / "their.wav", 0.5 * audio + more, RATE)  # louder than these stems, as other ones make it
+    soundfile.write(tmp_path / "another.wav", more, RATE)
+    said = {
+        song: run(folder, "--song", tmp_path / f"{song}.wav", "--out", tmp_path / song, "--model", small_weights).output
+        for song in ("their", "another")
+    }
+    assert "do not sound in" not in said["their"]
+    assert f"do not sound in {tmp_path / 'another.wav'}: --song names" in said["another"].replace("\n", " ")
+
+
 def test_a_sum_beside_the_stems_is_none_of_them(tmp_path):
     folder = write_split(tmp_path / "song", ("drums", "bass", "other", "vocals"))
     parts = [soundfile.read(folder / f"{name}.wav")[0] for name in ("drums", "bass", "other")]
