@@ -24,7 +24,8 @@ from stems.card import STEMS
 from stems.train import augment
 
 TESTED = ("mdb_80sRock",)  # "Music Delta - 80s Rock" is of MUSDB18's test set
-RAW = ("mdb_", "mckay_daisy", "htkac_heart", "actions_south_part")  # what names of raw songs begin with
+# What names of raw songs begin with.
+RAW = ("mdb_", "mckay_daisy", "htkac_heart", "actions_south_part", "darkride_bridges", "brew_want")
 LOUDNESS_DB = {"drums": -25.0, "bass": -26.0, "vocals": -24.0, "other": -26.0}  # of raw stems, give or take SPREAD_DB
 SPREAD_DB = 2.0
 WIDEST = 0.7  # place of a panned track, 1 being one side alone
