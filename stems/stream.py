@@ -73,8 +73,8 @@ class Stream:
 
     @property
     def latency_samples(self) -> int:
-        """Samples by which the output is late: one short of a synthesis window, whose first sample waits for all."""
-        return self.grid.synthesis_window - 1
+        """Samples by which the output is late."""
+        return self.grid.latency_samples
 
     @property
     def stems(self) -> tuple[str, ...]:
