@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,15 +64,20 @@ def plan_song(song: Song, task: Task, settings: Settings) -> SongPlan:
         )
     outputs = output_paths(task, settings, form.container)
     there = [path for path in outputs.values() if path.exists()]
-    for path in there:
-        if path.samefile(song.path):
-            raise OptionError(f"{path} is the song itself, which its stems must not replace: choose another --out.")
+    check_not_replaced(song.path, there)
     check_against(settings.hints, song, song.format.sample_rate)
     same_hints = kept_hints(hints_path(task, settings)) == as_toml(settings.hints)
     is_finished = len(there) == len(outputs) and same_hints
     is_finished = is_finished and lasts_as_long(there[0], song)
     is_outdated = is_finished and min(path.stat().st_mtime for path in there) < song.path.stat().st_mtime
     return SongPlan(task, song.path, settings, form, outputs, is_finished, is_outdated)
+
+
+def check_not_replaced(song: Path, files: Iterable[Path]) -> None:
+    """Raises OptionError where a song is one of the files, which are there, that are made of it."""
+    for path in files:
+        if path.samefile(song):
+            raise OptionError(f"{path} is the song itself, which its stems must not replace: choose another --out.")
 
 
 def kept_hints(path: Path) -> str:
