@@ -14,7 +14,7 @@ import numpy as np
 
 from stems.batch.outcome import Result, failures_in
 from stems.batch.plan import Settings, hints_path
-from stems.batch.song_plan import HINTS_NOTE, SongPlan, kept_hints, plan_song
+from stems.batch.song_plan import HINTS_NOTE, SongPlan, hints_of, kept_hints, plan_song
 from stems.batch.tasks import Task
 from stems.errors import ExportError
 from stems.files.audio import Song, open_song
@@ -25,7 +25,6 @@ from stems.files.remote import RemotePath
 from stems.files.spool import SpooledSong, spooled
 from stems.files.unfinished import remove_abandoned
 from stems.files.writing import StemFiles
-from stems.hints import as_toml
 from stems.imports import importing_torch
 from stems.memory import reuse_memory
 from stems.song.level import loudness
@@ -181,11 +180,11 @@ def with_exact_mixture(blocks: Iterable[Block], song: Song | SpooledSong) -> Ite
 
 
 def _keep_hints(plan: SongPlan) -> None:
-    """Notes with which hints a song was split, so that other hints split it again."""
-    path, hints = hints_path(plan.task, plan.settings), plan.settings.hints
+    """Notes with which hints a song was split, and what of it, so that others split it again."""
+    path, hints = hints_path(plan.task, plan.settings), hints_of(plan.settings)
     if hints:
         with whole(path) as unfinished:
-            unfinished.write_text(HINTS_NOTE + as_toml(hints), encoding="utf-8")
+            unfinished.write_text(HINTS_NOTE + hints, encoding="utf-8")
     elif kept_hints(path):
         path.unlink()
 
