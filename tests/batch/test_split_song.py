@@ -18,6 +18,7 @@ import soundfile
 
 from stems.batch.plan import Settings, Task, check_format, check_name, check_settings, output_paths, plan
 from stems.batch.presets import Preset, load_preset, only
+from stems.batch.song_plan import HINTS_NOTE
 from stems.batch.split import preview, split_song
 from stems.errors import AudioError, OptionError
 from stems.files.audio import Reading, open_song
@@ -25,7 +26,7 @@ from stems.files.coded import CodedFile
 from stems.files.formats import AudioFormat
 from stems.files.unfinished import PARTIAL_SUFFIX
 from stems.files.writing import StemFiles
-from stems.hints import Hint, gather
+from stems.hints import Hint, gather, own_stems
 from stems.model import Model
 from stems.separator import Separator
 
@@ -272,6 +273,22 @@ def test_a_song_is_split_again_with_other_hints(here: Path, small_model: Model) 
     assert split(other, ("guitar",)) == "skipped"
     assert split(()) == "done"
     assert not Path("separated/a/hints.toml").exists()
+
+
+@pytest.mark.parametrize("edited", [False, True])
+@pytest.mark.parametrize("hints", [(), ("organ=0.2-1",), ("bass=0.2-1",)])
+def test_stems_that_earlier_hints_have_left_are_named(
+    here: Path, small_model: Model, hints: tuple[str, ...], edited: bool
+) -> None:
+    song("a.wav", seconds=2)
+    notes = []
+    for given in (("guitar=0.2-1",), hints, hints):
+        found = gather(given, NAMES)
+        options = settings(hints=found, preset=load_preset("stems", own_stems(found, NAMES)), overwrite=True)
+        notes.append(split_song(Task(Path("a.wav"), Path(), "a"), options, Separator(small_model, hints=found)).note)
+        if edited:
+            Path("separated/a/hints.toml").write_text(HINTS_NOTE + "guitar = nothing")
+    assert [note.startswith("guitar.wav beside them") for note in notes] == [False, not edited, False]
 
 
 @pytest.mark.parametrize(
