@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack, suppress
 from dataclasses import replace
+from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -184,7 +185,7 @@ def with_exact_mixture(blocks: Iterable[Block], song: Song | SpooledSong) -> Ite
 
 def _left_over(plan: SongPlan, stems: Collection[str]) -> str:
     """A note on stems of a user's own that earlier hints have made, and whose music lies in others now."""
-    path, left = hints_path(plan.task, plan.settings), []
+    path, left = hints_path(plan.task, plan.settings), list[Path]()
     with suppress(OptionError):  # somebody has edited it
         for stem in own_stems(read_hints(path), stems) if kept_hints(path) else ():
             settings = replace(plan.settings, preset=only((stem,), (stem,)))
