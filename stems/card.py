@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from stems.compatibility import EARLIER, FORMAT, upgrade_design
-from stems.errors import ModelError, did_you_mean
+from stems.errors import ModelError, OptionError, did_you_mean
 from stems.limits import check_design
 
 STEMS = ("drums", "bass", "vocals", "other")
@@ -52,3 +52,18 @@ def read_card(path: Path) -> dict[str, Any]:
     except ValueError as error:
         raise ModelError(f"{card_path} describes no model of ours: {error}. Copy or download it again.") from error
     return {**card, "design": {"stems": list(STEMS), "clustering": {}, **design}}
+
+
+def stem_names(model: str | os.PathLike[str]) -> tuple[str, ...]:
+    """The stems that a model, given by name or path, has names for.
+
+    Raises:
+        ModelError: there is no such model.
+        OptionError: it finds clusters without names.
+    """
+    design = read_card(find_model(model))["design"]
+    if not design["clustering"].get("anchored", True):
+        raise OptionError(
+            f"The model {str(model)!r} has no names for what it finds: use `stems cluster SONG --model {model}`."
+        )
+    return tuple(design["stems"])

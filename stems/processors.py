@@ -66,7 +66,7 @@ class StemProcessor(Processor[Result]):
         """Samples by which a stream is late; at 44.1 kHz until one runs."""
         if self._stream is not None:
             return self._stream.latency_samples
-        return loaded(self._live_model).grid(REFERENCE_RATE).window - 1
+        return loaded(self._live_model).grid(REFERENCE_RATE).latency_samples
 
     @abstractmethod
     def gains(self, stems: tuple[str, ...]) -> np.ndarray:

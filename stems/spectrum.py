@@ -62,6 +62,11 @@ class Grid:
         return OVERLAP * self.hop
 
     @property
+    def latency_samples(self) -> int:
+        """Samples by which a stream is late: one short of a synthesis window, whose first sample waits for all."""
+        return self.synthesis_window - 1
+
+    @property
     def bins(self) -> int:
         """Frequencies in a frame, from 0 Hz to half the sample rate."""
         return self.window // 2 + 1

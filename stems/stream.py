@@ -73,8 +73,8 @@ class Stream:
 
     @property
     def latency_samples(self) -> int:
-        """Samples by which the output is late: one short of a synthesis window, whose first sample waits for all."""
-        return self.grid.synthesis_window - 1
+        """Samples by which the output is late."""
+        return self.grid.latency_samples
 
     @property
     def stems(self) -> tuple[str, ...]:
@@ -98,11 +98,11 @@ class Stream:
         """Separates the next block.
 
         Args:
-            audio: float32 (channels, samples), of any length.
+            audio: float32 or float64 (channels, samples), of any length.
             sensitivity: how sharply cells are assigned, see `stems.limits.check_sensitivity`.
 
         Returns:
-            The stems by name, in the shape of `audio`. They sum to the mixture `latency_samples` ago.
+            The stems by name, float32, in the shape of `audio`. They sum to the mixture `latency_samples` ago.
         """
         stems = self.mix(audio, np.eye(len(self.stems), dtype=np.float32), sensitivity)[1]
         return dict(zip(self.stems, stems, strict=True))
@@ -113,27 +113,35 @@ class Stream:
         Gains may change from call to call: a change fades in over a window. The number of mixes may not.
 
         Args:
-            audio: float32 (channels, samples), of any length.
+            audio: float32 or float64 (channels, samples), of any length.
             gains: (mixes, stems), of amplitude.
             sensitivity: see a call.
 
         Raises:
-            AudioError: the block is not of the stream's channels.
-            OptionError: the sensitivity is out of range, or the number of mixes has changed.
+            TypeError: the block is of other numbers, whose full scale a stream does not know.
+            AudioError: it is not of the stream's channels.
+            OptionError: the sensitivity is out of range, the gains are not of these stems, or the number of mixes has
+                changed.
 
         Returns:
             The mixture `latency_samples` ago, in the shape of `audio`, and (mixes, channels, samples).
         """
+        audio, gains = np.asarray(audio), np.asarray(gains)
+        if audio.dtype not in (np.float32, np.float64):
+            raise TypeError(f"A stream takes 32-bit and 64-bit floating point audio, not {audio.dtype}.")
         if audio.ndim != 2 or len(audio) != self.channels:
             raise AudioError(f"The stream takes blocks of shape ({self.channels}, samples), not {audio.shape}.")
         check_sensitivity(sensitivity)
+        if gains.ndim != 2 or gains.shape[1] != len(self.stems):
+            raise OptionError(f"Gains must be of shape (mixes, {len(self.stems)}), not {gains.shape}.")
         if self._ready is None:
             self._ready = np.zeros((len(gains), self.channels, self.grid.hop - 1), np.float32)
         if len(gains) != len(self._ready):
             raise OptionError(f"The stream mixes {len(self._ready)} at a time, not {len(gains)}: reset it first.")
         samples = audio.shape[1]
         if not np.abs(audio).max(initial=0.0) <= LARGEST:  # NaN compares as False
-            audio = np.full(audio.shape, np.nan, np.float32)
+            audio = np.full(audio.shape, np.nan)
+        audio = audio.astype(np.float32, copy=False)
         self._delayed = np.concatenate([self._delayed, audio], 1)
         mixture, self._delayed = self._delayed[:, :samples], self._delayed[:, samples:]
         self._ready = np.concatenate([self._ready, *self._separated(audio, gains, sensitivity)], 2)

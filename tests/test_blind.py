@@ -137,6 +137,26 @@ def test_clusters_are_written_and_null_against_the_song(stems: Run, small_weight
     assert all(Path(path).suffix == ".flac" and Path(path).exists() for path in line["outputs"].values())
 
 
+@pytest.mark.parametrize(("container", "clips"), [("flac", True), ("mp3", True), ("wav", False)])
+def test_clusters_of_a_song_above_full_scale_say_what_is_clipped(
+    stems: Run, small_weights: Path, container: str, clips: bool
+) -> None:
+    soundfile.write("loud.wav", 5 * noise(2, 16_000).T, 8_000, subtype="FLOAT")
+    command = ("cluster", "loud.wav", "--model", small_weights, "--clusters", 2, "--format", container)
+    assert ("clipped " in stems(*command)[1]) == clips
+    assert ("clipped " in json.loads(stems(*command, "--overwrite", "--json")[1]).get("note", "")) == clips
+    assert "--clip-mode" not in stems(*command, "--overwrite")[1]  # which clusters have not
+
+
+@pytest.mark.parametrize("options", [(), ("--overwrite",)])
+def test_a_song_is_not_replaced_by_its_own_clusters(stems: Run, small_weights: Path, options: tuple[str, ...]) -> None:
+    before = Path("song.wav").rename("cluster-1.wav").read_bytes()
+    command = ("cluster", "cluster-1.wav", "--model", small_weights, "--out", ".", "--name", "{stem}.{ext}")
+    code, said, _ = stems(*command, *options)
+    assert code == 1 and "is the song itself" in said
+    assert Path("cluster-1.wav").read_bytes() == before and not Path("cluster-2.wav").exists()
+
+
 def test_voices_are_split_by_a_model_without_anchors(stems: Run, voices: Model, tmp_path: Path) -> None:
     voices.save(tmp_path / "voices.safetensors")
     code, said, complaints = stems("cluster", "song.wav", "--model", "voices.safetensors", "--clusters", 2)

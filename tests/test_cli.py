@@ -417,11 +417,12 @@ def test_songs_are_shared_by_two_jobs(here: Path, small_weights: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is another thing on Windows")
-def test_a_model_without_names_is_for_clustering(here: Path, stems: Run) -> None:
-    song("tune.wav")
-    code, _, complaint = stems("split", "tune.wav", "--model", "voices")
+@pytest.mark.parametrize("command", ["split drums.wav", "watch .", "studio drums.wav", "evaluate --songs ."])
+def test_a_model_without_names_is_for_clustering(here: Path, stems: Run, command: str) -> None:
+    song("drums.wav")
+    code, _, complaint = stems(*command.split(), "--model", "voices")
     assert code and "stems cluster SONG --model voices" in complaint
-    assert {path.name for path in here.iterdir()} == {"tune.wav"}
+    assert {path.name for path in here.iterdir()} == {"drums.wav"}
 
 
 @pytest.mark.parametrize("jobs", [1, 2])

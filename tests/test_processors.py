@@ -13,6 +13,7 @@ import numpy as np
 import pedalboard
 import pytest
 import torch
+from made_models import live_model
 from made_songs import made_song
 from pedalboard_native._internal import AddLatency
 
@@ -74,6 +75,14 @@ def test_blocks_come_as_those_of_a_native_plugin_with_that_latency(models: dict[
     native = AddLatency(remix.latency_samples)
     for ours, theirs in zip(streamed(remix, audio, size=size), streamed(native, audio, size=size), strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("reference_window", [2048, 4096, 8192])
+def test_latency_is_the_same_before_a_stream_runs(small_model: Model, reference_window: int) -> None:
+    remix = Remix(model=small_model, live_model=live_model(reference_window=reference_window))
+    before = remix.latency_samples
+    came = remix.process(np.zeros((2, 10_000), np.float32), 44_100, reset=False)
+    assert before == remix.latency_samples == 10_000 - came.shape[1]
 
 
 @pytest.mark.parametrize("layout", ["planes", "frames", "mono"])

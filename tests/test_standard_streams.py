@@ -66,6 +66,16 @@ def test_a_stem_goes_to_standard_output(tmp_path: Path, small_weights: Path) -> 
     assert (tmp_path / "separated/stdin/vocals.flac").read_bytes() == one.stdout
 
 
+@pytest.mark.parametrize("options", [["--hint", "vocals=0.1-0.5"], ["--from", "0.1"], ["--name", "{track}.{ext}"]])
+def test_nothing_but_the_stem_goes_to_standard_output(tmp_path: Path, small_weights: Path, options: list[str]) -> None:
+    command = [*COMMAND, "split", "-", "--model", str(small_weights), "--stems", "vocals", "--format", "flac", *options]
+    one = subprocess.run([*command, "--out", "-"], input=song_of("WAV"), capture_output=True, cwd=tmp_path)
+    two = subprocess.run(command, input=song_of("WAV"), capture_output=True, cwd=tmp_path)
+    assert (one.returncode, two.returncode) == (0, 0)
+    (written,) = tmp_path.rglob("*.flac")  # which, unlike a wav, does not say when it was written
+    assert written.read_bytes() == one.stdout
+
+
 @pytest.mark.parametrize("content", [b"", b"no audio"])
 def test_what_is_no_song_writes_nothing(given: Callable, stems: Run, small_weights: Path, content: bytes) -> None:
     given(content)

@@ -346,3 +346,30 @@ def test_what_cannot_be_streamed_is_refused(small_live_model: Model) -> None:
     stream(np.zeros((2, 512), np.float32))
     with pytest.raises(OptionError, match="reset"):
         stream.mix(np.zeros((2, 512), np.float32), np.ones((1, 4), np.float32))
+
+
+def test_float64_gives_what_float32_gives(small_live_model: Model) -> None:
+    audio = mixture()
+    expected = streamed(Stream(small_live_model), audio, [512])
+    got = streamed(Stream(small_live_model), audio.astype(np.float64), [512])
+    assert got.dtype == np.float32
+    np.testing.assert_array_equal(got, expected)
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.int32, np.float16, bool, np.complex64])
+def test_audio_that_no_stream_takes_leaves_it_as_it_was(small_live_model: Model, dtype: type) -> None:
+    audio, stream = mixture(), Stream(small_live_model)
+    first = streamed(stream, audio[:, :5000], [512])
+    with pytest.raises(TypeError, match=f"floating point audio, not {np.dtype(dtype)}"):
+        stream(np.zeros((2, 512), dtype))
+    rest = streamed(stream, audio[:, 5000:], [512])
+    expected = streamed(Stream(small_live_model), audio, [512])
+    np.testing.assert_allclose(np.concatenate([first, rest], 2), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(4,), (1, 3), (3, 5), (1, 4, 1)])
+def test_gains_of_other_stems_leave_a_stream_as_it_was(small_live_model: Model, shape: tuple[int, ...]) -> None:
+    stream = Stream(small_live_model)
+    with pytest.raises(OptionError, match=r"shape \(mixes, 4\)"):
+        stream.mix(mixture(), np.ones(shape, np.float32))
+    assert stream.mix(mixture(), np.ones((1, 4), np.float32))[1].shape == (1, *mixture().shape)

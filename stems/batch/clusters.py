@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 from stems.batch.outcome import Result, failures_in
 from stems.batch.plan import Settings, output_paths
 from stems.batch.presets import Preset
+from stems.batch.song_plan import check_not_replaced
 from stems.batch.split import notes_for_stems, with_exact_mixture
 from stems.batch.tasks import Task
 from stems.files.audio import open_song
+from stems.files.clipping import clipping_note
 from stems.files.formats import output_format
 from stems.files.writing import StemFiles
 from stems.song.confidence import confidence
@@ -50,6 +52,7 @@ def cluster_song(
     with failures_in(result), open_song(str(task.song)) as song:
         form = output_format(song.format, settings.container, settings.bit_depth)
         there = files_there(task, settings, form.container)
+        check_not_replaced(song.path, there.values())
         if there and not settings.overwrite and (not separator.stems or set(there) == set(separator.stems)):
             result.status, result.outputs = "skipped", there
             return result
@@ -67,6 +70,7 @@ def cluster_song(
         with StemFiles(paths, form, song.samples, chunks) as files:
             for block in with_exact_mixture(chain([first], blocks), song):
                 files.write(block.mixture, block.stems)
+        result.note = clipping_note(files.samples_clipped, files.peak, 1.0, can_rescale=False)
         for name in set(there) - set(result.outputs):  # of an earlier run, which the sum would be wrong with
             there[name].unlink()
     result.elapsed = perf_counter() - begun

@@ -13,13 +13,12 @@ import soundfile
 
 from stems.batch.outcome import Result, failures_in
 from stems.batch.plan import Settings, hints_below, paths_below
-from stems.batch.song_plan import HINTS_NOTE
+from stems.batch.song_plan import HINTS_NOTE, hints_of
 from stems.batch.split import split_song
 from stems.batch.tasks import Task
 from stems.errors import AudioError, Cancelled, OptionError
 from stems.files.audio import Reading, open_song
 from stems.files.remote import Place, RemotePath, exists, fetch, fetch_text, opened, remove, upload
-from stems.hints import as_toml
 
 _SAME_SECONDS = 0.5
 _EXACT = (".wav", ".flac", ".aif", ".aiff", ".aifc", ".w64", ".caf", ".rf64")  # whose headers state the length
@@ -38,7 +37,7 @@ def split_remote_song(
 ) -> Result:
     """As `split_song`, where the song, the folder for the results, or both lie elsewhere.
 
-    What is finished is told without fetching any song: all stems are there, made with the same hints, and as long as
+    What is finished is told without fetching any song: all stems are there, of the same passage and hints, as long as
     the song where its header states that.
     """
     result, begun = Result(task.song), perf_counter()
@@ -48,7 +47,7 @@ def split_remote_song(
             result.status, result.outputs = "skipped", outputs
         else:
             result = _split(task, settings, Path(folder), separator, progress, cancelled)
-            if result.status == "done" and earlier and not settings.hints and isinstance(settings.out, RemotePath):
+            if result.status == "done" and earlier and not hints_of(settings) and isinstance(settings.out, RemotePath):
                 remove(settings.out / hints_below(task, settings))
     result.elapsed = perf_counter() - begun
     return result
@@ -79,7 +78,7 @@ def _split(task: Task, settings: Settings, folder: Path, separator: Any, progres
         if cancelled():
             raise Cancelled(f"{task.song} was not uploaded because the batch was stopped.")
         made = {name: Path(str(path)).relative_to(out) for name, path in result.outputs.items()}
-        below = [*made.values(), *([hints_below(task, settings)] if settings.hints else [])]
+        below = [*made.values(), *([hints_below(task, settings)] if hints_of(settings) else [])]
         upload({out / path: settings.out / path for path in below})
         result.outputs = {name: settings.out / path for name, path in made.items()}
     for name, place in ((str(song), task.song), (str(out), settings.out)):
@@ -103,7 +102,7 @@ def _finished(task: Task, settings: Settings, hints: str) -> dict[str, Place]:
         if str(task.song) in map(str, outputs.values()):
             raise OptionError(f"{task.song} is one of its own stems, which must not replace it: choose another --out.")
         if all(map(exists, outputs.values())):
-            same = hints == as_toml(settings.hints) and _lasts_as_long(next(iter(outputs.values())), task, settings)
+            same = hints == hints_of(settings) and _lasts_as_long(next(iter(outputs.values())), task, settings)
             return outputs if same else {}
     return {}
 

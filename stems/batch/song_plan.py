@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from stems.batch.plan import Settings, hints_path, output_paths
 from stems.batch.tasks import Task
+from stems.clock import clock
 from stems.errors import OptionError
 from stems.files.audio import Song, lasts_as_long
 from stems.files.formats import OPUS_RATE, AudioFormat, output_format
@@ -25,7 +27,7 @@ class SongPlan:
         settings: how it is split.
         format: of the files.
         outputs: where each goes, by name.
-        is_finished: whether an earlier run has written all of them, with the same hints, of as much of the song.
+        is_finished: whether an earlier run has written all of them, with the same hints, of the same of the song.
         is_outdated: whether the song has changed since: it is newer than one of them.
     """
 
@@ -63,15 +65,32 @@ def plan_song(song: Song, task: Task, settings: Settings) -> SongPlan:
         )
     outputs = output_paths(task, settings, form.container)
     there = [path for path in outputs.values() if path.exists()]
-    for path in there:
-        if path.samefile(song.path):
-            raise OptionError(f"{path} is the song itself, which its stems must not replace: choose another --out.")
+    check_not_replaced(song.path, there)
     check_against(settings.hints, song, song.format.sample_rate)
-    same_hints = kept_hints(hints_path(task, settings)) == as_toml(settings.hints)
-    is_finished = len(there) == len(outputs) and same_hints
+    is_same = kept_hints(hints_path(task, settings)) == hints_of(settings)
+    is_finished = len(there) == len(outputs) and is_same
     is_finished = is_finished and lasts_as_long(there[0], song)
     is_outdated = is_finished and min(path.stat().st_mtime for path in there) < song.path.stat().st_mtime
     return SongPlan(task, song.path, settings, form, outputs, is_finished, is_outdated)
+
+
+def check_not_replaced(song: Path, files: Iterable[Path]) -> None:
+    """Raises OptionError where a song is one of the files, which are there, that are made of it."""
+    for path in files:
+        if path.samefile(song):
+            raise OptionError(f"{path} is the song itself, which its stems must not replace: choose another --out.")
+
+
+def hints_of(settings: Settings) -> str:
+    """What is kept beside stems, so that others are not taken for them: the hints, and which part of a file was read.
+
+    Another passage may be as long, and another track always is.
+    """
+    reading = settings.reading
+    part = [f"track {reading.track}"] if reading.track > 1 else []
+    if reading.begin or reading.end is not None:
+        part.append(f"{clock(reading.begin)}-{'' if reading.end is None else clock(reading.end)}")
+    return (f"# Of {', '.join(part)}.\n" if part else "") + as_toml(settings.hints)
 
 
 def kept_hints(path: Path) -> str:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import Future
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
+from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from stems.batch.outcome import Result, failures_in
-from stems.batch.plan import Settings, hints_path
-from stems.batch.song_plan import HINTS_NOTE, SongPlan, kept_hints, plan_song
+from stems.batch.plan import Settings, hints_path, output_paths
+from stems.batch.presets import only
+from stems.batch.song_plan import HINTS_NOTE, SongPlan, hints_of, kept_hints, plan_song
 from stems.batch.tasks import Task
-from stems.errors import ExportError
+from stems.errors import ExportError, OptionError
 from stems.files.audio import Song, open_song
 from stems.files.clipping import clipping_note, gain_for
 from stems.files.destination import whole
@@ -25,7 +27,7 @@ from stems.files.remote import RemotePath
 from stems.files.spool import SpooledSong, spooled
 from stems.files.unfinished import remove_abandoned
 from stems.files.writing import StemFiles
-from stems.hints import as_toml
+from stems.hints import own_stems, read_hints
 from stems.imports import importing_torch
 from stems.memory import reuse_memory
 from stems.song.level import loudness
@@ -93,6 +95,7 @@ def split_song(
                     from stems.files.loudness import checksum, loudness_lufs
 
                     result.loudness, result.checksum = loudness_lufs(readable), checksum(song.path)
+                result.note = " ".join(filter(None, (result.note, _left_over(plan, separator.stems))))
                 _keep_hints(plan)
                 if settings.bpm == "auto":
                     _estimate(readable, result)
@@ -180,12 +183,23 @@ def with_exact_mixture(blocks: Iterable[Block], song: Song | SpooledSong) -> Ite
             yield replace(block, mixture=song.read_exact(block.start, block.mixture.shape[1]))
 
 
+def _left_over(plan: SongPlan, stems: Collection[str]) -> str:
+    """A note on stems of a user's own that earlier hints have made, and whose music lies in others now."""
+    path, left = hints_path(plan.task, plan.settings), list[Path]()
+    with suppress(OptionError):  # somebody has edited it
+        for stem in own_stems(read_hints(path), stems) if kept_hints(path) else ():
+            settings = replace(plan.settings, preset=only((stem,), (stem,)))
+            left += output_paths(plan.task, settings, plan.format.container).values()
+    names = ", ".join(path.name for path in left if path.exists() and path not in plan.outputs.values())
+    return f"{names} beside them is of other hints: remove it, or all together are not the song." if names else ""
+
+
 def _keep_hints(plan: SongPlan) -> None:
-    """Notes with which hints a song was split, so that other hints split it again."""
-    path, hints = hints_path(plan.task, plan.settings), plan.settings.hints
+    """Notes with which hints a song was split, and what of it, so that others split it again."""
+    path, hints = hints_path(plan.task, plan.settings), hints_of(plan.settings)
     if hints:
         with whole(path) as unfinished:
-            unfinished.write_text(HINTS_NOTE + as_toml(hints), encoding="utf-8")
+            unfinished.write_text(HINTS_NOTE + hints, encoding="utf-8")
     elif kept_hints(path):
         path.unlink()
 

@@ -78,7 +78,10 @@ def evaluate(
     out: Annotated[
         Path,
         typer.Option(
-            "--out", "-o", metavar="FOLDER", help="Folder for the results; tracks that it holds are not scored again."
+            "--out",
+            "-o",
+            metavar="FOLDER",
+            help="Folder for the results; what it holds of the same weights or estimates is not scored again.",
         ),
     ] = Path("evaluation"),
     shard: Shard = None,
@@ -133,9 +136,14 @@ def _estimators(baselines: str, model: str | None, live: bool) -> dict[str, Esti
     found = {name: baseline_estimator(name) for name in dict.fromkeys(baselines.replace(",", " ").split())}
     if model is None:
         return found
-    from stems.card import find_model
+    from stems.card import stem_names
+    from stems.evaluate.tracks import STEMS
 
-    find_model(model)  # before any work: it may not be there
+    if missing := [stem for stem in STEMS if stem not in stem_names(model)]:  # before any work
+        raise OptionError(
+            f"The model {model!r} has no {', '.join(missing)}, which are scored here: split the songs with it, and "
+            "give --reference and --estimates."
+        )
     if live:
         from stems.model import Model
         from stems.stream import check_causal
@@ -176,6 +184,7 @@ def _score(
     """Tracks as they are done, each with its scores, or with one sentence if it could not be scored."""
     import multiprocessing
     from concurrent.futures import ProcessPoolExecutor, as_completed
+    from concurrent.futures.process import BrokenProcessPool
 
     from stems.evaluate.scoring import score_track
 
@@ -195,6 +204,8 @@ def _score(
                     outcome = future.result()
                 except StemsError as error:
                     outcome = str(error)
+                except BrokenProcessPool:
+                    outcome = "not scored because a worker died: the system may be out of memory, try --jobs 1."
                 yield waiting[future], outcome
         except BaseException:
             pool.shutdown(cancel_futures=True)

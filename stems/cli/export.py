@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from stems.cli.options import CopySong, Tempo, tempo_of
-from stems.cli.output import say, say_data
+from stems.cli.output import complain, say, say_data
 from stems.daw import FORMATS
-from stems.errors import OptionError
+from stems.errors import OptionError, StemsError
 
 if TYPE_CHECKING:
+    from stems.daw import Format as DawFormat
     from stems.daw.session import Session
     from stems.song.tempo import Estimate
 
@@ -51,9 +52,8 @@ def export(
     ] = False,
 ) -> None:
     """Make files that a DAW opens out of stems on disk."""
-    from stems.daw import NotAllExported, formats_named
-    from stems.daw import export as export_session
-    from stems.daw.session import audio_in, not_taken_in, session_in
+    from stems.daw import formats_named
+    from stems.daw.session import audio_in
 
     formats, tempo_bpm = formats_named(to), tempo_of(bpm)
     time_signature = _time_signature(meter) if meter else None
@@ -62,32 +62,89 @@ def export(
         folders = sorted(inside for inside in folder.iterdir() if inside.is_dir() and audio_in(inside)) or [folder]
     if song and len(folders) > 1:
         raise OptionError(f"--song names one song and {folder} holds {len(folders)}: export them one by one.")
+    failures: list[StemsError] = []
     for stems in folders:
-        session = session_in(stems, song, None if tempo_bpm == "auto" else tempo_bpm, time_signature)
-        found = _estimate(session) if tempo_bpm == "auto" else None
-        session = replace(session, tempo_bpm=(found and found.tempo_bpm) or session.tempo_bpm)
-        left_out = {path.name: "projects cannot hold this format" for path in not_taken_in(stems)}
-        left_out |= dict.fromkeys(session.sums, "a sum of other stems there")
-        if session.mixture is None:
-            left_out["mixture"] = "the song was not found; --song FILE puts it on a muted track"
-        notes: list[str] = []
-        if session.mixture and not session.belongs:
-            notes.append(f"the stems do not sound in {session.mixture.path}: --song names the song they were made of")
+        outcome = _Outcome(stems)
         try:
-            written, error = export_session(session, out or stems, formats, overwrite, copy_song, notes.append), None
-        except NotAllExported as fault:
-            written, error = fault.written, fault
-        if json_lines:
-            _say_json(stems, session.mixture.path if session.mixture else None, written, left_out, error, found, notes)
-        else:
-            for path in written:
-                say(f"Wrote {path}")
-            for name, why in left_out.items():
-                say(f"    without {name}: {why}")
-            for note in (*notes, *([found.sentence] if found else [])):
-                say(f"    {note}")
-        if error:
-            raise error
+            _export(outcome, song, formats, tempo_bpm, time_signature, out or stems, overwrite, copy_song)
+        except StemsError as error:
+            outcome.error = str(error)
+            failures.append(error)
+        say_data(json.dumps(outcome.as_json())) if json_lines else outcome.tell()
+        if outcome.error and len(folders) > 1:
+            complain(f"stems: {outcome.error}")
+    if failures:
+        raise failures[0] if len(folders) == 1 else typer.Exit(1)
+
+
+@dataclass
+class _Outcome:
+    """What became of a folder of stems."""
+
+    folder: Path
+    song: Path | None = None
+    written: list[Path] = field(default_factory=list)
+    left_out: dict[str, str] = field(default_factory=dict)
+    found: Estimate | None = None
+    notes: list[str] = field(default_factory=list)
+    error: str = ""
+
+    def tell(self) -> None:
+        for path in self.written:
+            say(f"Wrote {path}")
+        for name, why in self.left_out.items() if self.written else ():
+            say(f"    without {name}: {why}")
+        for note in (*self.notes, *([self.found.sentence] if self.found else [])):
+            say(f"    {note}")
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "folder": str(self.folder),
+            "status": "failed" if self.error else "done",
+            "song": str(self.song) if self.song else None,
+            "exports": [str(path) for path in self.written],
+            "left_out": self.left_out,
+            **(self.found.as_json() if self.found else {}),
+            **({"note": " ".join(self.notes)} if self.notes else {}),
+            **({"error": self.error} if self.error else {}),
+        }
+
+
+def _export(
+    outcome: _Outcome,
+    song: Path | None,
+    formats: list[DawFormat],
+    tempo_bpm: float | Literal["auto"] | None,
+    time_signature: tuple[int, int] | None,
+    out: Path,
+    overwrite: bool,
+    copy_song: bool,
+) -> None:
+    """Exports one folder of stems, and notes what becomes of it.
+
+    Raises:
+        StemsError: not all of it could be exported.
+    """
+    from stems.daw import NotAllExported
+    from stems.daw import export as export_session
+    from stems.daw.session import not_taken_in, session_in
+
+    session = session_in(outcome.folder, song, None if tempo_bpm == "auto" else tempo_bpm, time_signature)
+    outcome.found = _estimate(session) if tempo_bpm == "auto" else None
+    session = replace(session, tempo_bpm=(outcome.found and outcome.found.tempo_bpm) or session.tempo_bpm)
+    outcome.left_out = {path.name: "projects cannot hold this format" for path in not_taken_in(outcome.folder)}
+    outcome.left_out |= dict.fromkeys(session.sums, "a sum of other stems there")
+    if session.mixture is None:
+        outcome.left_out["mixture"] = "the song was not found; --song FILE puts it on a muted track"
+    else:
+        outcome.song = session.mixture.path
+        if not session.belongs:
+            outcome.notes.append(f"the stems do not sound in {outcome.song}: --song names the song they were made of")
+    try:
+        outcome.written = export_session(session, out, formats, overwrite, copy_song, outcome.notes.append)
+    except NotAllExported as error:
+        outcome.written = error.written
+        raise
 
 
 def _estimate(session: Session) -> Estimate:
@@ -98,28 +155,6 @@ def _estimate(session: Session) -> Estimate:
     with ExitStack() as stack:
         tracks = [session.mixture] if session.mixture else session.tracks
         return estimate(*(stack.enter_context(open_song(track.path, track.how_read)) for track in tracks))
-
-
-def _say_json(
-    folder: Path,
-    song: Path | None,
-    written: list[Path],
-    left_out: dict[str, str],
-    error: Exception | None,
-    found: Estimate | None,
-    notes: list[str],
-) -> None:
-    line = {
-        "folder": str(folder),
-        "status": "failed" if error else "done",
-        "song": str(song) if song else None,
-        "exports": [str(path) for path in written],
-        "left_out": left_out,
-        **(found.as_json() if found else {}),
-        **({"note": " ".join(notes)} if notes else {}),
-        **({"error": str(error)} if error else {}),
-    }
-    say_data(json.dumps(line))
 
 
 def _time_signature(meter: str) -> tuple[int, int]:

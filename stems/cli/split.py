@@ -135,6 +135,7 @@ def split(
     from stems.batch.outcome import Result
     from stems.batch.plan import Settings, check_settings, plan
     from stems.batch.tasks import shard as shard_of
+    from stems.card import stem_names
     from stems.daw import formats_named
     from stems.files.remote import place
     from stems.hints import gather, own_stems
@@ -143,7 +144,7 @@ def split(
         raise OptionError("Name songs, or a list of them by --manifest.")
     in_memory = any(text.startswith("memory://") for text in (out, *(songs or ())))
     _check_cluster(cluster, ray_address, in_memory)
-    known = _stems_of(model)
+    known = stem_names(model)
     hints = gather(hint or (), known)
     sensitivity.check_against(known + own_stems(hints, known))
     settings = Settings(
@@ -180,18 +181,6 @@ def split(
         counts = _split(tasks, settings, passed_over, ways, json_lines, results, json_progress)
     if counts["failed"]:
         raise typer.Exit(1)
-
-
-def _stems_of(model: str) -> tuple[str, ...]:
-    """The stems that a model has names for."""
-    from stems.card import find_model, read_card
-
-    design = read_card(find_model(model))["design"]
-    if not design["clustering"].get("anchored", True):
-        raise OptionError(
-            f"The model {model!r} has no names for what it finds: use `stems cluster SONG --model {model}`."
-        )
-    return tuple(design["stems"])
 
 
 def _check_cluster(cluster: Cluster | None, ray_address: str | None, in_memory: bool) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from stems.cli.output import call
 from stems.errors import OptionError
+from stems.files.formats import AUDIO_SUFFIXES
 
 STREAM = "-"
 KEPT = "stdin"  # name of the file that standard input is kept in, and of its folder of stems
@@ -76,8 +77,9 @@ def _kept(folder: Path) -> Path:
 
 
 def _hand_on(folder: Path) -> None:
+    """Writes the stem to standard output, without the hints that lie beside it."""
     for path in folder.rglob("*"):
-        if path.is_file():
+        if path.is_file() and path.suffix in AUDIO_SUFFIXES:
             with open(path, "rb") as file:
                 shutil.copyfileobj(file, sys.stdout.buffer)
     sys.stdout.buffer.flush()

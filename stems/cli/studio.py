@@ -46,15 +46,12 @@ def studio(
     from stems.batch.plan import Settings
     from stems.batch.presets import load_preset
     from stems.batch.split import load_separator
-    from stems.card import find_model, read_card
+    from stems.card import stem_names
     from stems.files.remote import is_remote
 
     if is_remote(out):
         raise OptionError(f"The studio exports to this machine, which {out} is not: choose a folder.")
-    design = read_card(find_model(model))["design"]
-    if not design["clustering"].get("anchored", True):
-        raise OptionError(f"The model {model!r} has no names for what it finds: choose another.")
-    known = tuple(design["stems"])
+    known = stem_names(model)
     bound = _bound(port)
     separator = load_separator(Settings(load_preset("stems", known=known), model=model, device=device.value))
 

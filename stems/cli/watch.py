@@ -72,11 +72,11 @@ def watch(
     """Split every song dropped into a folder, until stopped with Ctrl-C."""
     from stems.batch.plan import Settings, check_settings
     from stems.batch.presets import load_preset
-    from stems.card import find_model, read_card
+    from stems.card import stem_names
     from stems.daw import formats_named
 
     # A song that comes again is another take, whose stems replace the first one's.
-    known = tuple(read_card(find_model(model))["design"]["stems"])
+    known = stem_names(model)
     settings = Settings(
         load_preset(preset, known=known),
         place(out) if out else folder / "separated",

@@ -44,6 +44,7 @@ def save_track(
     confidence: Confidence | None = None,
     window_seconds: float = 1.0,
     hop_seconds: float = 1.0,
+    version: str = "",
 ) -> None:
     """Writes the scores of one track.
 
@@ -52,6 +53,7 @@ def save_track(
         without any distortion, say) are kept as NaN, and metrics that were not computed are NaN.
     engine: its name, by which a later run knows whether it may rely on this file.
     confidence: of the method in its estimates of this track, written as `stems split --json` says it.
+    version: of the method, likewise: other weights or estimates may come under the same name.
     """
     frames = len(next(iter(scores.values()))[0])
     names = [metric for metric in METRICS if metric in scores or metric in MUSEVAL_METRICS]
@@ -71,15 +73,17 @@ def save_track(
         for row, stem in enumerate(stems)
     ]
     content: dict[str, Any] = {"targets": targets, "museval_version": MUSEVAL_VERSION, "engine": engine}
+    content |= {"version": version} if version else {}
     content |= confidence.as_json() if confidence else {}
     with whole(path, StemsError) as unfinished:
         unfinished.write_text(json.dumps(content, indent=2), encoding="utf-8")
 
 
-def is_finished(path: Path, engine: str) -> bool:
-    """Whether this file holds a track's scores by this engine."""
+def is_finished(path: Path, engine: str, version: str = "") -> bool:
+    """Whether this file holds a track's scores by this engine, of this version of the method."""
     try:
-        return bool(read_result(path)["engine"] == engine)
+        result = read_result(path)
+        return bool(result["engine"] == engine and result.get("version", "") == version)
     except (OSError, KeyError, StemsError):
         return False
 

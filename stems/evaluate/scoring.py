@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from stems.card import find_model
 from stems.errors import OptionError
 from stems.evaluate import load_engine
 from stems.evaluate.oracles import BASELINES, estimate
@@ -37,17 +39,38 @@ class Estimates:
     confidence: Confidence | None = None
 
 
-Estimator = Callable[[Song], Estimates]
+@dataclass(frozen=True)
+class Estimator:
+    """What makes estimates of a song. It can be handed to another process.
+
+    separate: makes them.
+    files: what they are made by beside the song, such as weights; scores count as long as all of these stay the same.
+    """
+
+    separate: Callable[[Song], Estimates]
+    files: tuple[Path, ...] = ()
+
+    def __call__(self, song: Song) -> Estimates:
+        """The estimates of a song."""
+        return self.separate(song)
+
+    @property
+    def version(self) -> str:
+        """A checksum of the files, by which others are told from them under the same name; empty without any."""
+        from stems.files.loudness import checksum
+
+        together = "".join(checksum(file) for file in self.files)
+        return hashlib.sha256(together.encode()).hexdigest() if together else ""
 
 
 def baseline_estimator(baseline: str) -> Estimator:
-    """An estimator for one of `stems.evaluate.oracles.BASELINES`. It can be handed to another process.
+    """An estimator for one of `stems.evaluate.oracles.BASELINES`.
 
     Raises OptionError for any other name.
     """
     if baseline not in BASELINES:
         raise OptionError(f"There is no baseline '{baseline}'; choose among {', '.join(BASELINES)}.")
-    return partial(_estimate_baseline, baseline)
+    return Estimator(partial(_estimate_baseline, baseline))
 
 
 def model_estimator(model: str) -> Estimator:
@@ -55,17 +78,17 @@ def model_estimator(model: str) -> Estimator:
 
     model: as for `stems.Separator`.
     """
-    return partial(_separate, model)
+    return Estimator(partial(_separate, model), _files_of(model))
 
 
 def stream_estimator(model: str) -> Estimator:
     """An estimator that streams each song with this real-time model, as the first thing that the stream hears.
 
-    The latency is taken out. It can be handed to another process.
+    The latency is taken out.
 
     model: as for `stems.Stream`.
     """
-    return partial(_stream, model)
+    return Estimator(partial(_stream, model), _files_of(model))
 
 
 def given_estimator(track: Track) -> Estimator:
@@ -75,15 +98,20 @@ def given_estimator(track: Track) -> Estimator:
     """
     if track.load_estimates is None:
         raise OptionError(f"There are no estimates for {track.name}.")
-    return partial(_read_estimates, track.load_estimates)
+    return Estimator(partial(_read_estimates, track.load_estimates), track.estimates)
+
+
+def _files_of(model: str) -> tuple[Path, ...]:
+    weights = find_model(model)
+    return weights, weights.with_suffix(".json")
 
 
 def pending(track: Track, methods: Mapping[str, Estimator], folder: Path, engine: str) -> dict[str, Estimator]:
-    """Those methods whose scores of this track by this engine are not in the results folder yet."""
+    """Those methods whose scores of this track, by this engine and of this version, are not in the folder yet."""
     return {
         method: estimator
         for method, estimator in methods.items()
-        if not is_finished(result_path(folder, method, track.subset, track.name), engine)
+        if not is_finished(result_path(folder, method, track.subset, track.name), engine, estimator.version)
     }
 
 
@@ -106,7 +134,7 @@ def score_track(
         estimates = estimator(song)
         scores[method] = prepared.score([estimates.stems[stem] for stem in stems])
         path = result_path(folder, method, track.subset, track.name)
-        save_track(path, stems, scores[method], engine, estimates.confidence)
+        save_track(path, stems, scores[method], engine, estimates.confidence, version=estimator.version)
     return scores
 
 
@@ -114,7 +142,7 @@ def _separate(model: str, song: Song) -> Estimates:
     from stems.song.confidence import confidence
 
     found: list[ClusteredSong] = []
-    separator = _separator(model)
+    separator = _separator(model, _modified(model))
     blocks = list(separator.separate(song, song.sample_rate, observe=found.append))
     stems = {name: np.concatenate([block.stems[name] for block in blocks], axis=1) for name in separator.stems}
     return Estimates(stems, confidence(found[0]))
@@ -123,21 +151,25 @@ def _separate(model: str, song: Song) -> Estimates:
 def _stream(model: str, song: Song) -> Estimates:
     from stems.stream import Stream
 
-    stream = Stream(_model(model), song.sample_rate, song.mixture.shape[0])
+    stream = Stream(_model(model, _modified(model)), song.sample_rate, song.mixture.shape[0])
     late = stream.latency_samples
     stems = stream(np.pad(song.mixture, ((0, 0), (0, late))))
     return Estimates({name: stem[:, late:] for name, stem in stems.items()})
 
 
+def _modified(model: str) -> int:
+    return find_model(model).stat().st_mtime_ns
+
+
 @cache
-def _model(model: str) -> Model:
+def _model(model: str, modified: int) -> Model:
     from stems.model import Model
 
     return Model.load(model)
 
 
 @cache
-def _separator(model: str) -> Separator:
+def _separator(model: str, modified: int) -> Separator:
     reuse_memory()
     with importing_torch():
         from stems.separator import Separator

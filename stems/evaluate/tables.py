@@ -12,7 +12,8 @@ from stems.evaluate.results import METRICS, Row
 
 MEANING = (
     "Figures are in dB: medians over frames of a second, then over tracks. {way}Frames in which a true or an estimated "
-    "stem is silent have no figures and are left out; 'silent' is their share."
+    "stem is silent have no figures and are left out, as museval does, which also has none for estimates without "
+    "any error; 'silent' is the share of both."
 )
 
 WAY = "'Way' is how far the SDR is from the mixture's (0 %) to the ideal binary mask's (100 %). "

@@ -57,12 +57,14 @@ class Track:
     """A track that can be scored: `load()` reads its song, `load_estimates(song)` its estimates, if there are any.
 
     subset: the folder under which its results are kept, as museval expects it.
+    estimates: the files of its estimates.
     """
 
     name: str
     subset: str
     load: Callable[[], Song]
     load_estimates: Callable[[Song], dict[str, Audio]] | None = None
+    estimates: tuple[Path, ...] = ()
 
 
 def musdb_tracks(root: Path, subset: str = "test") -> list[Track]:
@@ -125,7 +127,9 @@ def estimate_tracks(reference: Path, estimates: Path) -> list[Track]:
             guessed = {"accompaniment" if name in ACCOMPANIMENTS else name for name in guessed}
         if guessed & set(names):
             load_estimates = partial(_load_estimates, beside)
-            tracks.append(Track(_name(song, reference), "test", partial(_load_folder, song, names), load_estimates))
+            load = partial(_load_folder, song, names)
+            files = tuple(_audio_files(beside).values())
+            tracks.append(Track(_name(song, reference), "test", load, load_estimates, files))
     if not tracks:
         raise OptionError(f"No stem in {estimates} has the name and the place of one in {reference}.")
     return tracks

@@ -26,19 +26,20 @@ def gain_for(song: Song | SpooledSong, output: AudioFormat, clip_mode: str) -> f
     return 1.0 / peak if peak > 1.0 else 1.0
 
 
-def clipping_note(samples_clipped: int, peak: float, gain: float) -> str:
+def clipping_note(samples_clipped: int, peak: float, gain: float, can_rescale: bool = True) -> str:
     """What a user is told of it, nothing where nothing was changed.
 
     Args:
         samples_clipped: see `stems.files.writing.StemFiles`.
         peak: of the song, full scale is 1.
         gain: from `gain_for`.
+        can_rescale: whether the command has `--clip-mode`.
     """
     notes = []
     if gain < 1.0:
         notes.append(f"made {-20 * math.log10(gain):.1f} dB quieter, since the song passes full scale")
     if samples_clipped:
         over = f" (by up to {20 * math.log10(peak):.1f} dB)" if peak > 1.0 else ""
-        remedy = "" if gain < 1.0 else ", or --clip-mode rescale"
+        remedy = "" if gain < 1.0 or not can_rescale else ", or --clip-mode rescale"
         notes.append(f"clipped {samples_clipped} samples above full scale{over}: write --bit-depth float{remedy}")
     return "; ".join(notes)

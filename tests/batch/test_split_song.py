@@ -18,12 +18,15 @@ import soundfile
 
 from stems.batch.plan import Settings, Task, check_format, check_name, check_settings, output_paths, plan
 from stems.batch.presets import Preset, load_preset, only
+from stems.batch.song_plan import HINTS_NOTE
 from stems.batch.split import preview, split_song
 from stems.errors import AudioError, OptionError
+from stems.files.audio import Reading, open_song
+from stems.files.coded import CodedFile
 from stems.files.formats import AudioFormat
 from stems.files.unfinished import PARTIAL_SUFFIX
 from stems.files.writing import StemFiles
-from stems.hints import Hint, gather
+from stems.hints import Hint, gather, own_stems
 from stems.model import Model
 from stems.separator import Separator
 
@@ -270,6 +273,41 @@ def test_a_song_is_split_again_with_other_hints(here: Path, small_model: Model) 
     assert split(other, ("guitar",)) == "skipped"
     assert split(()) == "done"
     assert not Path("separated/a/hints.toml").exists()
+
+
+@pytest.mark.parametrize("edited", [False, True])
+@pytest.mark.parametrize("hints", [(), ("organ=0.2-1",), ("bass=0.2-1",)])
+def test_stems_that_earlier_hints_have_left_are_named(
+    here: Path, small_model: Model, hints: tuple[str, ...], edited: bool
+) -> None:
+    song("a.wav", seconds=2)
+    notes = []
+    for given in (("guitar=0.2-1",), hints, hints):
+        found = gather(given, NAMES)
+        options = settings(hints=found, preset=load_preset("stems", own_stems(found, NAMES)), overwrite=True)
+        notes.append(split_song(Task(Path("a.wav"), Path(), "a"), options, Separator(small_model, hints=found)).note)
+        if edited:
+            Path("separated/a/hints.toml").write_text(HINTS_NOTE + "guitar = nothing")
+    assert [note.startswith("guitar.wav beside them") for note in notes] == [False, not edited, False]
+
+
+@pytest.mark.parametrize(
+    "other", [{"begin": 1.0, "end": 1.5}, {"begin": 1.5}, {"track": 2}, {"begin": 0.5, "end": 1.0, "track": 2}, {}]
+)
+def test_another_part_of_a_file_is_split_again_though_it_is_as_long(
+    here: Path, separator: Separator, other: dict[str, Any]
+) -> None:
+    tracks = [np.random.default_rng(number).uniform(-0.5, 0.5, (2, 96_000)) for number in range(2)]
+    with CodedFile(Path("a.m4a"), "alac", 48_000, 48_000, ["", ""], {}) as file:
+        file.write(tracks)
+    parts = [{"reading": Reading(**part)} for part in ({"begin": 0.5, "end": 1.0}, other)]
+    for options in (parts[0], parts[1], parts[0]):
+        for status in (("would split", "done"), ("would skip", "skipped")):
+            again = preview(Task(Path("a.m4a"), Path(), "a"), settings(**options)).status
+            assert (again, run(separator, "a.m4a", **options)) == status
+        with open_song("a.m4a", options["reading"]) as expected:
+            total = sum(soundfile.read(path)[0] for path in Path("separated/a").glob("*.wav"))
+            np.testing.assert_array_equal(total.T, expected.read_exact(0, expected.samples))
 
 
 def test_files_that_only_look_like_kept_hints_are_left_alone(here: Path, separator: Separator) -> None:

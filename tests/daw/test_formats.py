@@ -71,6 +71,27 @@ def test_earlier_exports_are_replaced_only_when_told(make_split: Callable, tmp_p
     assert export(session, tmp_path / "out", [FORMATS[name]], overwrite=True) == [destination]
 
 
+@pytest.mark.parametrize("fault", ["rate", "audio", "there"])
+def test_a_folder_that_cannot_be_exported_does_not_stop_the_others(
+    make_split: Callable, stems: Callable, fault: str
+) -> None:
+    for song in ("one", "three", "two"):
+        library = make_split(song=song).folder.parent
+    if fault == "rate":
+        soundfile.write(library / "three" / "bass.wav", np.zeros((100, 2)), 22_050)
+    elif fault == "audio":
+        (library / "three" / "bass.wav").write_bytes(b"no audio")
+    else:
+        (library / "three" / "three.dawproject").touch()
+    code, _, complaints = stems("export", library)
+    assert code == 1 and complaints.count("\n") == 1 and "three" in complaints
+    assert (library / "one" / "one.dawproject").exists() and (library / "two" / "two.dawproject").exists()
+    code, said, complaints = stems("export", library, "--to", "reaper,dawproject", "--json")  # now all are there
+    rows = [json.loads(line) for line in said.splitlines()]
+    assert code == 1 and [row["status"] for row in rows] == ["failed"] * 3
+    assert [row["error"] for row in rows] == [line.removeprefix("stems: ") for line in complaints.splitlines()]
+
+
 @pytest.mark.parametrize("name", FORMATS)
 def test_exports_are_the_same_every_time(make_split: Callable, tmp_path: Path, name: str) -> None:
     split = make_split()

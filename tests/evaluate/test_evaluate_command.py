@@ -2,7 +2,9 @@
 
 import base64
 import csv
+import dataclasses
 import json
+import os
 import shutil
 
 import numpy as np
@@ -17,11 +19,13 @@ pytest.importorskip("soundfile")
 import soundfile
 from made_models import live_model
 
-from stems.cli.evaluate import evaluate
+from stems.cli.evaluate import _score, evaluate
 from stems.errors import ModelError, OptionError
 from stems.evaluate import tracks
 from stems.evaluate.report import collect_rows
 from stems.evaluate.results import save_track
+from stems.evaluate.scoring import Estimator
+from stems.model import Model
 from stems.separator import Separator
 from stems.song.confidence import confidence
 from stems.stream import Stream
@@ -148,6 +152,49 @@ def test_a_model_that_hears_the_future_is_not_streamed(songs, tmp_path, small_we
     error = run("--songs", songs, "--model", small_weights, "--live", "--out", tmp_path / "out").exception
     assert isinstance(error, ModelError) and "hears the future" in str(error)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("live", [(), ("--live",)])
+def test_other_weights_under_the_same_name_are_scored_anew(songs, tmp_path, live):
+    path = tmp_path / "model.safetensors"
+    command = ("--songs", songs, "--model", path, *live, "--quick", "--out", tmp_path / "out")
+    figures = []
+    for groups in (0, 8):
+        live_model(groups).save(path)
+        assert "scored before" not in run(*command).output
+        assert run(*command).output.count("scored before") == 2
+        figures.append(float(scored(tmp_path / "out")["model" + " live" * bool(live), "drums"]["SDR"]))
+    assert figures[0] != figures[1]
+
+
+def test_other_estimates_in_the_same_place_are_scored_anew(songs, tmp_path):
+    command = ("--reference", songs / "one", "--estimates", songs / "two", "--quick", "--out", tmp_path / "out")
+    assert "scored before" not in run(*command).output
+    assert "scored before" in run(*command).output
+    shutil.copy(songs / "one" / "drums.wav", songs / "two" / "bass.wav")
+    assert "scored before" not in run(*command).output
+    assert float(scored(tmp_path / "out")["two", "bass"]["SDR"]) < 1
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_model_without_the_stems_is_refused_before_any_work(songs, tmp_path, small_model, jobs):
+    design = dataclasses.replace(small_model.design, stems=("drums", "melody"))
+    Model(design, {"name": "other"}).save(tmp_path / "other.safetensors")
+    command = ("--songs", songs, "--model", tmp_path / "other.safetensors", "--jobs", jobs, "--out", tmp_path / "out")
+    error = run(*command).exception
+    assert isinstance(error, OptionError) and "has no bass, other, vocals" in str(error)
+    assert not (tmp_path / "out").exists()
+
+
+def _dies(song):
+    os._exit(1)
+
+
+def test_a_worker_that_dies_is_one_sentence(songs, tmp_path):
+    work = [(track, {"deadly": Estimator(_dies)}) for track in tracks.song_tracks(songs)]
+    outcomes = list(_score(work, tmp_path / "out", "quick", 2))
+    assert sorted(track.name for track, _ in outcomes) == ["one", "two"]
+    assert all("a worker died" in outcome and "--jobs 1" in outcome for _, outcome in outcomes)
 
 
 def test_a_broken_song_does_not_stop_the_others(songs, tmp_path):

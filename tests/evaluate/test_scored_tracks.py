@@ -14,7 +14,7 @@ import soundfile
 
 from stems.errors import AudioError, OptionError
 from stems.evaluate.results import is_finished, load_track, result_path
-from stems.evaluate.scoring import baseline_estimator, pending, score_track
+from stems.evaluate.scoring import Estimator, baseline_estimator, pending, score_track
 from stems.evaluate.tracks import STEMS, estimate_tracks, musdb_tracks, song_tracks
 
 RATE = 44100
@@ -50,7 +50,7 @@ def assert_scores_are_those_of_museval(track, musdb_track, folder):
     song = track.load()
     estimates = baseline_estimator("irm")(song)
     expected = museval.eval_mus_track(musdb_track, {name: audio.T for name, audio in estimates.stems.items()})
-    score_track(track, {"irm": lambda song: estimates}, folder)
+    score_track(track, {"irm": Estimator(lambda song: estimates)}, folder)
     scores = load_track(result_path(folder, "irm", track.subset, track.name))
     targets = {target["name"]: target["frames"] for target in expected.scores["targets"]}
     assert set(scores) == set(STEMS) and len(targets) > 1
@@ -225,7 +225,9 @@ def test_what_was_scored_is_kept_when_a_later_method_fails(tmp_path):
 
     (track,) = song_tracks(write_song(tmp_path / "song", rate=8000))
     with pytest.raises(RuntimeError, match="no separator"):
-        score_track(track, {"mixture": baseline_estimator("mixture"), "broken": broken}, tmp_path / "out", "quick")
+        score_track(
+            track, {"mixture": baseline_estimator("mixture"), "broken": Estimator(broken)}, tmp_path / "out", "quick"
+        )
     assert is_finished(result_path(tmp_path / "out", "mixture", "test", "song"), "quick")
     assert not (tmp_path / "out" / "broken").exists()
 
