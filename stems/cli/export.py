@@ -70,7 +70,10 @@ def export(
         except StemsError as error:
             outcome.error = str(error)
             failures.append(error)
-        say_data(json.dumps(outcome.as_json())) if json_lines else outcome.tell()
+        if json_lines:
+            say_data(json.dumps(outcome.as_json()))
+        else:
+            outcome.tell()
         if outcome.error and len(folders) > 1:
             complain(f"stems: {outcome.error}")
     if failures:

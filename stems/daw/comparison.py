@@ -15,7 +15,7 @@ from stems.song.level import Readable
 _AT_ONCE = 2**18  # samples
 _TOLERANCE = 1e-3  # times full scale, which 16 bits or another decoder round
 _ALIKE = 0.5  # times the energy of a recording: effects and codecs change a sum of stems that much, and no more
-_HELD = 0.1  # times the energy of a sum: what a song that has nothing to do with it shares by chance is less
+_SHARED = 0.1  # times the energy of a sum: what a song that has nothing to do with it shares by chance is less
 
 
 @dataclass(frozen=True)
@@ -46,9 +46,9 @@ class Comparison:
         return self.apart <= _ALIKE * self.energy
 
     @property
-    def is_held(self) -> bool:
+    def is_part(self) -> bool:
         """Whether the sum sounds in the recording, by the product of the two."""
-        return (self.energy + self.total - self.apart) / 2 >= _HELD * self.total
+        return (self.energy + self.total - self.apart) / 2 >= _SHARED * self.total
 
 
 def compare(whole: Readable, parts: Sequence[Readable], samples: int | None = None) -> Comparison:

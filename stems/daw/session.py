@@ -157,11 +157,11 @@ def session_in(
     if not stems:
         raise ExportError(f"{folder} holds no stems; point at the folder that `stems split` made for one song.")
     beside = next((path for path in audio if path.stem.lower() in names), None)
-    whole_song = mixture or beside or found_song(folder.resolve(), stems)
-    session = session_of(stems, folder.resolve().name, whole_song, tempo_bpm, time_signature)
     named = mixture or beside
+    whole_song = named or found_song(folder.resolve(), stems)
+    session = session_of(stems, folder.resolve().name, whole_song, tempo_bpm, time_signature)
     compared = compare_files(named, list(stems.values()), _COMPARED_SECONDS) if named else None
-    belongs = compared is None or compared.is_held
+    belongs = compared is None or compared.is_part
     return replace(session, sums=tuple(sorted({*every} - {*stems})), belongs=belongs)
 
 

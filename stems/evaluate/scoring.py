@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,7 +54,7 @@ class Estimator:
         """The estimates of a song."""
         return self.separate(song)
 
-    @property
+    @cached_property
     def version(self) -> str:
         """A checksum of the files, by which others are told from them under the same name; empty without any."""
         from stems.files.loudness import checksum

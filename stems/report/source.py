@@ -75,7 +75,7 @@ class Source:
     @property
     def belongs(self) -> bool:
         """Whether the stems sound in the song; others were made of something else."""
-        return self._comparison is None or self._comparison.is_held
+        return self._comparison is None or self._comparison.is_part
 
     @cached_property
     def _comparison(self) -> Comparison | None:

@@ -27,7 +27,7 @@ def take_over(model: Model, other: Model) -> None:
     if isinstance(to, DualPath) and isinstance(from_, DualPath) and _is_larger(to, from_):
         if to.size > from_.size or to.direction_size > from_.direction_size:
             _widen(to, from_)
-        _hush(to, len(from_.time_paths))
+        _silence(to, len(from_.time_paths))
 
 
 def _is_larger(to: DualPath, from_: DualPath) -> bool:
@@ -40,7 +40,7 @@ def _is_larger(to: DualPath, from_: DualPath) -> bool:
 
 
 @torch.no_grad()
-def _hush(to: DualPath, known: int) -> None:
+def _silence(to: DualPath, known: int) -> None:
     """Lets paths behind the known ones add nothing until they have learned what."""
     for path in (*to.time_paths[known:], *to.band_paths[known:]):
         path.out.weight.zero_()

@@ -16,6 +16,15 @@ def levels(frames: int = 23) -> torch.Tensor:
     return torch.randn(1, 2, frames, 32) * 20 - 55
 
 
+def learn(learner: Model) -> None:
+    """A few steps towards nothing in particular."""
+    optimiser = torch.optim.Adam(learner.parameters(), 1e-3)
+    for _ in range(3):
+        optimiser.zero_grad()
+        learner.network(levels())[..., 0].square().mean().backward()
+        optimiser.step()
+
+
 def test_weights_that_fit_are_taken_over_from_a_model_of_another_design():
     torch.manual_seed(0)
     full = Model(Design(network=NetworkShape(units=16, channels=4)))
@@ -46,11 +55,7 @@ def test_further_paths_learn_to_be_heard():
     shallow, deep = model(), model(layers=3)
     take_over(deep, shallow)
     unlearned = deep.network.recurrent.time_paths[2].recurrent.weight_ih_l0.clone()
-    optimiser = torch.optim.Adam(deep.parameters(), 1e-3)
-    for _ in range(3):
-        optimiser.zero_grad()
-        deep.network(levels())[..., 0].square().mean().backward()
-        optimiser.step()
+    learn(deep)
     path = deep.network.recurrent.time_paths[2]
     assert path.out.weight.abs().min() > 0
     assert not torch.equal(path.recurrent.weight_ih_l0, unlearned)
@@ -60,11 +65,7 @@ def test_numbers_that_stand_twice_learn_to_differ_and_new_units_to_be_heard():
     torch.manual_seed(0)
     narrow, wide = model(), model(units=16, width=12)
     take_over(wide, narrow)
-    optimiser = torch.optim.Adam(wide.parameters(), 1e-3)
-    for _ in range(3):
-        optimiser.zero_grad()
-        wide.network(levels())[..., 0].square().mean().backward()
-        optimiser.step()
+    learn(wide)
     path = wide.network.recurrent.time_paths[0]
     twice = path.out.weight.reshape(2, 6, 2, 16)  # copies, numbers, directions, units
     assert not torch.equal(twice[0], twice[1])
