@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 
 import numpy as np
 import torch
@@ -50,8 +50,8 @@ class NumberedMixes(Dataset[Cells]):
         return self._made[mix]
 
 
-def batches_from(step: int, mixer: Mixer | Duets, rank: int, ranks: int, workers: int) -> Iterator[Cells]:
-    """The batches of a recipe from a step on, those of one process of several.
+def batches_from(step: int, mixer: Mixer | Duets, rank: int, ranks: int, workers: int) -> Generator[Cells, None, None]:
+    """The batches of a recipe from a step on, those of one process of several. To close it ends the workers.
 
     Args:
         step: of the optimiser; the same step has the same batch in every session.
@@ -66,15 +66,13 @@ def batches_from(step: int, mixer: Mixer | Duets, rank: int, ranks: int, workers
     numbers = [
         [first + later * per_step + place for place in range(schedule.batch)] for later in range(schedule.steps - step)
     ]
-    return iter(
-        DataLoader(
-            NumberedMixes(mixer),
-            batch_sampler=numbers,
-            collate_fn=Cells.stack,
-            num_workers=workers,
-            prefetch_factor=4 if workers else None,
-            worker_init_fn=_begin_worker,
-        )
+    yield from DataLoader(
+        NumberedMixes(mixer),
+        batch_sampler=numbers,
+        collate_fn=Cells.stack,
+        num_workers=workers,
+        prefetch_factor=4 if workers else None,
+        worker_init_fn=_begin_worker,
     )
 
 

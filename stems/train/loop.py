@@ -8,6 +8,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -72,7 +73,7 @@ def train(
     recipe = read_recipe(recipe_path)
     run = _Run(recipe, places, *_join(device), start)
     validation = Validation(recipe, places.data, places.cache, places.musdb) if run.rank == 0 else None
-    batches = batches_from(run.progress.step, _mixer(recipe, places), run.rank, run.ranks, workers)
+    mixer = _mixer(recipe, places)
     if run.rank == 0:
         places.run.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(recipe_path, places.run / "recipe.toml")
@@ -80,20 +81,21 @@ def train(
     begun = saved = logged = time.monotonic()
     sums, since = torch.zeros(len(fields(Losses))), 0
     last = run.progress.step >= recipe.schedule.steps
-    while not last:
-        sums += run.step(next(batches))
-        since += 1
-        now = time.monotonic()
-        out_of_time = minutes is not None and now - begun >= minutes * 60
-        last = run.progress.step == recipe.schedule.steps or _any(out_of_time, run.ranks, run.device)
-        if validation and (last or now - saved >= recipe.schedule.checkpoint_minutes * 60):
-            run.progress.minutes += (now - saved) / 60
-            saved = now
-            entry = _entry(recipe, run.progress, sums / since, since * run.ranks, now - logged)
-            entry["sdr"] = validation(run.average)
-            run.keep(entry)
-            report(entry)
-            sums, since, logged = torch.zeros(len(fields(Losses))), 0, time.monotonic()
+    with closing(batches_from(run.progress.step, mixer, run.rank, run.ranks, workers)) as batches:
+        while not last:
+            sums += run.step(next(batches))
+            since += 1
+            now = time.monotonic()
+            out_of_time = minutes is not None and now - begun >= minutes * 60
+            last = run.progress.step == recipe.schedule.steps or _any(out_of_time, run.ranks, run.device)
+            if validation and (last or now - saved >= recipe.schedule.checkpoint_minutes * 60):
+                run.progress.minutes += (now - saved) / 60
+                saved = now
+                entry = _entry(recipe, run.progress, sums / since, since * run.ranks, now - logged)
+                entry["sdr"] = validation(run.average)
+                run.keep(entry)
+                report(entry)
+                sums, since, logged = torch.zeros(len(fields(Losses))), 0, time.monotonic()
     _leave(run.ranks)
     return places.run / "model.safetensors"
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -60,11 +60,13 @@ class Track:
     Attributes:
         stems: recordings by name; a stem that is not there is silent, unless it is named in `merged`.
         merged: stems that cannot be told from "other" in this song.
+        estimated: its stems are what separators found, which only together are what was played.
     """
 
     name: str
     stems: dict[str, Recording]
     merged: tuple[str, ...] = ()
+    estimated: bool = False
 
     def __len__(self) -> int:
         return max(len(recording) for recording in self.stems.values())
@@ -73,6 +75,15 @@ class Track:
     def is_accompanied(self) -> bool:
         """Whether its "other" is all but the vocals."""
         return self.merged == ALL_BUT_VOCALS
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether its stems are to be heard as they were in the song, since each may have what another lacks."""
+        return self.estimated or self.is_accompanied
+
+    def has_alone(self, stem: str) -> bool:
+        """Whether a stem of it may be heard among those of other songs."""
+        return stem in self.stems and not self.estimated and not (stem == "other" and self.is_accompanied)
 
 
 @lru_cache(maxsize=4096)
@@ -121,19 +132,22 @@ def find_tracks(folder: Path, cache: Path, names: Sequence[str] = STEMS) -> list
     """Songs below a folder: every folder that holds a file named after a stem, or an `accompaniment`.
 
     A `song.json` beside the stems may say that a stem is part of "other" there
-    (`"absent": ["bass"]` with a bass line in `other`'s energy below 150 Hz). An `accompaniment` is all but the vocals:
+    (`"absent": ["bass"]` with a bass line in `other`'s energy below 150 Hz), or that the stems are estimates of
+    separators (`"estimated": true`). An `accompaniment` is all but the vocals:
     where other stems are missing it stands for "other", and drums and bass are part of it.
     """
     tracks = []
     known = (*names, ACCOMPANIMENT) if "other" in names else tuple(names)
     for place in sorted({path.parent for path in audio_files(folder) if path.stem in known}):
         files = {path.stem: path for path in audio_files(place) if path.stem in known and path.parent == place}
-        merged = _merged(place / "song.json")
+        about = place / "song.json"
+        song = json.loads(about.read_text()) if about.exists() else {}
+        merged = _merged(song)
         if ACCOMPANIMENT in files and not set(names) <= set(files):
             files = {"other": files[ACCOMPANIMENT]} | {name: files[name] for name in ("vocals",) if name in files}
             merged = ALL_BUT_VOCALS
         stems = {name: recording(files[name], cache) for name in names if name in files}
-        tracks.append(Track(str(place.relative_to(folder)), stems, merged))
+        tracks.append(Track(str(place.relative_to(folder)), stems, merged, bool(song.get("estimated"))))
     if not tracks:
         raise RecipeError(
             f"{folder} holds no song with files named {', '.join(known)} (.wav, .flac or any other audio)."
@@ -141,10 +155,7 @@ def find_tracks(folder: Path, cache: Path, names: Sequence[str] = STEMS) -> list
     return tracks
 
 
-def _merged(about: Path) -> tuple[str, ...]:
-    if not about.exists():
-        return ()
-    song = json.loads(about.read_text())
+def _merged(song: dict[str, Any]) -> tuple[str, ...]:
     low = song.get("stems", {}).get("other", {}).get("energy_below_150_hz", 0.0)
     return ("bass",) if "bass" in song.get("absent", []) and low > 0.05 else ()
 

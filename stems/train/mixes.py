@@ -69,7 +69,7 @@ class Mixer:
             stem: [
                 (weight, found)
                 for weight, tracks in self.songs
-                if (found := [t for t in tracks if stem in t.stems and not (stem == "other" and t.is_accompanied)])
+                if (found := [track for track in tracks if track.has_alone(stem)])
             ]
             for stem in STEMS
         }
@@ -81,20 +81,21 @@ class Mixer:
         parts = np.zeros((4, 2, self.samples), np.float32)
         groups = np.eye(4, dtype=np.float32)
         merged: tuple[str, ...] = ALL_BUT_VOCALS
+        is_whole = True
         if rng.random() < data.instrumental and self.instrumentals and self.voices:
             parts[OTHER] = augment.instrument(rng, self._excerpt(rng, draw(rng, self.instrumentals)), self.how)
         elif rng.random() < data.coherent:
             track = draw(rng, self.songs)
-            parts, merged = self._coherent(rng, track), track.merged
+            parts, merged, is_whole = self._coherent(rng, track), track.merged, track.is_whole
         else:
-            parts, merged = self._incoherent(rng)
-        if merged != ALL_BUT_VOCALS:
+            (parts, merged), is_whole = self._incoherent(rng), False
+        if not is_whole:
             self._vary(rng, parts)
         if merged:
             together = [index for index, name in enumerate(STEMS) if name in (*merged, "other")]
             parts, groups = merge(parts, together), merge(groups, together)
         # Another separator left some of a song's own voice in the rest, which must not be heard alone.
-        kept = merged == ALL_BUT_VOCALS and parts[VOCALS].any()
+        kept = is_whole and parts[VOCALS].any()
         if rng.random() >= data.sung and not kept:
             parts[VOCALS] = 0
         elif not parts[VOCALS].any() and self.voices:
@@ -108,13 +109,13 @@ class Mixer:
         count = -(-self.samples * speed[1] // speed[0])
         start = int(rng.integers(max(1, len(track) - count)))
         parts = np.zeros((4, 2, self.samples), np.float32)
-        seed = int(rng.integers(2**32)) if track.is_accompanied else None
+        seed = int(rng.integers(2**32)) if track.is_whole else None
         for index, name in enumerate(STEMS):
             if name in track.stems:
                 audio = augment.change_speed(track.stems[name].excerpt(start, count), speed)[:, : self.samples]
                 if seed is None:
                     parts[index] = augment.instrument(rng, audio, self.how)
-                else:  # the same for both, so that they still sum to the song: each has what the other lacks
+                else:  # the same for all, so that they still sum to the song: each has what others lack
                     parts[index] = augment.instrument(np.random.default_rng(seed), audio, self.how, together=True)
         return parts
 

@@ -1,4 +1,6 @@
+import gc
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -204,3 +206,13 @@ def test_a_run_that_is_stopped_with_its_workers_says_so_in_a_sentence(material, 
     assert running.returncode == 128 + number
     assert complaints == "stems: stopped; the same command goes on from the last checkpoint, if there is one.\n"
     assert not [file for file in (tmp_path / "run").iterdir() if file.name.startswith(".")]
+
+
+@pytest.mark.parametrize("minutes", [None, 0.0], ids=["to its end", "for a time"])
+def test_a_run_leaves_no_workers(material, tmp_path, minutes):
+    gc.disable()  # a program that ends may never collect what refers to itself, and waits for its workers
+    try:
+        train(recipe(tmp_path, 3), places(tmp_path / "run", material, tmp_path), workers=2, minutes=minutes)
+        assert not multiprocessing.active_children()
+    finally:
+        gc.enable()
