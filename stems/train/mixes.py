@@ -100,7 +100,7 @@ class Mixer:
             parts[VOCALS] = 0
         elif not parts[VOCALS].any() and self.voices:
             parts[VOCALS] = self._voice(rng, parts.sum(0))
-        if rng.random() < self.how.mixing.silenced and not kept:
+        if rng.random() < self.how.mixing.silenced and not is_whole:
             parts[rng.integers(4)] = 0
         return self._finish(rng, parts, groups)
 

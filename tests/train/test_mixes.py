@@ -267,6 +267,34 @@ def test_accompaniments_stand_for_no_other_in_incoherent_mixes(accompanied):
     assert not any(mix.parts[[0, 1, 3]].any() for mix in mixes) and any(mix.parts[2].any() for mix in mixes)
 
 
+@pytest.fixture
+def estimated(material, tmp_path):
+    """Songs, and one whose stems are estimates: in each is a tenth of one noise, in the vocals the most of it."""
+    noise = np.random.default_rng(0).normal(0, 0.03, (9 * 44100, 2)).astype(np.float32)
+    folder = tmp_path / "estimated" / "song"
+    folder.mkdir(parents=True)
+    for name, share in (("drums", 0.1), ("bass", 0.1), ("vocals", 0.7), ("other", 0.1)):
+        soundfile.write(folder / f"{name}.flac", share * noise, 44100, subtype="PCM_24")
+    (folder / "song.json").write_text('{"estimated": true}')
+    (tmp_path / "songs").symlink_to(material / "songs")
+    return tmp_path
+
+
+def test_estimated_stems_are_apart_but_varied_alike_and_stay_together(estimated, monkeypatch):
+    monkeypatch.delattr(augment, "compressor")  # each by itself, it would change how much of another each has
+    recipe = with_data(songs={"estimated": 1.0}, coherent=1.0, sung=0.0, driven=1.0, bright=1.0)
+    mixer = Mixer(recipe, estimated, estimated / "cache")
+    for mix in map(mixer, range(12)):
+        np.testing.assert_array_equal(mix.groups, np.eye(4))
+        for part in mix.parts[[0, 1, 3]]:
+            np.testing.assert_allclose(part, mix.parts[2] / 7, atol=3e-3 * np.abs(mix.parts).max())
+
+
+def test_estimated_stems_are_not_heard_among_those_of_other_songs(estimated):
+    mixer = Mixer(with_data(songs={"estimated": 1.0}, coherent=0.0), estimated, estimated / "cache")
+    assert not any(mixer(number).parts.any() for number in range(12))
+
+
 @pytest.mark.parametrize(("about", "together"), [({}, []), ({"absent": ["bass"]}, [1, 3])])
 def test_stems_that_cannot_be_told_apart_become_one_part(tmp_path, about, together):
     folder = tmp_path / "songs/one"

