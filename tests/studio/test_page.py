@@ -143,6 +143,37 @@ def test_the_mixer_is_exact_to_the_sample_in_loops_and_from_one_separation_to_an
     np.testing.assert_allclose(found, looped, atol=1e-5)
 
 
+def test_the_song_that_was_chosen_last_is_shown_though_an_earlier_one_opens_later(page: Page, tmp_path: Path) -> None:
+    for name in ("Slow", "Quick"):
+        page.running.studio.add_paths([str(write_song(tmp_path / f"{name}.wav", 4, RATE))])
+    page.run("studio.queue.refresh()")
+    page.until("studio.queue.songs.filter((song) => song.state === 'heard').length === 2")
+    held = """
+    const done = arguments[arguments.length - 1];
+    import("./page/api.js").then(({ api }) => {
+      const describe = api.describe, slow = studio.queue.songs.find((song) => song.name === "Slow").id;
+      window.slowly = new Promise((resolve) => { window.goOn = resolve; });
+      api.describe = async (id) => {
+        const found = await describe(id);
+        if (id === slow) await slowly.then(() => { setTimeout(() => { window.wentOn = true; }, 500); });
+        return found;
+      };
+      done();
+    });
+    """
+    page.browser.execute_async_script(held)
+    for name in ("Slow", "Quick", "Quick"):  # and people click twice
+        page.run("[...document.querySelectorAll('.songs .pick')].find((row) => "
+                 "row.querySelector('b').textContent === arguments[0]).click()", name)  # fmt: skip
+    page.until("studio.lanes.picture && studio.player.separation")
+    page.type(Keys.SPACE)
+    page.run("goOn()")
+    page.until("window.wentOn")
+    assert page.find("#title").text == "Quick" == page.run("return studio.player.song.name")
+    assert page.find("#message").text == ""
+    page.until("studio.player.now > 1")
+
+
 def test_the_mixer_goes_where_it_was_sent_last_also_at_the_end_of_the_song(page: Page) -> None:
     script = """
     const done = arguments[arguments.length - 1];
