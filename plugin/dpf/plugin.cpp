@@ -19,16 +19,19 @@ namespace {
 
 constexpr double BYPASS_SECONDS = 0.01;  // that it takes to fade between bypass and the mix
 
+bool is_there(const std::string& path) {
+    FILE* file = std::fopen(path.c_str(), "rb");
+    if (file) std::fclose(file);
+    return file != nullptr;
+}
+
 /// The weights that lie beside the plugin: in its bundle, or in the folder of a plugin that is one file.
 std::string shipped_model() {
     const std::string binary = getBinaryFilename();
     const std::string folder = binary.substr(0, binary.find_last_of("/\\") + 1);
     for (const char* place : {"", "../Resources/"}) {
         const std::string path = folder + place + "openband-live.safetensors";
-        if (FILE* file = std::fopen(path.c_str(), "rb")) {
-            std::fclose(file);
-            return path;
-        }
+        if (is_there(path)) return path;
     }
     return folder + "openband-live.safetensors";
 }
@@ -70,6 +73,7 @@ void StemsPlugin::open_model(const std::string& path) {
         model_path_ = path;
         message_ = "";
     } catch (const std::exception& error) {  // what was there before goes on
+        if (model_path_.empty() || !is_there(path)) model_path_ = path;  // on a drive that is away, say, to be kept
         message_ = error.what();
         d_stderr("Stems: %s", error.what());
     }
@@ -136,7 +140,7 @@ float StemsPlugin::getParameterValue(uint32_t index) const { return values_[inde
 
 void StemsPlugin::setParameterValue(uint32_t index, float value) {
     const ParameterInfo& info = PARAMETER_INFO[index];
-    if (value >= info.lowest && value <= info.highest) values_[index].store(value, std::memory_order_relaxed);
+    if (!std::isnan(value)) values_[index].store(std::clamp(value, info.lowest, info.highest), std::memory_order_relaxed);
 }
 
 String StemsPlugin::getState(const char* key) const {
@@ -145,7 +149,7 @@ String StemsPlugin::getState(const char* key) const {
 }
 
 void StemsPlugin::setState(const char* key, const char* value) {
-    if (std::strcmp(key, MODEL_KEY) == 0 && getState(key) != value) open_model(value);
+    if (std::strcmp(key, MODEL_KEY) == 0 && (getState(key) != value || !message().empty())) open_model(value);
 }
 
 void StemsPlugin::activate() {

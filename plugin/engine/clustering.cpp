@@ -31,6 +31,7 @@ RunningCentroids::RunningCentroids(const Model& model, const Grid& grid)
 }
 
 void RunningCentroids::reset() {
+    if (follow_seconds_ == 0) return;  // a host resets before it renders, which shall sound as what was played
     centroids_ = anchors_;
     weight_ = first_weight_;
     heard_ = 0;

@@ -13,6 +13,7 @@ class RunningCentroids {
 public:
     RunningCentroids(const Model& model, const Grid& grid);
 
+    /// Back to the anchors, unless they are frozen.
     void reset();
     /// Time constant with which the centroids follow the music, in seconds, once as much has been heard; 0 freezes them.
     void set_follow_seconds(double seconds);

@@ -36,7 +36,7 @@ public:
     int mixes() const { return mixes_; }
     const Grid& grid() const { return grid_; }
 
-    /// Forgets all that was heard.
+    /// Forgets all that was heard; clusters that are frozen stay where they are.
     void reset();
     /// 1 is what the model learned; lower bleeds softly, higher cuts hard.
     void set_sensitivity(float sensitivity) { sensitivity_ = sensitivity; }

@@ -170,17 +170,23 @@ def _write_apart(plan: SongPlan, song: Song | SpooledSong, blocks: Iterable[Bloc
         for named in outputs(blocks, plan.settings.preset, song.format.sample_rate, song.samples):
             for name, audio in named.items():
                 files[name].write(gain * audio, {name: gain * audio})
+        song.check_unchanged()
     clipped = max(file.samples_clipped for file in files.values())
     return clipping_note(clipped, max(file.peak for file in files.values()), gain)
 
 
 def with_exact_mixture(blocks: Iterable[Block], song: Song | SpooledSong) -> Iterator[Block]:
-    """The same blocks with their mixture as the song's file holds it."""
+    """The same blocks with their mixture as the song's file holds it.
+
+    Raises AudioError at the end where the file was changed meanwhile: its parts would be of two songs, or all be of one
+    that is no more, and count as newer than the one that is.
+    """
     for block in blocks:
         if song.format.precision == "float32":  # in which it was separated
             yield block
         else:
             yield replace(block, mixture=song.read_exact(block.start, block.mixture.shape[1]))
+    song.check_unchanged()
 
 
 def _left_over(plan: SongPlan, stems: Collection[str]) -> str:

@@ -52,6 +52,8 @@ class Watch:
             for path, stamp in stamps.items()
         }
         settled = [path for path, (_, since) in self._seen.items() if now - since >= self.settle_seconds]
+        # One that went away, with its drive maybe, and is not done is given again once it is back.
+        self._given = {path: stamp for path, stamp in self._given.items() if path in stamps}
         fresh = [path for path in settled if stamps[path] not in (self._done.get(path.name), self._given.get(path))]
         self._given |= {path: stamps[path] for path in fresh}
         return sorted(fresh, key=lambda path: (stamps[path][1], path.name))
@@ -60,10 +62,16 @@ class Watch:
         """Remember, also after a restart, that a song needs no more work as long as its file stays as it was given.
 
         Raises:
-            OptionError: the state file cannot be written.
+            OptionError: the state file cannot be written, or the folder is away.
         """
-        self._done[path.name] = self._given[path]
-        present = {found.name for found, _ in self._stamps()}
+        if path in self._given:
+            self._done[path.name] = self._given[path]
+        try:
+            present = {found.name for found in self.folder.iterdir()}
+        except OSError as error:  # of which nothing may be forgotten, nor a folder be made in its place
+            raise OptionError(
+                f"{self.folder} is away ({error.strerror}), so that {path.name} cannot be noted as done: bring it back."
+            ) from error
         self._done = {name: stamp for name, stamp in self._done.items() if name in present}
         with whole(self.folder / STATE_FILE, OptionError) as unfinished:
             unfinished.write_text(json.dumps({"done": self._done}, indent=1), encoding="utf-8")

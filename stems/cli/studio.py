@@ -61,7 +61,7 @@ def studio(
     from stems.studio.studio import Studio
 
     token, port = secrets.token_urlsafe(24), bound.getsockname()[1]
-    made = Studio(folder or usual_folder(), Path(out), separator, round(space * 1e9))
+    made = Studio(folder or usual_folder(), Path(out), separator, round(space * 1e9), model)
     for refusal in made.add_paths(songs or []):
         complain(f"passed over {refusal}")
     address = f"http://127.0.0.1:{port}/{token}/"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -120,8 +121,9 @@ def _splitter(folder: Path, settings: Settings) -> Split:
 
     def split(song: Path) -> Result:
         # Planned with its neighbours: songs that differ only in their suffix must not share a folder.
-        beside = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in READABLE_SUFFIXES]
-        beside += [song] * (song not in beside)  # it may be gone by now, and fails by itself then
+        beside = [song]  # it may be gone by now, even with the folder, and fails by itself then
+        with suppress(OSError):
+            beside += [path for path in folder.iterdir() if path.suffix.lower() in READABLE_SUFFIXES and path.is_file()]
         task = next(task for task in plan(beside, settings) if task.song == song)
         result = split_song(task, settings, separator)
         if result.status != "done":

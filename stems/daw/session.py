@@ -150,19 +150,28 @@ def session_in(
     Raises:
         ExportError: as `session_of`, or the folder cannot be read or holds no stems.
     """
-    audio = audio_in(folder)
-    names = ("mixture", f"{folder.resolve().name} mixture".lower())  # of which projects refer to the second
-    every = {path.stem: path for path in audio if path.stem.lower() not in names}
+    every, beside = stems_and_mixture(folder)
     stems = without_sums(every)
     if not stems:
         raise ExportError(f"{folder} holds no stems; point at the folder that `stems split` made for one song.")
-    beside = next((path for path in audio if path.stem.lower() in names), None)
     named = mixture or beside
     whole_song = named or found_song(folder.resolve(), stems)
     session = session_of(stems, folder.resolve().name, whole_song, tempo_bpm, time_signature)
     compared = compare_files(named, list(stems.values()), _COMPARED_SECONDS) if named else None
     belongs = compared is None or compared.is_part
     return replace(session, sums=tuple(sorted({*every} - {*stems})), belongs=belongs)
+
+
+def stems_and_mixture(folder: Path) -> tuple[dict[str, Path], Path | None]:
+    """Return the audio files of a folder by name, and the one beside them that is the song itself, if there is one.
+
+    Raises:
+        ExportError: the folder cannot be read.
+    """
+    audio = audio_in(folder)
+    names = ("mixture", f"{folder.resolve().name} mixture".lower())  # of which projects refer to the second
+    beside = next((path for path in audio if path.stem.lower() in names), None)
+    return {path.stem: path for path in audio if path.stem.lower() not in names}, beside
 
 
 def audio_in(folder: Path) -> list[Path]:

@@ -73,6 +73,7 @@ class Song:
     def __init__(self, path: Path, reading: Reading = Reading()) -> None:
         self.path, self.reading = path, reading
         _check_file(path)
+        self._as_opened = _state(path)
         self._decoder = self._open()
         try:
             self._check()
@@ -157,6 +158,11 @@ class Song:
         if not self.format.is_integer:
             self._check_floats(block, first)
         return planar(block)  # a copy: the caller may change it
+
+    def check_unchanged(self) -> None:
+        """Raises AudioError where the file was replaced or written to since it was opened; one that is gone was not."""
+        if _state(self.path) not in (self._as_opened, None):
+            raise AudioError(f"{self.path} was changed while it was read: do it again.")
 
     def close(self) -> None:
         """Closes the file."""
@@ -265,6 +271,15 @@ def lasts_as_long(stem: Path, song: Song) -> bool:
     if lengths[0] is None or lengths[1] is None:
         return True
     return abs(lengths[0] - lengths[1]) <= _SAME_SECONDS
+
+
+def _state(path: Path) -> tuple[int, int] | None:
+    """Size in bytes and modification time in nanoseconds, which tell one state of a file from another; None if gone."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_size, status.st_mtime_ns
 
 
 def _check_file(path: Path) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from stems.daw.colours import usual_order
 from stems.daw.comparison import Comparison, compare
-from stems.daw.session import audio_in
+from stems.daw.session import stems_and_mixture
 from stems.daw.sums import without_sums
 from stems.errors import AudioError, OptionError
 from stems.files.audio import Song, open_song
@@ -97,7 +97,8 @@ def open_source(path: Path, song: Path | None = None) -> Iterator[Source]:
 
     Args:
         path: the song or the folder.
-        song: what the stems of a folder were made of; by default its file `mixture`, else the sum of the stems.
+        song: what the stems of a folder were made of; by default its file `mixture`, alone or behind the folder's name,
+            else the sum of the stems.
 
     Raises:
         AudioError: if a file cannot be read, or a stem does not belong to the song.
@@ -109,9 +110,9 @@ def open_source(path: Path, song: Path | None = None) -> Iterator[Source]:
                 raise OptionError(f"--song goes with a folder of stems, and {path} is none: leave it out.")
             yield Source(path.stem, stack.enter_context(open_song(path)), notes=song_notes(path))
             return
-        files = {file.stem: file for file in audio_in(path) if song is None or not _is_same(file, song)}
-        mixture = next((files.pop(name) for name in list(files) if name.lower() == "mixture"), None)
-        files, every = without_sums(files), files
+        files, mixture = stems_and_mixture(path)
+        every = {name: file for name, file in files.items() if song is None or not _is_same(file, song)}
+        files = without_sums(every)
         if not files:
             raise OptionError(f"{path} holds no stems: name a song, or the folder that a split has made of one.")
         stems = {name: stack.enter_context(open_song(files[name])) for name in sorted(files, key=usual_order)}

@@ -15,7 +15,6 @@ from stems.batch.split import split_song
 from stems.batch.tasks import Task
 from stems.daw import formats_named
 from stems.files.audio import open_song
-from stems.files.destination import file_name
 from stems.files.formats import output_format, suffix_of
 from stems.files.spool import spooled
 from stems.separator import Separator
@@ -67,12 +66,12 @@ class Heard:
 
 
 def export(
-    entry: Entry,
     path: Path,
     wishes: Wishes,
     order: Order,
     out: Path,
     heard: Heard,
+    track: str,
     progress: Callable[[float], None],
     cancelled: Callable[[], bool],
 ) -> Result:
@@ -81,6 +80,7 @@ def export(
     Args:
         path: of the song's file.
         out: folder for the results.
+        track: what the files are called by.
         progress: called with the share of the work that is done.
         cancelled: asked between blocks.
 
@@ -101,7 +101,7 @@ def export(
         copy_song=True,  # a project that refers to the studio's own file would not outlive it
     )
     check_settings(settings)
-    task = Task(path, Path(), file_name(entry.name))
+    task = Task(path, Path(), track)
     if order.preset != MIX:
         return split_song(task, settings, heard, lambda share, seconds: progress(share), cancelled)
     return _export_mix(path, out, task.track, settings, order, heard, progress, cancelled)
@@ -134,11 +134,13 @@ def _export_mix(
     return result
 
 
-def command_of(entry: Entry, wishes: Wishes) -> str:
-    """The command line that separates a song as it is separated here."""
+def command_of(entry: Entry, wishes: Wishes, model: str) -> str:
+    """The command line that separates a song as it is separated here, by a model of that name."""
     words = ["stems", "split", entry.origin or entry.name + entry.suffix]
     for hint in wishes.hints:
         words += ["--hint", str(hint)]
     if str(wishes.sensitivity) != "1":
         words += ["--sensitivity", str(wishes.sensitivity)]
+    if model != Settings.model:
+        words += ["--model", model]
     return shlex.join(words)

@@ -45,6 +45,7 @@ class Hearing:
         """Puts a song at the front, whatever has become of it before."""
         with self._news:
             self._stopped.discard(key)
+            self._given_up.discard(key)
             self._first.append(key)
             self.library.change(key, status="waiting", error="")
             self._news.notify()
@@ -96,7 +97,7 @@ class Hearing:
 
         with failures_in(result), open_song(path) as file, spooled(file) as song:
             result.seconds = song.samples / song.format.sample_rate
-            if tempo.is_installed() and "estimate" not in self.library.settings(entry.id):
+            if tempo.is_installed() and self.library.settings(entry.id).get("estimate") is None:
                 self.library.keep_settings(entry.id, {"estimate": vars(tempo.estimate(song))})
             if not self.encodings.has(entry.id, path):
                 with_stop: Callable[[], bool] = lambda: self._ends or entry.id in self._stopped  # noqa: E731

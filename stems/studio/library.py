@@ -117,6 +117,22 @@ class Library:
             _link_or_copy(path, place)
         return entry
 
+    def is_outdated(self, entry: Entry, path: Path) -> bool:
+        """Whether the file that a song was taken in from has been replaced since, as by a new bounce."""
+        now, then = path.stat(), self.path(entry).stat()
+        return now.st_size != then.st_size or now.st_mtime_ns > then.st_mtime_ns
+
+    def renew(self, entry: Entry, path: Path) -> None:
+        """Takes a song in again, whose file was replaced; it waits to be heard, and hints and faders stay.
+
+        Raises:
+            AudioError: there is no room for it.
+        """
+        with self._lock, whole(self.path(entry), AudioError) as unfinished:
+            shutil.copyfile(path, unfinished)
+        self.keep_settings(entry.id, {"estimate": None})
+        self.change(entry.id, status="waiting", error="")
+
     @contextmanager
     def adding(self, name: str) -> Iterator[tuple[Entry, IO[bytes]]]:
         """A new song and the file to write it to; it is there once the block ends well, and waits to be heard.

@@ -5,10 +5,12 @@ from __future__ import annotations
 import shutil
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
+from itertools import count
 from pathlib import Path
 from threading import RLock
 from typing import Any
 
+from stems.batch.plan import Settings
 from stems.batch.presets import load_preset, shipped_presets
 from stems.batch.songs import songs_named
 from stems.clock import clock
@@ -17,6 +19,7 @@ from stems.daw import FORMATS
 from stems.daw.colours import colour_of
 from stems.errors import AudioError, Cancelled, OptionError, StemsError
 from stems.files.audio import open_song
+from stems.files.destination import file_name
 from stems.files.tags import song_notes
 from stems.hints import gather
 from stems.report.song import RULER_SECONDS
@@ -46,13 +49,16 @@ class Studio:
         out: folder for exports.
         separator: without hints.
         most_bytes: that encodings may take.
+        model: of the separator, as the command line names it.
 
     Raises:
         OptionError: another studio has the folder, or it cannot be written to.
     """
 
-    def __init__(self, folder: Path, out: Path, separator: Separator, most_bytes: int) -> None:
-        self.library, self.out, self.separator = Library(folder), out, separator
+    def __init__(
+        self, folder: Path, out: Path, separator: Separator, most_bytes: int, model: str = Settings.model
+    ) -> None:
+        self.library, self.out, self.separator, self.model = Library(folder), out, separator, model
         self.encodings = Encodings(folder / "encodings", separator.model, most_bytes)
         self.hearing = Hearing(self.library, self.encodings, separator)
         self.exports: dict[str, float] = {}  # share that is written, by id
@@ -71,7 +77,7 @@ class Studio:
         self.library.close()
 
     def add_paths(self, inputs: Iterable[str]) -> list[str]:
-        """Takes in the songs that files, folders and globs name, unless they are there.
+        """Takes in the songs that files, folders and globs name, unless they are there as they are now.
 
         Returns:
             Why some of what is in folders was passed over.
@@ -81,7 +87,7 @@ class Studio:
             OptionError: an input holds no songs.
         """
         refused: list[str] = []
-        known = {entry.origin for entry in self.library.entries()}
+        known = {entry.origin: entry for entry in self.library.entries()}
         for given in inputs:
             for path, _ in songs_named(given, self.out, lambda path, why: refused.append(f"{path}: {why}")):
                 if not isinstance(path, Path):
@@ -95,7 +101,10 @@ class Studio:
                     refused.append(str(error))
                     continue
                 if origin not in known:
-                    self.library.add(path, origin)
+                    known[origin] = self.library.add(path, origin)
+                elif self.library.is_outdated(known[origin], path):
+                    self._close(known[origin].id)
+                    self.library.renew(known[origin], path)
         self.hearing.wake()
         return refused
 
@@ -114,11 +123,14 @@ class Studio:
     def remove(self, key: str) -> None:
         """Forgets a song."""
         self.hearing.cancel(self._entry(key).id)
+        self._close(key)
+        self.library.remove(key)
+        self.encodings.remove(key)
+
+    def _close(self, key: str) -> None:
         with self._lock:
             if key in self._open:
                 self._open.pop(key).close()
-        self.library.remove(key)
-        self.encodings.remove(key)
 
     def describe(self, key: str) -> dict[str, Any]:
         """What the page needs to know of an open song.
@@ -177,7 +189,7 @@ class Studio:
                 ],
                 "sensitivity": {"song": wishes.sensitivity.song, "stems": dict(wishes.sensitivity.stems)},
             },
-            "command": command_of(entry, wishes),
+            "command": command_of(entry, wishes, self.model),
         }
 
     def wish(self, key: str, hints: Iterable[str], sensitivity: str) -> dict[str, Any]:
@@ -261,12 +273,12 @@ class Studio:
                 raise NotThere(f"{entry.name} is not kept any more.")
             try:
                 result = export(
-                    entry,
                     self.library.path(entry),
                     wishes,
                     order,
                     self.out,
                     Heard(opened.separator_for(wishes), encoded),
+                    self._track(entry),
                     lambda share: self.exports.update({key: share}),
                     lambda: key in self._cancelled,
                 )
@@ -281,6 +293,17 @@ class Studio:
             raise AudioError(result.error.replace(str(self.library.path(entry)), entry.name))
         paths = [*result.outputs.values(), *result.exports]
         return {"written": [str(Path(str(path)).absolute()) for path in paths], "note": result.note}
+
+    def _track(self, entry: Entry) -> str:
+        """What the exports of a song are called by: its name, with a number where those of another are called so."""
+        with self._lock:
+            tracks = {each.id: self.library.settings(each.id).get("track") for each in self.library.entries()}
+            if not tracks.get(entry.id):
+                taken = {str(track).casefold() for track in tracks.values()}
+                names = (file_name(entry.name, f" ({number})" if number > 1 else "") for number in count(1))
+                tracks[entry.id] = next(name for name in names if name.casefold() not in taken)
+                self.library.keep_settings(entry.id, {"track": tracks[entry.id]})
+            return file_name(str(tracks[entry.id]))
 
     def cancel(self, key: str) -> None:
         """Stops what a song is waiting for: to be heard, or exported."""

@@ -242,6 +242,33 @@ def test_a_song_that_is_newer_than_its_stems_is_skipped_with_a_word(here: Path, 
     assert result.note == preview(task, usual).note == "The song is newer than its stems: --overwrite splits it again."
 
 
+@pytest.mark.parametrize("preset", ["stems", "karaoke", "remix"])
+@pytest.mark.parametrize("suffix", [".wav", ".flac"])
+@pytest.mark.parametrize("is_in_place", [False, True])
+def test_a_song_that_is_replaced_while_it_is_split_fails_and_is_split_the_next_time(
+    here: Path, separator: Separator, preset: str, suffix: str, is_in_place: bool
+) -> None:
+    path, bounce = song(f"a{suffix}", 20), song(f"bounce{suffix}", 20, level=0.2)
+    task, usual = plan([str(path)], settings(preset=load_preset(preset)))[0], settings(preset=load_preset(preset))
+
+    def replaced(share: float, seconds: float) -> None:
+        if share > 0.5 and bounce.exists():
+            if is_in_place:
+                path.write_bytes(bounce.read_bytes())
+                bounce.unlink()
+            else:
+                bounce.replace(path)
+
+    result = split_song(task, usual, separator, replaced)
+    assert (result.status, result.error) == ("failed", f"{path} was changed while it was read: do it again.")
+    assert not [found for found in here.rglob("*") if found.is_file() and found.name != path.name]
+    result = split_song(task, usual, separator)
+    assert result.status == "done"
+    if preset == "stems":
+        whole = sum(soundfile.read(out)[0] for out in result.outputs.values())
+        np.testing.assert_allclose(whole, soundfile.read(path)[0], atol=1e-4)
+
+
 def test_a_song_of_which_a_stem_is_missing_is_split_again(here: Path, separator: Separator) -> None:
     song("a.wav")
     run(separator, "a.wav")

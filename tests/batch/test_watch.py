@@ -143,6 +143,27 @@ def test_a_drive_that_is_away_is_waited_for(tmp_path: Path) -> None:
     assert watch.arrived(7) == [song]
 
 
+def test_a_drive_that_goes_away_during_a_song_makes_nothing_forgotten_and_is_not_replaced(tmp_path: Path) -> None:
+    folder, away = tmp_path / "drive", tmp_path / "away"
+    folder.mkdir()
+    earlier = drop(folder, "earlier.wav")
+    watch = Watch(folder, settle_seconds=0)
+    watch.arrived(0)
+    watch.mark_done(earlier)
+    watch = Watch(folder, settle_seconds=0)  # another day
+    new, failed = drop(folder, "new.wav"), drop(folder, "failed.wav", time=2_000)
+    assert watch.arrived(0) == [new, failed]
+    folder.rename(away)
+    with pytest.raises(OptionError, match="is away"):
+        watch.mark_done(new)
+    assert not folder.exists()
+    assert watch.arrived(1) == []
+    away.rename(folder)
+    assert watch.arrived(2) == [failed]
+    watch.mark_done(failed)
+    assert Watch(folder, settle_seconds=0).arrived(0) == []
+
+
 def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="is not a folder"):
         Watch(tmp_path / "missing")
@@ -218,6 +239,21 @@ def test_a_song_that_is_taken_away_while_it_waits_fails_alone(
         drop(tmp_path, name)
     with pytest.raises(StemsError, match="does not exist"):
         split(tmp_path / "gone.wav")
+    with pytest.raises(StemsError, match="does not exist"):  # with all the folder
+        _splitter(tmp_path / "away", Settings(load_preset("stems"), tmp_path, model=str(small_weights)))(
+            tmp_path / "away" / "gone.wav"
+        )
+
+
+def test_a_folder_that_is_called_like_a_song_is_left_alone(tmp_path: Path, small_weights: Path) -> None:
+    from stems.batch.plan import Settings
+    from stems.batch.presets import load_preset
+    from stems.cli.watch import _splitter
+
+    split = _splitter(tmp_path, Settings(load_preset("stems"), tmp_path / "separated", model=str(small_weights)))
+    (tmp_path / "takes.wav").mkdir()
+    soundfile.write(tmp_path / "song.wav", np.zeros((8_000, 2)), 8_000)
+    assert split(tmp_path / "song.wav").status == "done"
 
 
 def test_what_of_each_song_is_split_is_as_for_split(

@@ -136,6 +136,34 @@ def test_a_saved_state_comes_back_with_its_model(
     np.testing.assert_array_equal(again.audio, heard.audio)
 
 
+def test_a_session_keeps_the_path_of_a_model_whose_drive_is_away(
+    play: Play, passage: np.ndarray, tmp_path: Path
+) -> None:
+    play("Stems", passage, "--set", "Solo Bass=1", "--save", tmp_path / "state")
+    own = tmp_path / "drive" / "own.safetensors"
+    state = with_model(tmp_path / "state", str(own), tmp_path / "own")
+    away = play("Stems", passage, "--load", state, "--save", tmp_path / "saved")
+    assert "cannot be read" in away.said
+    own.parent.mkdir()
+    live_model(8).save(own)
+    back = play("Stems", passage, "--load", tmp_path / "saved")
+    np.testing.assert_array_equal(back.audio, play("Stems", passage, "--load", state).audio)
+    assert not np.array_equal(back.audio, away.audio)
+
+    shutil.copy(SHIPPED / "openband.safetensors", tmp_path / "deaf.safetensors")  # chosen by mistake
+    mistaken = with_model(tmp_path / "state", str(tmp_path / "deaf.safetensors"), tmp_path / "mistaken")
+    play("Stems", passage, "--load", state, "--load", mistaken, "--save", tmp_path / "saved")
+    np.testing.assert_array_equal(play("Stems", passage, "--load", tmp_path / "saved").audio, back.audio)
+
+
+def test_values_beyond_a_parameter_are_the_nearest_that_it_has(play: Play, passage: np.ndarray, tmp_path: Path) -> None:
+    options = ("--set", "Drums=12.01", "--set", "Follow=0.5", "--set", "Bass=nan", "--save", tmp_path / "state")
+    play("Stems", passage[:, :100], *options)
+    heard = play("Stems", passage[:, :100], "--load", tmp_path / "state")
+    values = {fact[1]: float(fact[2]) for fact in heard.facts if fact[0] == "parameter"}
+    assert (values["Drums"], values["Follow"], values["Bass"]) == (12, 1, 0)
+
+
 @pytest.mark.parametrize("solo", [0, 1])
 def test_a_model_takes_over_without_a_click(
     play: Play, song: tuple[np.ndarray, int], tmp_path: Path, solo: int

@@ -281,6 +281,24 @@ def test_a_stream_that_was_reset_is_as_new(shipped: EngineModel, song: tuple[np.
     np.testing.assert_array_equal(stream.run_all(audio, [700])[1], expected)
 
 
+def test_frozen_clusters_outlast_a_reset(shipped: EngineModel, song: tuple[np.ndarray, int]) -> None:
+    heard, new = np.split(song[0][:, :150_000], [75_000], 1)
+    stream, new_one = EngineStream(shipped, song[1], 2), EngineStream(shipped, song[1], 2)
+    stream.run(heard)
+    for each in (stream, new_one):
+        each.set(STEMS, follow_seconds=0)
+        each.reset()  # as hosts do before they render
+    first = stream.run(new)[1]
+    stream.reset()
+    np.testing.assert_array_equal(stream.run(new)[1], first)
+    assert decibels(new_one.run(new)[1] - first, first) > -60
+    stream.set(STEMS, follow_seconds=3)
+    new_one.set(STEMS, follow_seconds=3)
+    for each in (stream, new_one):
+        each.reset()
+    np.testing.assert_array_equal(stream.run(new)[1], new_one.run(new)[1])
+
+
 @pytest.mark.parametrize("name", ["groups", "whole frames"])
 def test_files_of_the_earlier_format_are_read(
     engine: Engine, twins: dict[str, tuple[Model, EngineModel]], tmp_path: Path, name: str

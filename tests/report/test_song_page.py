@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -100,11 +101,15 @@ def test_stems_made_earlier_are_played_and_their_sum_is_looked_into(tmp_path, sm
     assert by_sum.replace("Tune", "whole") == by_song
 
 
-def test_a_mixture_in_the_folder_is_the_song(tmp_path):
-    folder = write_split(tmp_path / "song", ("vocals", "mixture"))
+@pytest.mark.parametrize("name", ["mixture", "song mixture"])  # as projects of REAPER have it beside them
+def test_a_mixture_in_the_folder_is_the_song(tmp_path, name):
+    folder = write_split(tmp_path / "song", ("vocals", name))
     with open_source(folder) as source:
         assert list(source.stems) == ["vocals"]
-        assert source.song.path == folder / "mixture.wav"
+        assert source.song.path == folder / f"{name}.wav"
+    shutil.copy(folder / f"{name}.wav", tmp_path / "original.wav")
+    with open_source(folder, tmp_path / "original.wav") as source:
+        assert list(source.stems) == ["vocals"]
 
 
 @pytest.mark.parametrize("stems", [("drums", "bass", "vocals"), ("vocals",)])

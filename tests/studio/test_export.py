@@ -53,6 +53,18 @@ def test_an_export_equals_what_the_command_line_writes(
     assert [name for name in out if out[name] != cli[name] and not name.endswith((".dawproject", ".txt"))] == []
 
 
+def test_songs_of_one_name_do_not_replace_each_others_exports(studio: Running, tmp_path: Path) -> None:
+    for number, name in enumerate(("one/Mix.wav", "two/mix.flac", "three/Mix (2).wav")):
+        studio.studio.add_paths([str(write_song(tmp_path / name, 1, seed=number))])
+    songs = studio.heard(3)
+    written = {}
+    for song in [*songs, *songs]:  # the second time over what it has written itself
+        paths = studio.json("POST", f"songs/{song['id']}/export", {})["written"]
+        assert written.setdefault(song["id"], paths) == paths
+    folders = [{Path(path).parent.name for path in paths} for paths in written.values()]
+    assert folders == [{"Mix"}, {"mix (2)"}, {"Mix (2) (2)"}]
+
+
 @pytest.mark.parametrize("channels", [1, 2])
 def test_the_mix_is_what_the_faders_say(studio: Running, tmp_path: Path, channels: int) -> None:
     studio.studio.add_paths([str(write_song(tmp_path / "Tune.wav", 3, 44_100, channels))])

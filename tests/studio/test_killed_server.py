@@ -85,6 +85,7 @@ def test_everything_is_there_after_any_kill(tmp_path: Path, start: Callable[...,
     assert sorted(song["name"] for song in found) == sorted(song.stem for song in songs)
     for key, command in wished.items():
         assert studio.ask("GET", f"songs/{key}")["command"] == command
+        assert "--model" in command
     studio.process.send_signal(signal.SIGINT)
     assert studio.process.wait(timeout=PATIENCE) == 0
     assert not list((tmp_path / "studio").rglob(".stems-*"))

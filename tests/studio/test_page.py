@@ -143,6 +143,72 @@ def test_the_mixer_is_exact_to_the_sample_in_loops_and_from_one_separation_to_an
     np.testing.assert_allclose(found, looped, atol=1e-5)
 
 
+def test_the_song_that_was_chosen_last_is_shown_though_an_earlier_one_opens_later(page: Page, tmp_path: Path) -> None:
+    for name in ("Slow", "Quick"):
+        page.running.studio.add_paths([str(write_song(tmp_path / f"{name}.wav", 4, RATE))])
+    page.run("studio.queue.refresh()")
+    page.until("studio.queue.songs.filter((song) => song.state === 'heard').length === 2")
+    held = """
+    const done = arguments[arguments.length - 1];
+    import("./page/api.js").then(({ api }) => {
+      const describe = api.describe, slow = studio.queue.songs.find((song) => song.name === "Slow").id;
+      window.slowly = new Promise((resolve) => { window.goOn = resolve; });
+      api.describe = async (id) => {
+        const found = await describe(id);
+        if (id === slow) await slowly.then(() => { setTimeout(() => { window.wentOn = true; }, 500); });
+        return found;
+      };
+      done();
+    });
+    """
+    page.browser.execute_async_script(held)
+    for name in ("Slow", "Quick", "Quick"):  # and people click twice
+        page.run("[...document.querySelectorAll('.songs .pick')].find((row) => "
+                 "row.querySelector('b').textContent === arguments[0]).click()", name)  # fmt: skip
+    page.until("studio.lanes.picture && studio.player.separation")
+    page.type(Keys.SPACE)
+    page.run("goOn()")
+    page.until("window.wentOn")
+    assert page.find("#title").text == "Quick" == page.run("return studio.player.song.name")
+    assert page.find("#message").text == ""
+    page.until("studio.player.now > 1")
+
+
+def test_the_mixer_goes_where_it_was_sent_last_also_at_the_end_of_the_song(page: Page) -> None:
+    script = """
+    const done = arguments[arguments.length - 1];
+    import("./page/mixer.js").then(({ Mixer }) => {
+      const size = 4096, samples = 40 * size, mixer = new Mixer(44100);
+      const render = (times) => {
+        for (let time = 0; time < times; time++) mixer.render(new Float32Array(128), new Float32Array(128));
+      };
+      mixer.accept({ type: "open", song: { samples, channels: 1, size, lead: 0 } });
+      mixer.accept({ type: "choose", key: "one", gains: [1, 1, 0, 0] });
+      for (let number = 0; number < 40; number++)
+        mixer.accept({ type: "block", key: "one", number, samples: new Float32Array(2 * size).fill(0.5) });
+      mixer.accept({ type: "play" });
+      const arrived = [];
+      for (let between = 0; between < 20; between++) {  // two jumps, so many pieces of music apart
+        mixer.accept({ type: "seek", position: 0 });
+        render(60);
+        mixer.accept({ type: "seek", position: 30000 });
+        render(between);
+        mixer.accept({ type: "seek", position: 90000 });
+        render(40);
+        arrived.push(mixer.position);
+      }
+      mixer.accept({ type: "seek", position: samples - 1000 });
+      while (mixer.position < samples - 500) render(1);
+      mixer.accept({ type: "seek", position: 0 });
+      render(20);
+      done([arrived, mixer.playing, mixer.position]);
+    });
+    """
+    arrived, playing, position = page.browser.execute_async_script(script)
+    assert all(90_000 <= sample <= 90_000 + 40 * 128 for sample in arrived)
+    assert playing and 0 < position < 20 * 128
+
+
 def test_a_loop_is_dragged_on_the_ruler_and_repeats(tune: Page) -> None:
     tune.drag("#ruler", (0.25, 0.5), (0.35, 0.5))
     loop = tune.run("return studio.player.loop")

@@ -150,6 +150,33 @@ def test_what_is_no_song_in_a_folder_is_passed_over_and_the_rest_is_taken(studio
         studio.studio.add_paths([str(tmp_path / "songs" / "bad.wav")])
 
 
+def test_a_song_is_taken_in_once_and_again_with_its_hints_where_its_file_was_replaced(
+    studio: Running, tmp_path: Path
+) -> None:
+    path = write_song(tmp_path / "song.wav", 4)
+    studio.studio.add_paths([str(path), str(path)])
+    (song,) = studio.heard()
+    place = f"songs/{song['id']}"
+    before = studio.json("PUT", f"{place}/wishes", {"hints": ["vocals=1-2"], "sensitivity": "1"})
+    studio.studio.add_paths([str(path)])
+    assert [each["state"] for each in studio.json("GET", "songs")] == ["heard"]
+    for seconds in (3, 2):  # first of what is a link here, then of what is a copy
+        write_song(tmp_path / "bounce.wav", seconds, seed=seconds).replace(path)
+        studio.studio.add_paths([str(path)])
+        (again,) = studio.heard()
+        assert (again["id"], again["seconds"]) == (song["id"], seconds)
+        after = studio.json("GET", place)
+        assert after["samples"] == seconds * 8_000 and after["wishes"] == before["wishes"]
+
+
+def test_the_command_line_names_the_model_unless_it_is_the_usual_one(studio: Running, tmp_path: Path) -> None:
+    studio.studio.add_paths([str(write_song(tmp_path / "song.wav"))])
+    (song,) = studio.heard()
+    assert studio.json("GET", f"songs/{song['id']}")["command"].endswith("song.wav")
+    studio.studio.model = "my own.safetensors"
+    assert studio.json("GET", f"songs/{song['id']}")["command"].endswith("song.wav --model 'my own.safetensors'")
+
+
 def test_what_is_no_song_fails_with_a_sentence_that_names_it(studio: Running) -> None:
     studio.json("POST", "songs?name=noise.wav", b"this is no wav")
     until(lambda: studio.json("GET", "songs")[0]["state"] == "failed")

@@ -13,6 +13,7 @@ import { Wishes } from "./wishes.js";
 const player = new Player(), view = new View(), wishes = new Wishes(), queue = new Queue();
 const lanes = new Lanes(player, view), mixing = new Mixing(player), exporting = new Exporting(mixing);
 let song = null, hearsBefore = false;
+let opening = 0;  // counts what was asked for, since a song may be open later than one that was chosen after it
 export const studio = globalThis.studio = { player, view, wishes, queue, lanes, mixing, exporting };
 
 function say(text) { byId("message").textContent = text; }
@@ -30,9 +31,11 @@ function musical({ tempo_bpm: told, estimate }) {
 const gainsOf = (separation) => mixing.gains(separation.stems.map((stem) => stem.name));
 
 queue.addEventListener("picked", async (event) => {
+  const turn = opening += 1;
   try {
     say("");
     const found = await api.describe(event.detail);
+    if (turn !== opening) return;
     song = found;
     hearsBefore = false;
     byId("empty").hidden = true;
@@ -45,7 +48,7 @@ queue.addEventListener("picked", async (event) => {
     mixing.open(found);
     lanes.open(found, new Bands(found.edges));
     await player.open(found, found.separation, gainsOf(found.separation));
-    if (song !== found) return;
+    if (turn !== opening) return;
     byId("length").textContent = `/ ${clock(player.duration)}`;
     exporting.open(found);
     wishes.open(found);
@@ -53,11 +56,12 @@ queue.addEventListener("picked", async (event) => {
     choose(found);
   } catch (error) {
     if (error.status === 404) queue.refresh();
-    say(error.message);
+    if (turn === opening) say(error.message);
   }
 });
 
 queue.addEventListener("removed", (event) => {
+  if (event.detail === queue.chosen) opening += 1;
   if (event.detail !== song?.id) return;
   player.close();
   song = null;

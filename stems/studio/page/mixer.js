@@ -65,6 +65,7 @@ export class Mixer {
         this.playing = false;
         break;
       case "seek":
+        this.jump = null;  // an earlier one would come after it
         if (this.level < NEAR) this.position = message.position;
         else this.jump = message.position;
         break;
@@ -89,8 +90,9 @@ export class Mixer {
       if (!this.playing && this.level < NEAR) return;
       if (this.loop && this.position === this.loop.end) this.position = this.loop.begin;
       if (this.position >= this.song.samples) {
-        this.playing = false;
         this.level = 0;
+        if (this.jump !== null) continue;
+        this.playing = false;
         return;
       }
       const number = Math.floor((this.position + this.song.lead) / this.song.size);

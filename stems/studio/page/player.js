@@ -21,23 +21,26 @@ export class Player extends EventTarget {
   async open(song, separation, gains) {
     this.close();
     this.song = song;
-    this.context = new AudioContext({ sampleRate: song.sample_rate, latencyHint: "interactive" });
-    await this.context.audioWorklet.addModule("page/worklet.js");
-    this.node = new AudioWorkletNode(this.context, "mixer", { numberOfInputs: 0, outputChannelCount: [2] });
+    const context = this.context = new AudioContext({ sampleRate: song.sample_rate, latencyHint: "interactive" });
+    await context.audioWorklet.addModule("page/worklet.js");
+    if (context !== this.context) return;  // another song was opened meanwhile
+    this.node = new AudioWorkletNode(context, "mixer", { numberOfInputs: 0, outputChannelCount: [2] });
     this.node.port.onmessage = (event) => this.hear(event.data);
     this.output = this.context.createGain();
     this.node.connect(this.output).connect(this.context.destination);
     const { block_samples: size, lead } = separation;
     this.tell({ type: "open", song: { samples: song.samples, channels: song.channels, size, lead } });
     this.choose(separation, gains);
+    if (this.playing) this.tell({ type: "play" });  // as was asked before there was something to tell it to
   }
 
   close() {
+    if (this.node) this.node.port.onmessage = null;
     for (const request of this.asked.values()) request.abort();
     this.asked.clear();
     this.sent.clear();
     this.context?.close();
-    Object.assign(this, { context: null, song: null, separation: null, playing: false, loop: null, at: 0, meters: [] });
+    Object.assign(this, { context: null, node: null, song: null, separation: null, playing: false, loop: null, at: 0, meters: [] });
   }
 
   get duration() { return this.song.samples / this.song.sample_rate; }
