@@ -180,7 +180,8 @@ class Song:
     def _check(self) -> None:
         channels, rate = self._decoder.format.channels, self._decoder.format.sample_rate
         if channels > MOST_CHANNELS and not self.reading.any_channels:
-            raise AudioError(f"{self.path} has {channels} channels: mix it down to mono or stereo, or say --downmix.")
+            remedy = "mix it down to mono or stereo, as `stems split --downmix` does"
+            raise AudioError(f"{self.path} has {channels} channels: {remedy}.")
         if not LOWEST_RATE <= rate <= HIGHEST_RATE:
             raise AudioError(
                 f"{self.path} has {rate} Hz: convert it to a rate from {LOWEST_RATE} to {HIGHEST_RATE} Hz."

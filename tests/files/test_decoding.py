@@ -296,7 +296,7 @@ def test_a_passage_behind_the_song_is_refused(tmp_path: Path) -> None:
 def test_a_downmix_of_all_channels_at_full_scale_is_at_full_scale(tmp_path: Path, subtype: str, channels: int) -> None:
     path = tmp_path / "song.wav"
     soundfile.write(path, np.full((1_000, channels), 0.5), 44_100, subtype)
-    with pytest.raises(AudioError, match="say --downmix"):
+    with pytest.raises(AudioError, match="stems split --downmix"):
         open_song(path)
     with open_song(path, Reading(downmix=True)) as song:
         assert song.format.encoding == "float32"
