@@ -15,6 +15,7 @@ BESIDE = (
     "CHANGELOG.md",
     "CONTRIBUTING.md",
     "benchmarks/README.md",
+    "benchmarks/lengths.png",
     "examples/README.md",
     "findings/README.md",
     "plugin/README.md",
