@@ -22,12 +22,12 @@ import more_songs
 import numpy as np
 import soundfile
 import torch
-from scipy.signal import resample_poly
 from torch import Tensor, nn
 from torch.nn import functional
 
 from stems.separator import Separator
 from stems.spectrum import REFERENCE_RATE
+from stems.train.material import at_reference_rate
 
 DEBIAN = "debian:"
 GUITARS_APART = 0.7  # level of a song and of its guitars, whose sum may clip
@@ -35,7 +35,7 @@ WINDOW, HOP = 4096, 1024
 BINS, FRAMES = 1024, 512  # that the networks look at at once
 CLEAR = 0.02  # seconds over which a voice is faded where it ends
 SECOND = REFERENCE_RATE
-FAINT_DB = -22.0  # of a second of a voice against the song, below which it is taken for the rest of other instruments
+FAINT_DB = -22.0  # of a second of a voice against the song; what is fainter is of other instruments
 RECONSTRUCT = (np._core.multiarray._reconstruct, "numpy.core.multiarray._reconstruct")
 NUMPY = [RECONSTRUCT, np.ndarray, np.dtype, np.dtypes.Float32DType]  # all that files of weights may hold
 
@@ -58,10 +58,7 @@ def read_song(row: dict[str, str], repositories: Path, packages: Path) -> np.nda
             audio[:, : len(part)] += GUITARS_APART * part.T
     else:
         audio, rate = more_songs.read_track(row, repositories)
-    if rate != REFERENCE_RATE:
-        divisor = math.gcd(rate, REFERENCE_RATE)
-        audio = resample_poly(audio, REFERENCE_RATE // divisor, rate // divisor, axis=1).astype(np.float32)
-    return np.ascontiguousarray(audio)
+    return np.ascontiguousarray(at_reference_rate(audio.T, rate).T, np.float32)
 
 
 def load_networks() -> list[nn.Module]:

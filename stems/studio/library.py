@@ -12,12 +12,13 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields, replace
+from itertools import count
 from pathlib import Path
 from threading import RLock
 from typing import IO, Any
 
 from stems.errors import AudioError, OptionError
-from stems.files.destination import printable, whole
+from stems.files.destination import file_name, printable, whole
 from stems.files.formats import READABLE_SUFFIXES
 from stems.files.unfinished import remove_abandoned
 from stems.hints import Hint, as_toml, read_hints
@@ -207,6 +208,17 @@ class Library:
         """Keeps further settings of a song beside those that it has."""
         with self._lock:
             self._write(key, "settings.json", json.dumps(self.settings(key) | dict(changes)))
+
+    def track(self, entry: Entry) -> str:
+        """What the exports of a song are called by: its name, with a number where those of another are called so."""
+        with self._lock:
+            tracks = {each.id: self.settings(each.id).get("track") for each in self.entries()}
+            if not tracks.get(entry.id):
+                taken = {str(track).casefold() for track in tracks.values()}
+                names = (file_name(entry.name, f" ({number})" if number > 1 else "") for number in count(1))
+                tracks[entry.id] = next(name for name in names if name.casefold() not in taken)
+                self.keep_settings(entry.id, {"track": tracks[entry.id]})
+            return file_name(str(tracks[entry.id]))
 
     def _folder(self, key: str) -> Path:
         return self.folder / "songs" / key

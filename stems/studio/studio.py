@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
-from itertools import count
 from pathlib import Path
 from threading import RLock
 from typing import Any
@@ -19,7 +18,6 @@ from stems.daw import FORMATS
 from stems.daw.colours import colour_of
 from stems.errors import AudioError, Cancelled, OptionError, StemsError
 from stems.files.audio import open_song
-from stems.files.destination import file_name
 from stems.files.tags import song_notes
 from stems.hints import gather
 from stems.report.song import RULER_SECONDS
@@ -278,7 +276,7 @@ class Studio:
                     order,
                     self.out,
                     Heard(opened.separator_for(wishes), encoded),
-                    self._track(entry),
+                    self.library.track(entry),
                     lambda share: self.exports.update({key: share}),
                     lambda: key in self._cancelled,
                 )
@@ -293,17 +291,6 @@ class Studio:
             raise AudioError(result.error.replace(str(self.library.path(entry)), entry.name))
         paths = [*result.outputs.values(), *result.exports]
         return {"written": [str(Path(str(path)).absolute()) for path in paths], "note": result.note}
-
-    def _track(self, entry: Entry) -> str:
-        """What the exports of a song are called by: its name, with a number where those of another are called so."""
-        with self._lock:
-            tracks = {each.id: self.library.settings(each.id).get("track") for each in self.library.entries()}
-            if not tracks.get(entry.id):
-                taken = {str(track).casefold() for track in tracks.values()}
-                names = (file_name(entry.name, f" ({number})" if number > 1 else "") for number in count(1))
-                tracks[entry.id] = next(name for name in names if name.casefold() not in taken)
-                self.library.keep_settings(entry.id, {"track": tracks[entry.id]})
-            return file_name(str(tracks[entry.id]))
 
     def cancel(self, key: str) -> None:
         """Stops what a song is waiting for: to be heard, or exported."""

@@ -97,17 +97,23 @@ def _mapped(cache: Path) -> np.ndarray:
 
 def decode(source: Path, cache: Path) -> None:
     """Decodes a file to `cache`, resampled to 44.1 kHz if it has another rate."""
-    from scipy.signal import resample_poly
-
     try:
         with open_song(source, Reading(downmix=True)) as song:
             audio, rate = song.read(0, song.samples).T, song.format.sample_rate
     except AudioError as error:
         raise RecipeError(f"{error} Training data must be whole: replace the file, or remove it.") from error
-    if rate != REFERENCE_RATE:
-        divisor = np.gcd(rate, REFERENCE_RATE)
-        audio = resample_poly(audio, REFERENCE_RATE // divisor, rate // divisor, axis=0)
-    save_recording(audio, cache)
+    save_recording(at_reference_rate(audio, rate), cache)
+
+
+def at_reference_rate(audio: np.ndarray, rate: int) -> np.ndarray:
+    """Audio (samples, channels) at 44.1 kHz."""
+    from scipy.signal import resample_poly
+
+    if rate == REFERENCE_RATE:
+        return audio
+    divisor = np.gcd(rate, REFERENCE_RATE)
+    resampled: np.ndarray = resample_poly(audio, REFERENCE_RATE // divisor, rate // divisor, axis=0)
+    return resampled
 
 
 def save_recording(audio: np.ndarray, cache: Path) -> None:
