@@ -21,6 +21,8 @@ import numpy as np
 import soundfile
 
 from stems.card import STEMS
+from stems.errors import AudioError
+from stems.files.audio import open_song
 from stems.train import augment
 
 TESTED = ("mdb_80sRock",)  # "Music Delta - 80s Rock" is of MUSDB18's test set
@@ -45,16 +47,15 @@ def read_track(track: Track, repositories: Path) -> tuple[np.ndarray, int]:
         raise SystemExit(
             f"{clone} has no {track['path']} at {track['commit']}: clone github.com/{track['repo']} there."
         )
-    with tempfile.NamedTemporaryFile(suffix=Path(track["path"]).suffix) as file:  # soundfile knows an mp3 by its name
+    with tempfile.NamedTemporaryFile(suffix=Path(track["path"]).suffix) as file:
         file.write(shown.stdout)
         file.flush()
         try:
-            audio, rate = soundfile.read(file.name, dtype="float32", always_2d=True)
-        except soundfile.LibsndfileError as error:  # a clone without its large files has pointers in their place
-            raise SystemExit(
-                f"{track['path']} of {clone} cannot be read: {error.error_string} Fetch it whole."
-            ) from error
-    return np.broadcast_to(audio.T[:2], (2, len(audio))), rate
+            song = open_song(file.name)
+            audio = song.read(0, song.samples)
+        except AudioError as error:  # a clone without its large files has pointers in their place
+            raise SystemExit(f"{track['path']} of {clone} cannot be read: {error} Fetch it whole.") from error
+    return np.array(np.broadcast_to(audio[:2], (2, audio.shape[1]))), song.format.sample_rate
 
 
 def mix(tracks: list[np.ndarray], stem: str, raw: bool, rng: np.random.Generator) -> np.ndarray:
