@@ -18,10 +18,12 @@ from stems.batch.split import split_song
 from stems.batch.tasks import Task
 from stems.errors import AudioError, Cancelled, OptionError
 from stems.files.audio import Reading, open_song
+from stems.files.formats import BIT_DEPTHS
 from stems.files.remote import Place, RemotePath, exists, fetch, fetch_text, opened, remove, upload
 
 _SAME_SECONDS = 0.5
 _EXACT = (".wav", ".flac", ".aif", ".aiff", ".aifc", ".w64", ".caf", ".rf64")  # whose headers state the length
+_ENCODINGS = {"PCM_16": "int16", "PCM_24": "int24", "PCM_32": "int32", "FLOAT": "float32"}
 _CONTAINERS = {".flac": ("flac",), ".aif": ("aiff",), ".aiff": ("aiff",), ".aifc": ("aiff",)} | dict.fromkeys(
     (".ogg", ".oga", ".mka", ".mkv", ".mp4", ".m4a", ".mov"), ("wav", "flac")
 )
@@ -102,13 +104,17 @@ def _finished(task: Task, settings: Settings, hints: str) -> dict[str, Place]:
         if str(task.song) in map(str, outputs.values()):
             raise OptionError(f"{task.song} is one of its own stems, which must not replace it: choose another --out.")
         if all(map(exists, outputs.values())):
-            same = hints == hints_of(settings) and _lasts_as_long(next(iter(outputs.values())), task, settings)
+            stem = next(iter(outputs.values()))
+            same = hints == hints_of(settings) and _is_alike(stem, task, settings)
             return outputs if same else {}
     return {}
 
 
-def _lasts_as_long(stem: Place, task: Task, settings: Settings) -> bool:
-    reading, song, made = settings.reading, _stated_seconds(task.song), _stated_seconds(stem)
+def _is_alike(stem: Place, task: Task, settings: Settings) -> bool:
+    """As `stems.files.audio.is_alike`, with a bit depth only where one is asked for: the song may be elsewhere."""
+    reading, (song, _), (made, encoding) = settings.reading, _header(task.song), _header(stem)
+    if settings.bit_depth and encoding not in (None, BIT_DEPTHS[settings.bit_depth]):
+        return False
     if made is None or (song is None and reading.end is None):
         return True
     ends = [end for end in (song, reading.end) if end is not None]
@@ -116,21 +122,22 @@ def _lasts_as_long(stem: Place, task: Task, settings: Settings) -> bool:
     return abs(made - lasts) <= _SAME_SECONDS or (song is None and made < lasts)
 
 
-def _stated_seconds(place: Place) -> float | None:
-    """Length by the header alone; None where that does not tell it, or would have to be read to its end."""
+def _header(place: Place) -> tuple[float | None, str | None]:
+    """Length in seconds and encoding by the header alone; None where that does not tell, or would be read whole."""
     if isinstance(place, Path):
         try:
             with open_song(place, Reading(any_channels=True)) as song:
-                return song.stated and song.stated / song.format.sample_rate
+                return song.stated and song.stated / song.format.sample_rate, song.format.encoding
         except AudioError:
-            return 0.0  # which is to be made again
+            return 0.0, None  # which is to be made again
     if place.suffix.lower() not in _EXACT:
-        return None
+        return None, None
     with opened(place) as file:
         try:
-            return float(soundfile.info(file).duration)
+            header = soundfile.info(file)
         except (RuntimeError, TypeError):
-            return 0.0
+            return 0.0, None
+    return float(header.duration), _ENCODINGS.get(header.subtype)
 
 
 def _hints_there(task: Task, settings: Settings) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from stems.batch.plan import Settings, hints_path, output_paths
 from stems.batch.tasks import Task
 from stems.clock import clock
 from stems.errors import OptionError
-from stems.files.audio import Song, lasts_as_long
+from stems.files.audio import Song, is_alike
 from stems.files.formats import OPUS_RATE, AudioFormat, output_format
 from stems.hints import as_toml, check_against
 
@@ -27,7 +28,8 @@ class SongPlan:
         settings: how it is split.
         format: of the files.
         outputs: where each goes, by name.
-        is_finished: whether an earlier run has written all of them, with the same hints, of the same of the song.
+        is_finished: whether an earlier run has written all of them, with the same hints and in the same way, of the
+            same of the song.
         is_outdated: whether the song has changed since: it is newer than one of them.
     """
 
@@ -69,7 +71,7 @@ def plan_song(song: Song, task: Task, settings: Settings) -> SongPlan:
     check_against(settings.hints, song, song.format.sample_rate)
     is_same = kept_hints(hints_path(task, settings)) == hints_of(settings)
     is_finished = len(there) == len(outputs) and is_same
-    is_finished = is_finished and lasts_as_long(there[0], song)
+    is_finished = is_finished and is_alike(there[0], song, form.encoding)
     is_outdated = is_finished and min(path.stat().st_mtime for path in there) < song.path.stat().st_mtime
     return SongPlan(task, song.path, settings, form, outputs, is_finished, is_outdated)
 
@@ -82,7 +84,7 @@ def check_not_replaced(song: Path, files: Iterable[Path]) -> None:
 
 
 def hints_of(settings: Settings) -> str:
-    """What is kept beside stems, so that others are not taken for them: the hints, and which part of a file was read.
+    """What is kept beside stems, so that others are not taken for them: hints, part of the file, and unusual settings.
 
     Another passage may be as long, and another track always is.
     """
@@ -90,7 +92,13 @@ def hints_of(settings: Settings) -> str:
     part = [f"track {reading.track}"] if reading.track > 1 else []
     if reading.begin or reading.end is not None:
         part.append(f"{clock(reading.begin)}-{'' if reading.end is None else clock(reading.end)}")
-    return (f"# Of {', '.join(part)}.\n" if part else "") + as_toml(settings.hints)
+    usual = Settings(settings.preset)
+    way = [f"model {Path(settings.model).name}"] if settings.model != usual.model else []
+    way += [f"sensitivity {settings.sensitivity}"] if settings.sensitivity != usual.sensitivity else []
+    way += [f"clip mode {settings.clip_mode}"] if settings.clip_mode != usual.clip_mode else []
+    way += [f"effects {json.dumps(settings.preset.chains, sort_keys=True)}"] if settings.preset.chains else []
+    lines = [f"# {word} {', '.join(parts)}.\n" for word, parts in (("Of", part), ("By", way)) if parts]
+    return "".join(lines) + as_toml(settings.hints)
 
 
 def kept_hints(path: Path) -> str:

@@ -22,7 +22,7 @@ LOWEST_RATE = 8_000
 HIGHEST_RATE = 192_000
 MOST_CHANNELS = 2
 
-__all__ = ["READABLE_SUFFIXES", "Reading", "Song", "lasts_as_long", "open_song"]
+__all__ = ["READABLE_SUFFIXES", "Reading", "Song", "is_alike", "open_song"]
 
 _SAME_SECONDS = 0.5  # by which headers of one song may differ
 _DECODED_AT_ONCE = 65_536
@@ -259,14 +259,16 @@ class Song:
         )
 
 
-def lasts_as_long(stem: Path, song: Song) -> bool:
-    """Whether a stem that is there was made of what is to be split, as far as headers tell of how long both are.
+def is_alike(stem: Path, song: Song, encoding: str) -> bool:
+    """Whether a stem that is there was made of what is to be split, as far as headers tell: as long, in that encoding.
 
-    A passage was split where it does not, or the song has changed.
+    A passage was split where it is not, or into other files, or the song has changed.
     """
     try:
         with open_song(stem, Reading(any_channels=True)) as earlier:
             lengths = [each.stated and each.stated / each.format.sample_rate for each in (earlier, song)]
+            if earlier.format.encoding != encoding:
+                return False
     except AudioError:  # which is to be made again
         return False
     if lengths[0] is None or lengths[1] is None:

@@ -18,6 +18,7 @@ from torch import Tensor, distributed
 
 from stems.errors import OptionError
 from stems.model import Model
+from stems.network.precision import fastest_precision
 from stems.separator import choose_device
 from stems.train.batches import batches_from
 from stems.train.cells import Cells
@@ -122,6 +123,8 @@ class _Run:
         self.average = copy.deepcopy(self.model).eval()
         earlier = read_checkpoint(places.run, recipe, self.model, self.average, self.optimiser)
         self.progress = earlier or Progress()
+        wanted = recipe.schedule.precision == "bfloat16"
+        self.in_bfloat16 = wanted and (device.type != "cpu" or fastest_precision(device) == torch.bfloat16)
 
     def step(self, batch: Cells) -> Tensor:
         """Learns from a batch; returns the losses, in the order of the fields of `Losses`."""
@@ -129,7 +132,7 @@ class _Run:
         for group in self.optimiser.param_groups:
             group["lr"] = schedule.learning_rate * rate_at(step, schedule)
         cells = batch.to(self.device)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=schedule.precision == "bfloat16"):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.in_bfloat16):
             if objective.teacher and step >= objective.untaught_steps:
                 cells = taught(self.average, cells)
             parts = losses(self.model, cells, objective)

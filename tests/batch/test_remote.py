@@ -97,7 +97,9 @@ def test_a_bucket_gets_what_a_folder_would_and_is_resumed_without_any_song(
     assert [line["status"] for line in lines.values()] == ["done", "failed", "done", "done"]
     assert lines["s3://music/lib/bad.wav"]["error"].startswith("s3://music/lib/bad.wav is not audio")
     assert lines["s3://music/lib/x/c.ogg"]["outputs"]["bass"] == "s3://stems/out/x/c/bass.flac"
-    assert contents(s3, "stems/out") == local("here") and len(local("here")) == 12
+    assert (
+        contents(s3, "stems/out") == local("here") and len(local("here")) == 15
+    )  # a note on the model beside the stems of each
 
     s3.rm("stems/out/a/bass.flac")
     monkeypatch.setattr(
@@ -125,11 +127,12 @@ def test_songs_from_a_bucket_to_a_folder_and_back(s3: Any, split: Run) -> None:
 def test_another_passage_or_other_hints_are_split_again(s3: Any, split: Run) -> None:
     s3.put_file(str(song("a.flac", 3)), "music/a.flac")
     options = ("s3://music/a.flac", "--out", "s3://stems/out")
-    for more in ((), ("--from", "0:01"), ("--to", "0:01.2"), (), ("--hint", "vocals=0:01-0:02"), ()):
+    hint, sensitivity, depth = ("--hint", "vocals=0:01-0:02"), ("--sensitivity", "2"), ("--bit-depth", "24")
+    for more in ((), ("--from", "0:01"), ("--to", "0:01.2"), (), hint, (), sensitivity, (), depth):
         assert "1 done." in split(*options, *more)[1], more
         assert "1 skipped." in split(*options, *more)[1], more
-        there = s3.find("stems/out")
-        assert ("stems/out/a/hints.toml" in there) == bool(more)
+        notes = s3.cat_file("stems/out/a/hints.toml").decode().splitlines()
+        assert len(notes) == 2 + (more not in ((), sensitivity, depth))
     assert "1 done." in split(*options, "--overwrite")[1]
 
 

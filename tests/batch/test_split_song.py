@@ -23,11 +23,12 @@ from stems.batch.split import preview, split_song
 from stems.errors import AudioError, OptionError
 from stems.files.audio import Reading, open_song
 from stems.files.coded import CodedFile
-from stems.files.formats import AudioFormat
+from stems.files.formats import WRITABLE_CONTAINERS, AudioFormat
 from stems.files.unfinished import PARTIAL_SUFFIX
 from stems.files.writing import StemFiles
 from stems.hints import Hint, gather, own_stems
 from stems.model import Model
+from stems.sensitivity import Sensitivity
 from stems.separator import Separator
 
 NAMES = ("drums", "bass", "vocals", "other")
@@ -337,6 +338,49 @@ def test_another_part_of_a_file_is_split_again_though_it_is_as_long(
             np.testing.assert_array_equal(total.T, expected.read_exact(0, expected.samples))
 
 
+EFFECTS = tuple(
+    Preset("mine", "", {"vocals": ("vocals",)}, {"vocals": ({"plugin": "Gain", "gain_db": gain_db},)})
+    for gain_db in (-6.0, -3.0)
+)
+
+
+@pytest.mark.parametrize(
+    "usual, other",
+    [
+        ({}, {"sensitivity": Sensitivity.of(2)}),
+        ({"sensitivity": Sensitivity.of("vocals=2")}, {"sensitivity": Sensitivity.of("vocals=3")}),
+        ({}, {"model": "openband-live"}),
+        ({}, {"clip_mode": "rescale"}),
+        ({"container": "wav"}, {"bit_depth": "24"}),
+        ({"container": "flac"}, {"container": "flac", "bit_depth": "24"}),
+        ({"container": "aiff"}, {"container": "aiff", "bit_depth": "float"}),
+        ({"preset": EFFECTS[0]}, {"preset": EFFECTS[1]}),
+        ({"preset": EFFECTS[0]}, {"preset": only(("vocals",))}),
+    ],
+)
+def test_what_was_split_in_another_way_is_split_again(
+    here: Path, separator: Separator, usual: dict[str, Any], other: dict[str, Any]
+) -> None:
+    song("a.wav")
+    for options in (usual, other, usual):
+        for status in (("would split", "done"), ("would skip", "skipped")):
+            again = preview(Task(Path("a.wav"), Path(), "a"), settings(**options)).status
+            assert (again, run(separator, "a.wav", **options)) == status
+    assert Path("separated/a/hints.toml").exists() == any(
+        key in usual and key != "container" for key in ("sensitivity", "preset")
+    )
+
+
+@pytest.mark.parametrize("container", WRITABLE_CONTAINERS)
+@pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE"])
+def test_what_is_finished_is_skipped_in_every_format(
+    here: Path, separator: Separator, subtype: str, container: str
+) -> None:
+    soundfile.write("a.wav", soundfile.read(song("b.wav", rate=48_000))[0], 48_000, subtype)
+    assert run(separator, "a.wav", container=container) == "done"
+    assert run(separator, "a.wav", container=container) == "skipped"
+
+
 def test_files_that_only_look_like_kept_hints_are_left_alone(here: Path, separator: Separator) -> None:
     song("a.wav")
     mine = 'vocals = ["0:00-0:00.4"]\n'
@@ -500,7 +544,10 @@ def test_a_batch_that_was_killed_goes_on_and_leaves_no_litter(here: Path, small_
     assert process.returncode == 0
     assert [line["status"] for line in lines] == ["skipped", "done", "done"]
     assert stamps("separated/a") == finished
-    assert {path.name for path in Path("separated").rglob("*") if path.is_file()} == {f"{name}.wav" for name in NAMES}
+    left = {path.name for path in Path("separated").rglob("*") if path.is_file()}
+    assert left == {f"{name}.wav" for name in NAMES} | {
+        "hints.toml"
+    }  # which names the model, since it is not the usual
     for track, seconds in (("a", 0.5), ("b", 1), ("c", 0.5)):
         total = sum(soundfile.read(f"separated/{track}/{name}.wav", dtype="int16")[0].astype(int) for name in NAMES)
         assert len(total) == seconds * 8_000

@@ -55,6 +55,16 @@ def test_a_run_leaves_recipe_log_curves_checkpoint_and_card(material, tmp_path):
     assert set(model.card["validation_sdr_db"]["songs"]) == {"drums", "bass", "vocals", "other"}
 
 
+def test_bfloat16_is_for_processors_that_have_it(material, tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "fastest_precision", lambda device: torch.float32)
+    usual = train(recipe(tmp_path, 2), places(tmp_path / "usual", material, tmp_path), workers=0, device="cpu")
+    halves = recipe(tmp_path, 2)
+    halves.write_text(halves.read_text().replace("[schedule]", '[schedule]\nprecision = "bfloat16"'))
+    made = train(halves, places(tmp_path / "made", material, tmp_path), workers=0, device="cpu")
+    for name, tensor in load_file(usual).items():
+        torch.testing.assert_close(load_file(made)[name], tensor, rtol=0, atol=0)
+
+
 def test_a_checkpoint_of_another_design_is_refused(material, tmp_path):
     train(recipe(tmp_path, 1), places(tmp_path / "run", material, tmp_path), workers=0)
     with pytest.raises(ModelError, match=r"another \[network\]"):
