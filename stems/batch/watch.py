@@ -107,28 +107,22 @@ def finished_files(watch: Watch, stop: Event, interval_seconds: float = 1.0) -> 
         stop.wait(interval_seconds)
 
 
-def watch_folder(
-    folder: Path,
+def work_through(
+    watch: Watch,
     action: Callable[[Path], None],
     failed: Callable[[Path, StemsError], None],
     stop: Event,
-    settle_seconds: float = 2.0,
     interval_seconds: float = 1.0,
 ) -> None:
     """Carry out `action` on every song dropped into a folder, until `stop` is set.
 
     Args:
-        folder: whose songs, not those in folders below it, are looked at; `STATE_FILE` in it keeps what is done.
+        watch: of the folder; `STATE_FILE` in it keeps what is done.
         action: is given a song that has been copied whole; where it returns, the song is done.
         failed: is told of each song on which `action` raised a `StemsError`, or that could not be noted as done.
         stop: ends the watch after the song in work. To end it at once, raise from `action`.
-        settle_seconds: how long a file must stay as it is to count as copied whole.
         interval_seconds: time between two looks.
-
-    Raises:
-        OptionError: the folder does not exist.
     """
-    watch = Watch(folder, settle_seconds)
     for path in finished_files(watch, stop, interval_seconds):
         try:
             action(path)

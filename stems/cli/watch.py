@@ -31,6 +31,7 @@ from stems.files.remote import place
 if TYPE_CHECKING:
     from stems.batch.outcome import Result
     from stems.batch.plan import Settings
+    from stems.batch.watch import Watch
 
 Split = Callable[[Path], "Result"]
 """Splits a song; raises a StemsError where it cannot."""
@@ -73,6 +74,7 @@ def watch(
     """Split every song dropped into a folder, until stopped with Ctrl-C."""
     from stems.batch.plan import Settings, check_settings
     from stems.batch.presets import load_preset
+    from stems.batch.watch import Watch
     from stems.card import stem_names
     from stems.daw import formats_named
 
@@ -90,12 +92,13 @@ def watch(
         bpm=tempo_of(bpm),
     )
     check_settings(settings)
-    follow(folder, _splitter(folder, settings), settle)
+    watched = Watch(folder, settle)
+    follow(watched, _splitter(folder, settings))
 
 
-def follow(folder: Path, split: Split, settle: float = 2.0) -> None:
+def follow(watched: Watch, split: Split) -> None:
     """Split songs dropped into a folder, saying so, until Ctrl-C or SIGTERM."""
-    from stems.batch.watch import watch_folder
+    from stems.batch.watch import work_through
     from stems.cli.progress import describe
 
     def action(song: Path) -> None:
@@ -104,8 +107,8 @@ def follow(folder: Path, split: Split, settle: float = 2.0) -> None:
 
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:
-        say(f"Watching {folder}; stop with Ctrl-C.")
-        watch_folder(folder, action, _report, Event(), settle)
+        say(f"Watching {watched.folder}; stop with Ctrl-C.")
+        work_through(watched, action, _report, Event())
     except KeyboardInterrupt:
         say("Stopped. Songs that are not done will be when you start again.")
     finally:

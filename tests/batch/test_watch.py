@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from stems.batch.watch import STATE_FILE, Watch, watch_folder
+from stems.batch.watch import STATE_FILE, Watch, work_through
 from stems.errors import AudioError, OptionError
 
 
@@ -169,6 +169,11 @@ def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
         Watch(tmp_path / "missing")
 
 
+def test_the_command_refuses_such_a_folder_in_one_sentence(tmp_path: Path, stems: Callable) -> None:
+    code, said, complaints = stems("watch", tmp_path / "missing")
+    assert (code, said) == (1, "") and complaints.count("\n") == 1 and "missing is not a folder" in complaints
+
+
 def test_failures_are_reported_and_the_rest_goes_on(tmp_path: Path) -> None:
     stop, split, failures = Event(), [], []
     for number, name in enumerate(("a.wav", "broken.wav", "c.wav")):
@@ -182,8 +187,8 @@ def test_failures_are_reported_and_the_rest_goes_on(tmp_path: Path) -> None:
             stop.set()
 
     thread = Thread(
-        target=watch_folder,
-        args=(tmp_path, action, lambda song, error: failures.append((song.name, str(error))), stop, 0.0, 0.01),
+        target=work_through,
+        args=(Watch(tmp_path, 0), action, lambda song, error: failures.append((song.name, str(error))), stop, 0.01),
     )
     thread.start()
     thread.join(timeout=30)
@@ -202,6 +207,7 @@ def test_the_command_stops_cleanly_in_the_middle_of_a_song(tmp_path: Path, numbe
         import sys, time
         from pathlib import Path
         from stems.batch.outcome import Result
+        from stems.batch.watch import Watch
         from stems.cli.watch import follow
 
         def split(song):
@@ -210,7 +216,7 @@ def test_the_command_stops_cleanly_in_the_middle_of_a_song(tmp_path: Path, numbe
                 time.sleep(60)
             return Result(song, outputs={"drums": song})
 
-        follow(Path(sys.argv[1]), split, settle=0)
+        follow(Watch(Path(sys.argv[1]), settle_seconds=0), split)
     """
     command = [sys.executable, "-c", textwrap.dedent(program), str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
@@ -264,9 +270,9 @@ def test_what_of_each_song_is_split_is_as_for_split(
     song = tmp_path / "song.wav"
     soundfile.write(song, np.random.default_rng(0).uniform(-0.5, 0.5, (16_000, 6)), 8_000)
 
-    def follow_once(folder: Path, split: Callable, settle: float) -> None:
+    def follow_once(watched: Watch, split: Callable) -> None:
         monkeypatch.setattr("stems.batch.watch.finished_files", lambda watch, *_: iter(watch.arrived(0.0)))
-        follow(folder, split, 0.0)
+        follow(Watch(watched.folder, 0.0), split)
 
     monkeypatch.setattr("stems.cli.watch.follow", follow_once)
     options = ("--from", "0:00.5", "--to", "0:01.25", "--downmix", "--daw", "reaper", "--copy-song", "--bpm", "98.5")
