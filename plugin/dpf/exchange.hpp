@@ -5,16 +5,20 @@
 #include <utility>
 #include <vector>
 
+#include "frozen_clusters.hpp"
 #include "stream.hpp"
 
 namespace stems {
 
-/// A stream, and which fader each of its stems has.
+/// A stream, which fader each of its stems has, and of which model it is.
 struct FadedStream : Stream {
     std::vector<int> faders;
+    ModelNumber model;
+    int size;  // of its centroids
 
     FadedStream(const Model& model, double sample_rate, int channels, int mixes, std::vector<int> faders)
-        : Stream(model, sample_rate, channels, mixes), faders(std::move(faders)) {}
+        : Stream(model, sample_rate, channels, mixes), faders(std::move(faders)), model(number_of(model)),
+          size(static_cast<int>(model.anchors.size())) {}
 };
 
 /// What comes out of a stream, while one that is new takes over from the one that ran.
@@ -34,6 +38,8 @@ public:
     void settle();
     /// The stream that runs; on the audio thread, or while nothing runs. NULL if there was none yet.
     FadedStream* current() { return current_; }
+    /// Whether another stream is about to take over; on the audio thread, or while nothing runs.
+    bool is_changing() const { return incoming_ || offered_.load(); }
     /// Calls `set(stream)` for all that run.
     template <typename Set>
     void for_all(Set set) {

@@ -8,7 +8,8 @@ namespace stems {
 constexpr int STEMS = 4;  // that have a fader
 constexpr const char* STEM_NAMES[STEMS] = {"drums", "bass", "vocals", "other"};
 constexpr const char* STEM_TITLES[STEMS] = {"Drums", "Bass", "Vocals", "Other"};
-constexpr const char* MODEL_KEY = "model";  // the state: path of a `.safetensors` file, empty for the shipped one
+constexpr const char* MODEL_KEY = "model";  // of the state: path of a `.safetensors` file, empty for the shipped one
+constexpr const char* CLUSTERS_KEY = "clusters";  // of the state: where they are frozen, empty while they follow
 constexpr float SILENT_DB = -84.0f;         // a fader at its lowest lets nothing through
 
 /// Parameters in their order; the first of each kind, one for each stem, where there are four.

@@ -45,7 +45,7 @@ int fader_of(const std::string& stem) {
 
 }  // namespace
 
-StemsPlugin::StemsPlugin() : Plugin(PARAMETERS, 0, 1), exchange_(STEMS_CHANNELS, STEMS_MIXES) {
+StemsPlugin::StemsPlugin() : Plugin(PARAMETERS, 0, 2), exchange_(STEMS_CHANNELS, STEMS_MIXES) {
     for (int index = 0; index < PARAMETERS; ++index) values_[index] = PARAMETER_INFO[index].standard;
     for (auto& line : mixture_) line.resize(Exchange::LONGEST);
     for (auto& line : mixes_) line.resize(Exchange::LONGEST);
@@ -79,10 +79,20 @@ void StemsPlugin::open_model(const std::string& path) {
     }
 }
 
+void StemsPlugin::open_clusters(const std::string& text) {
+    restoring_ = !text.empty();
+    clusters_.read(text);
+    const std::lock_guard<std::mutex> lock(model_mutex_);
+    if (model_ && !clusters_.of(*model_).empty()) make_stream(*model_);
+}
+
 void StemsPlugin::make_stream(const Model& model) {
     std::vector<int> faders;
     for (const std::string& stem : model.card.stems) faders.push_back(fader_of(stem));
-    exchange_.offer(std::make_unique<FadedStream>(model, getSampleRate(), STEMS_CHANNELS, STEMS_MIXES, faders));
+    auto stream = std::make_unique<FadedStream>(model, getSampleRate(), STEMS_CHANNELS, STEMS_MIXES, faders);
+    const std::vector<float> clusters = clusters_.of(model);
+    if (!clusters.empty()) stream->freeze_at(clusters.data());
+    exchange_.offer(std::move(stream));
 }
 
 const char* StemsPlugin::getLabel() const { return STEMS_PLUGIN_SYMBOL; }
@@ -128,28 +138,33 @@ void StemsPlugin::initParameter(uint32_t index, Parameter& parameter) {
     }
 }
 
-void StemsPlugin::initState(uint32_t, State& state) {
+void StemsPlugin::initState(uint32_t index, State& state) {
+    const bool is_model = index == 0;
     state.hints = kStateIsHostWritable;  // as an LV2 path, no path at all would come back as one to the session
-    state.key = MODEL_KEY;
-    state.label = "Model";
+    state.key = is_model ? MODEL_KEY : CLUSTERS_KEY;
+    state.label = is_model ? "Model" : "Clusters";
     state.defaultValue = "";
-    state.description = "A .safetensors file with its card beside it; the shipped weights if there is none.";
+    state.description = is_model ? "A .safetensors file with its card beside it; the shipped weights if there is none."
+                                 : "Where the clusters are frozen.";
 }
 
 float StemsPlugin::getParameterValue(uint32_t index) const { return values_[index].load(std::memory_order_relaxed); }
 
 void StemsPlugin::setParameterValue(uint32_t index, float value) {
     const ParameterInfo& info = PARAMETER_INFO[index];
+    if (index == FREEZE) restoring_ = false;
     if (!std::isnan(value)) values_[index].store(std::clamp(value, info.lowest, info.highest), std::memory_order_relaxed);
 }
 
 String StemsPlugin::getState(const char* key) const {
+    if (std::strcmp(key, CLUSTERS_KEY) == 0) return String(clusters_.text().c_str());
     const std::lock_guard<std::mutex> lock(model_mutex_);
     return String(std::strcmp(key, MODEL_KEY) == 0 ? model_path_.c_str() : "");
 }
 
 void StemsPlugin::setState(const char* key, const char* value) {
     if (std::strcmp(key, MODEL_KEY) == 0 && (getState(key) != value || !message().empty())) open_model(value);
+    if (std::strcmp(key, CLUSTERS_KEY) == 0) open_clusters(value);
 }
 
 void StemsPlugin::activate() {
@@ -175,7 +190,7 @@ void StemsPlugin::apply_parameters() {
     fader_gains(values, gains);
     exchange_.for_all([&](FadedStream& stream) {
         stream.set_sensitivity(values[SENSITIVITY]);
-        stream.set_follow_seconds(values[FREEZE] > 0.5f ? 0 : values[FOLLOW]);
+        stream.set_follow_seconds(is_frozen() ? 0 : values[FOLLOW]);
         for (int mix = 0; mix < STEMS_MIXES; ++mix)
             for (int stem = 0; stem < stream.stems(); ++stem) {
                 const int fader = stream.faders[stem];
@@ -188,11 +203,20 @@ void StemsPlugin::run(const float** inputs, float** outputs, uint32_t frames) {
     apply_parameters();
     for (uint32_t first = 0; first < frames; first += Exchange::LONGEST)
         run_piece(inputs, outputs, first, std::min<uint32_t>(frames - first, Exchange::LONGEST));
+    keep_clusters();
     if (const FadedStream* stream = exchange_.current()) {
         setLatency(static_cast<uint32_t>(stream->latency()));
         if (stream->frames_done() != pictured_frames_) picture_.take(*stream, stream->faders);
         pictured_frames_ = stream->frames_done();
     }
+}
+
+void StemsPlugin::keep_clusters() {
+    const FadedStream* stream = exchange_.current();
+    if (!is_frozen())
+        clusters_.forget();
+    else if (stream && !exchange_.is_changing())
+        clusters_.set(stream->model, stream->centroids(), stream->size);
 }
 
 void StemsPlugin::run_piece(const float** inputs, float** outputs, uint32_t first, uint32_t samples) {

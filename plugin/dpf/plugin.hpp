@@ -9,6 +9,7 @@
 
 #include "DistrhoPlugin.hpp"
 #include "exchange.hpp"
+#include "frozen_clusters.hpp"
 #include "model.hpp"
 #include "parameters.hpp"
 #include "picture.hpp"
@@ -46,12 +47,19 @@ protected:
 
 private:
     void open_model(const std::string& path);
+    void open_clusters(const std::string& text);
     void make_stream(const stems::Model& model);
     void apply_parameters();
+    void keep_clusters();
     void run_piece(const float** inputs, float** outputs, uint32_t first, uint32_t samples);
 
+    /// Whether the clusters rest; a session that keeps where they do says so itself only when all else is restored.
+    bool is_frozen() const { return values_[stems::FREEZE] > 0.5f || restoring_; }
+
     std::array<std::atomic<float>, stems::PARAMETERS> values_{};
+    std::atomic<bool> restoring_{false};
     stems::Exchange exchange_;
+    stems::FrozenClusters clusters_;
     std::unique_ptr<stems::Model> model_;
     std::string model_path_, message_;
     mutable std::mutex model_mutex_;  // between the host's threads; the audio thread never looks at the model

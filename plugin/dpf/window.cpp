@@ -114,10 +114,12 @@ protected:
 
     bool onMotion(const MotionEvent& event) override {
         if (dragged_ < 0) return false;
-        const double moved = dragged_ < MUTE ? (start_y_ - event.pos.getY()) / zoom() / (FADER_HEIGHT - 24)
-                                             : (event.pos.getX() - start_x_) / zoom() / SLIDER_WIDTH;
-        const double fine = event.mod & kModifierShift ? 0.1 : 1;
-        set(dragged_, value_at(dragged_, start_place_ + static_cast<float>(moved * fine)));
+        const double moved = dragged_ < MUTE ? (last_y_ - event.pos.getY()) / zoom() / (FADER_HEIGHT - 24)
+                                             : (event.pos.getX() - last_x_) / zoom() / SLIDER_WIDTH;
+        last_x_ = event.pos.getX();
+        last_y_ = event.pos.getY();
+        place_ += moved * (event.mod & kModifierShift ? 0.1 : 1);  // step by step, as Shift may come and go
+        set(dragged_, value_at(dragged_, static_cast<float>(place_)));
         return true;
     }
 
@@ -144,9 +146,9 @@ private:
         last_time_ = event.time;
         if (twice) set(index, PARAMETER_INFO[index].standard);
         dragged_ = index;
-        start_x_ = event.pos.getX();
-        start_y_ = event.pos.getY();
-        start_place_ = place_of(index, values_[index]);
+        last_x_ = event.pos.getX();
+        last_y_ = event.pos.getY();
+        place_ = place_of(index, values_[index]);
         return true;
     }
 
@@ -254,8 +256,7 @@ private:
     float values_[PARAMETERS], shown_[STEMS] = {};
     int dragged_ = -1, last_pressed_ = -1;
     uint last_time_ = 0;
-    double start_x_ = 0, start_y_ = 0;
-    float start_place_ = 0;
+    double last_x_ = 0, last_y_ = 0, place_ = 0;  // of what is dragged
 
     DISTRHO_DECLARE_NON_COPYABLE_WITH_LEAK_DETECTOR(StemsWindow)
 };

@@ -38,6 +38,8 @@ void RunningCentroids::reset() {
     for (std::size_t i = 0; i < sums_.size(); ++i) sums_[i] = anchors_[i] * (weight_ / stems_);
 }
 
+void RunningCentroids::place(const float* centroids) { std::copy_n(centroids, centroids_.size(), centroids_.begin()); }
+
 void RunningCentroids::set_follow_seconds(double seconds) { follow_seconds_ = seconds; }
 
 float RunningCentroids::weigh(float power) const { return std::pow(std::max(power, 0.0f), exponent_); }

@@ -17,6 +17,8 @@ public:
     void reset();
     /// Time constant with which the centroids follow the music, in seconds, once as much has been heard; 0 freezes them.
     void set_follow_seconds(double seconds);
+    /// Has them begin elsewhere than at the anchors: (stems, dimensions), of unit length. They stay there while frozen.
+    void place(const float* centroids);
     /// Shares of the stems in a frame, by the centroids that the frames before it left.
     ///
     /// embeddings: (bands, dimensions); powers: (bands,); kappa: sharpness of the assignment. -> shares()

@@ -90,6 +90,11 @@ void Stream::reset() {
     delayed_place_ = 0;
 }
 
+void Stream::freeze_at(const float* centroids) {
+    centroids_.set_follow_seconds(0);
+    centroids_.place(centroids);
+}
+
 void Stream::run(const float* const* input, float* const* mixture, float* const* mixes, int samples) {
     const NoDenormals while_running;
     const bool silent = !is_audio(input, channels_, samples);

@@ -42,6 +42,10 @@ public:
     void set_sensitivity(float sensitivity) { sensitivity_ = sensitivity; }
     /// Time constant with which the clusters follow the music, in seconds; 0 freezes them.
     void set_follow_seconds(double seconds) { centroids_.set_follow_seconds(seconds); }
+    /// Where the clusters are, (stems, dimensions), of unit length.
+    const float* centroids() const { return centroids_.centroids(); }
+    /// Has the clusters rest at a place that a stream of the same model had found, until they are to follow again.
+    void freeze_at(const float* centroids);
     /// Amplitudes, (mixes, stems). A change fades in over a window.
     float* gains() { return gains_.data(); }
 

@@ -1,11 +1,12 @@
 // A CLAP host for tests: runs a file of samples through a plugin, and counts what its process call allocates or locks.
 //
 //     clap_host PLUGIN ID RATE BLOCK INPUT OUTPUT [--set NAME=VALUE]... [--load STATE]... [--then STATE]
-//         [--save STATE] [--seconds COUNT] [--window SCALE]
+//         [--set-then NAME=VALUE]... [--save STATE] [--seconds COUNT] [--window SCALE]
 //
-// `--then` loads a state after half of the input, while the plugin runs. INPUT and OUTPUT are raw float32, frame by frame,
-// the ports side by side. BLOCK 0 takes blocks of random size, of up to 4096. `--seconds` plays the input over and over for
-// as long, and writes no output. `--window` shows the plugin's window at a scale of the display until standard input ends.
+// `--then` loads a state after half of the input, while the plugin runs; `--set-then` sets a parameter there. INPUT and
+// OUTPUT are raw float32, frame by frame, the ports side by side. BLOCK 0 takes blocks of random size, of up to 4096.
+// `--seconds` plays the input over and over for as long, and writes no output. `--window` shows the plugin's window at a
+// scale of the display until standard input ends.
 // It prints its facts one by one, each a name and a value. With SANITIZED it counts nothing, which sanitizers forbid; with
 // WINDOW it needs X11.
 #include <dlfcn.h>
@@ -109,7 +110,7 @@ struct Setting {
 };
 
 struct Options {
-    std::vector<Setting> settings;
+    std::vector<Setting> settings, later;
     std::vector<const char*> loads;
     const char *then = nullptr, *save = nullptr;
     double seconds = 0, window = 0;
@@ -119,8 +120,9 @@ Options read_options(int count, char** words) {
     Options options;
     for (int i = 7; i + 1 < count; i += 2) {
         const std::string option = words[i], value = words[i + 1];
-        if (option == "--set")
-            options.settings.push_back({value.substr(0, value.find('=')), std::atof(value.substr(value.find('=') + 1).c_str())});
+        if (option == "--set" || option == "--set-then")
+            (option == "--set" ? options.settings : options.later)
+                .push_back({value.substr(0, value.find('=')), std::atof(value.substr(value.find('=') + 1).c_str())});
         if (option == "--load") options.loads.push_back(words[i + 1]);
         if (option == "--then") options.then = words[i + 1];
         if (option == "--save") options.save = words[i + 1];
@@ -248,10 +250,13 @@ struct Running {
     }
 };
 
-void run(Running& running, uint32_t block, std::ofstream& result, const char* then) {
+/// Runs all of the input; after half of it something else is set, and perhaps a state loaded.
+void run(Running& running, uint32_t block, std::ofstream& result, std::vector<clap_event_param_value_t> later,
+         const char* then) {
     std::minstd_rand random(1);
     const std::size_t frames = running.given_frames;
     while (running.done < frames) {
+        if (running.done >= frames / 2) running.events.swap(later);
         if (then && running.done >= frames / 2) {
             std::printf("swapped\t%zu\n", running.done);
             load_state(running.plugin, then);
@@ -305,7 +310,7 @@ int main(int count, char** words) {
     if (!plugin || !plugin->init(plugin)) fail("no plugin");
     const auto* state = extension<clap_plugin_state_t>(plugin, CLAP_EXT_STATE);
     for (const char* load : options.loads) load_state(plugin, load);
-    auto events = events_of(plugin, options.settings);
+    auto events = events_of(plugin, options.settings), later = events_of(plugin, options.later);
     if (!plugin->activate(plugin, std::atof(words[3]), 1, 4096)) fail("not activated");
     std::printf("latency\t%u\n", extension<clap_plugin_latency_t>(plugin, CLAP_EXT_LATENCY)->get(plugin));
     plugin->start_processing(plugin);
@@ -320,7 +325,7 @@ int main(int count, char** words) {
     if (options.seconds)
         endure(running, options.seconds * std::atof(words[3]));
     else if (!options.window)
-        run(running, std::atoi(words[4]), result, options.then);
+        run(running, std::atoi(words[4]), result, later, options.then);
     plugin->stop_processing(plugin);
     if (options.save) {
         std::ofstream file(options.save, std::ios::binary);

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from engine import WHOLE_HOP, EngineModel, EngineStream
 from made_models import live_model
 from test_engine import decibels
 
@@ -134,6 +135,101 @@ def test_a_saved_state_comes_back_with_its_model(
     assert decibels(heard.audio[:, 512:] - 0.1 * bass, 0.1 * bass) < -80
     again = play("Stems", passage, "--load", tmp_path / "again")
     np.testing.assert_array_equal(again.audio, heard.audio)
+
+
+HALF = 43_008  # samples, whole blocks
+FROZEN = ("--set", "Solo Vocals=1", "--set-then", "Freeze=1")
+
+
+@pytest.fixture(scope="module")
+def frozen(play: Play, passage: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The state of a plugin whose clusters were frozen where half a passage had left them."""
+    path = tmp_path_factory.mktemp("frozen") / "state"
+    play("Stems", passage[:, : 2 * HALF], *FROZEN, "--save", path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def vocals(shipped: EngineModel, passage: np.ndarray) -> dict[str, np.ndarray]:
+    """Vocals of the other half, by clusters that rest where they were frozen, and by those of the start."""
+    found, solo = {}, np.eye(4)[[2] * 4]
+    for name in ("frozen", "at the start"):
+        stream = EngineStream(shipped, 44_100, 2, spread=WHOLE_HOP)
+        if name == "frozen":
+            stream.run(passage[:, :HALF])
+        stream.set(solo, follow_seconds=0)
+        stream.reset()
+        found[name] = stream.run(passage[:, HALF : 2 * HALF])[1][0]
+    return found
+
+
+def test_a_session_keeps_where_its_clusters_are_frozen(
+    play: Play, passage: np.ndarray, frozen: Path, vocals: dict[str, np.ndarray], tmp_path: Path
+) -> None:
+    new, again = passage[:, HALF : 2 * HALF], tmp_path / "again"
+    heard = play("Stems", new, "--load", frozen, "--save", again)
+    assert decibels(heard.audio - vocals["frozen"], vocals["frozen"]) < -80
+    assert decibels(vocals["at the start"] - vocals["frozen"], vocals["frozen"]) > -40
+    assert again.read_bytes() == frozen.read_bytes()
+    play("Stems", new[:, :0], "--load", frozen, "--save", again)  # nothing was played meanwhile
+    assert again.read_bytes() == frozen.read_bytes()
+    for options in (("--set", "Freeze=0"), ("--set-then", "Freeze=0")):
+        play("Stems", new, "--load", frozen, *options, "--save", again)
+        assert b"clusters\0\0" in again.read_bytes()
+
+
+def test_frozen_clusters_are_those_of_their_model(
+    play: Play, passage: np.ndarray, frozen: Path, vocals: dict[str, np.ndarray], tmp_path: Path
+) -> None:
+    live_model(8).save(tmp_path / "own.safetensors")
+    state = with_model(frozen, str(tmp_path / "own.safetensors"), tmp_path / "own")
+    play("Stems", passage[:, :100], "--set", "Freeze=1", "--set", "Solo Vocals=1", "--save", tmp_path / "start")
+    unknown = with_model(tmp_path / "start", str(tmp_path / "own.safetensors"), tmp_path / "unknown")
+    new = passage[:, HALF : 2 * HALF]
+    heard, expected = (play("Stems", new, "--load", each).audio for each in (state, unknown))
+    np.testing.assert_array_equal(heard, expected)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda text: text[:16],
+        lambda text: text[:-3],
+        lambda text: text[:-8],
+        lambda text: text[:-2] + b"zz",
+        lambda text: text[:-8] + b"7fc00000",  # not a number
+        lambda text: text[:-8] + b"40000000",  # 2
+        lambda text: b"0" * 16 + text[16:],  # of another model
+    ],
+)
+def test_damaged_clusters_are_those_of_the_start(
+    play: Play,
+    passage: np.ndarray,
+    frozen: Path,
+    vocals: dict[str, np.ndarray],
+    tmp_path: Path,
+    damage: Callable[[bytes], bytes],
+) -> None:
+    before, key, after = frozen.read_bytes().partition(b"clusters\0")
+    text, end, rest = after.partition(b"\0")
+    (tmp_path / "state").write_bytes(before + key + damage(text) + end + rest)
+    heard = play("Stems", passage[:, HALF : 2 * HALF], "--load", tmp_path / "state").audio
+    assert decibels(heard - vocals["at the start"], vocals["at the start"]) < -80
+
+
+def test_frozen_clusters_are_taken_while_it_plays_and_at_any_rate(
+    play: Play, passage: np.ndarray, frozen: Path
+) -> None:
+    rested = play("Stems", passage, "--load", frozen).audio[:, 75_000:]
+    taken = play("Stems", passage, "--set", "Solo Vocals=1", "--then", frozen).audio[:, 75_000:]
+    starting = play("Stems", passage, "--set", "Freeze=1", "--set", "Solo Vocals=1").audio[:, 75_000:]
+    assert decibels(taken - rested, rested) < decibels(starting - rested, rested) - 10  # the network heard less
+    for rate in (44_100, 48_000):
+        same, other = (
+            play("Stems", passage, *options, rate=rate).audio
+            for options in (("--load", frozen), ("--set", "Freeze=1", "--set", "Solo Vocals=1"))
+        )
+        assert decibels(other - same, same) > -40
 
 
 def test_a_session_keeps_the_path_of_a_model_whose_drive_is_away(

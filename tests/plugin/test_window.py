@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 from test_clap import compile_host
 
-DRUMS_FADER, VOCALS_MUTE, DRUMS_SOLO, SENSITIVITY = (50, 110), (187, 318), (65, 318), (440, 256)  # in the window at 1x
+DRUMS_FADER, BASS_FADER, VOCALS_MUTE, DRUMS_SOLO = (50, 110), (126, 110), (187, 318), (65, 318)  # in the window at 1x
+SENSITIVITY = (440, 256)
 TRAVEL = 172  # of a fader
 FADER, MUTE, SOLO = 0, 6, 8  # the parameters' numbers
 SIZE = (560, 400)
@@ -127,6 +128,14 @@ def test_the_mouse_sets_parameters_of_the_clap(
         mouse = Mouse(display, scale)
         mouse.drag(DRUMS_FADER, TRAVEL // 2)
         assert eventually(lambda: changes().get(FADER, 0) == pytest.approx(-48, abs=1)), changes()
+        mouse.move(BASS_FADER)
+        mouse.do("mousedown", 1)
+        mouse.move(BASS_FADER, TRAVEL // 4)
+        mouse.do("keydown", "shift")  # in the middle of a drag, where only what is still to come is fine
+        mouse.move(BASS_FADER, TRAVEL // 2)
+        mouse.do("keyup", "shift")
+        mouse.do("mouseup", 1)
+        assert eventually(lambda: changes().get(FADER + 1, 0) == pytest.approx(-26.4, abs=1)), changes()
         mouse.click(VOCALS_MUTE)
         mouse.click(DRUMS_SOLO)
         assert eventually(lambda: changes().get(MUTE) == 1 and changes().get(SOLO) == 1), changes()
