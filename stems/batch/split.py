@@ -84,6 +84,10 @@ def split_song(
             result.status, result.note = "skipped", plan.note
         else:
             result.seconds = song.seconds
+            if settings.measures:  # before the work, in which the song may be moved away
+                from stems.files.loudness import checksum, loudness_lufs
+
+                result.checksum = checksum(song.path)
             with spooled(song) as readable:
                 level = None
                 if isinstance(separator, Future):
@@ -92,9 +96,7 @@ def split_song(
                     plan, readable, level, separator, lambda share: progress(share, song.seconds), cancelled
                 )
                 if settings.measures:
-                    from stems.files.loudness import checksum, loudness_lufs
-
-                    result.loudness, result.checksum = loudness_lufs(readable), checksum(song.path)
+                    result.loudness = loudness_lufs(readable)
                 result.note = " ".join(filter(None, (result.note, _left_over(plan, separator.stems))))
                 _keep_hints(plan)
                 if settings.bpm == "auto":

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -76,7 +78,8 @@ class Song:
         self._as_opened = _state(path)
         self._decoder = self._open()
         try:
-            self._check()
+            with _still_there(path):
+                self._check()
         except BaseException:
             self.close()
             raise
@@ -175,7 +178,8 @@ class Song:
         self.close()
 
     def _open(self) -> Decoder:
-        return open_decoder(self.path, self.reading.track, self.reading.downmix)
+        with _still_there(self.path):
+            return open_decoder(self.path, self.reading.track, self.reading.downmix)
 
     def _check(self) -> None:
         channels, rate = self._decoder.format.channels, self._decoder.format.sample_rate
@@ -233,7 +237,8 @@ class Song:
 
     def _decode(self, decoder: Decoder, count: int, position: int) -> npt.NDArray[np.floating]:
         try:
-            return decoder.read(count)
+            with _still_there(self.path):
+                return decoder.read(count)
         except Damaged as error:
             raise self._damaged(position) from error
 
@@ -283,6 +288,18 @@ def _state(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return status.st_size, status.st_mtime_ns
+
+
+@contextmanager
+def _still_there(path: Path) -> Iterator[None]:
+    """Says in one sentence what becomes of a file after it was opened, which some formats open again and again."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise AudioError(f"{path} was moved or deleted while it was read: put it back, or leave it out.") from error
+    except OSError as error:
+        reason = error.strerror or error
+        raise AudioError(f"{path} cannot be read any more ({reason}): check its disk and its permissions.") from error
 
 
 def _check_file(path: Path) -> None:
