@@ -249,10 +249,14 @@ def _export(plan: SongPlan, song: Song, result: Result) -> None:
 
 def notes_for_stems(song: Song | SpooledSong, task: Task, form: AudioFormat) -> StemNotes:
     """What the file of each stem tells beside its audio; see `StemFiles`."""
+    from stems.files.broadcast_wav import notes_of_passage
     from stems.files.stem_notes import StemNotes
     from stems.files.tags import song_notes
 
-    return StemNotes(song_notes(song.path), task.track, form, song.samples)
+    notes, reading = song_notes(song.path), song.reading
+    if reading.begin or reading.end is not None:
+        notes = notes_of_passage(notes, round(reading.begin * song.format.sample_rate), song.samples)
+    return StemNotes(notes, task.track, form, song.samples)
 
 
 def load_separator(settings: Settings) -> Separator:

@@ -32,6 +32,7 @@ class SpooledSong:
 
     def __init__(self, song: Song) -> None:
         self.path, self.format, self.samples = song.path, song.format, song.samples
+        self.reading = song.reading
         self.check_unchanged = song.check_unchanged
         self._kept = np.dtype(song.format.precision)
         self._file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
