@@ -129,7 +129,7 @@ def session_of(
         sample_rate=tracks[0].sample_rate,
         tracks=tracks,
         mixture=whole_song,
-        tempo_bpm=tempo_bpm or notes.tempo_bpm,
+        tempo_bpm=float(tempo_bpm or notes.tempo_bpm or 0) or None,  # projects write it as Python shows a float
         time_signature=time_signature or notes.time_signature,
         markers=tuple(replace(marker, name=printable(marker.name)) for marker in notes.markers),
         start=notes.start,
