@@ -184,7 +184,11 @@ class Song:
     def _check(self) -> None:
         channels, rate = self._decoder.format.channels, self._decoder.format.sample_rate
         if channels > MOST_CHANNELS and not self.reading.any_channels:
-            remedy = "mix it down to mono or stereo, as `stems split --downmix` does"
+            remedy = "mix it down to mono or stereo"
+            if not self.reading.downmix:
+                remedy += ", as `stems split --downmix` does"
+            else:
+                remedy += " in a DAW, since it does not tell which speakers they are for"
             raise AudioError(f"{self.path} has {channels} channels: {remedy}.")
         if not LOWEST_RATE <= rate <= HIGHEST_RATE:
             raise AudioError(
