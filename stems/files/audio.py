@@ -24,7 +24,7 @@ LOWEST_RATE = 8_000
 HIGHEST_RATE = 192_000
 MOST_CHANNELS = 2
 
-__all__ = ["READABLE_SUFFIXES", "Reading", "Song", "is_alike", "open_song"]
+__all__ = ["READABLE_SUFFIXES", "Reading", "Song", "in_single_precision", "is_alike", "open_song"]
 
 _SAME_SECONDS = 0.5  # by which headers of one song may differ
 _DECODED_AT_ONCE = 65_536
@@ -137,10 +137,7 @@ class Song:
         Raises:
             AudioError: the file is damaged there, or a sample is NaN, infinite or beyond `LOUDEST`.
         """
-        block = self.read_exact(start, count)
-        if not self.format.is_integer:
-            block[np.abs(block) < FAINTEST] = 0
-        return block.astype(np.float32, copy=False)
+        return in_single_precision(self.read_exact(start, count), self.format)
 
     def read_exact(self, start: int, count: int) -> npt.NDArray[np.floating]:
         """As `read`, but without loss: in the precision that holds all samples of the format.
@@ -266,6 +263,13 @@ class Song:
             f"{self.path} is cut off after {samples / self.format.sample_rate:.1f} s: "
             "export or download it again, or convert it if there is no more of it."
         )
+
+
+def in_single_precision(block: npt.NDArray[np.floating], form: AudioFormat) -> npt.NDArray[np.float32]:
+    """Samples as float32, those of a song of floats that are too small for it being 0; the block may be changed."""
+    if not form.is_integer:
+        block[np.abs(block) < FAINTEST] = 0
+    return block.astype(np.float32, copy=False)
 
 
 def is_alike(stem: Path, song: Song, encoding: str) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stems.errors import AudioError
-from stems.files.audio import Song
+from stems.files.audio import Song, in_single_precision
 from stems.layout import interleaved, planar
 
 COPIED_AT_ONCE = 2**18  # samples
@@ -56,7 +56,7 @@ class SpooledSong:
 
     def read(self, start: int, count: int) -> npt.NDArray[np.float32]:
         """See `stems.files.audio.Song.read`."""
-        return self.read_exact(start, count).astype(np.float32, copy=False)
+        return in_single_precision(self.read_exact(start, count), self.format)
 
     def read_exact(self, start: int, count: int) -> npt.NDArray[np.floating]:
         """See `stems.files.audio.Song.read_exact`."""
