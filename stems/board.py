@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Any, overload
 
 import numpy as np
-from pedalboard import Plugin
+from pedalboard import Plugin, PluginContainer
 
 from stems.model import Model
 from stems.native import Native, Packed, accepted, packed
@@ -61,21 +61,23 @@ class Board(Processor[Any], MutableSequence[Any]):
 
     def parts(self) -> list[Processor[Any]]:
         """The plugins as they run: neighbours that are native make one part."""
-        if self._parts is None:
-            there = self._there()
-            if len({id(plugin) for plugin in there}) < len(there):
-                raise ParameterError("A plugin is twice on the board, which would mix up its past: make two of it.")
-            self._primed = {plugin: primed for plugin, primed in self._primed.items() if plugin in self._plugins}
-            self._parts = self._grouped()
-        return self._parts
+        with self._lock:  # which boards around this one do not hold
+            if self._parts is None:
+                self._primed = {plugin: primed for plugin, primed in self._primed.items() if plugin in self._plugins}
+                self._parts = self._grouped()
+            return self._parts
 
-    def _there(self) -> list[Any]:
+    def check(self) -> None:
+        """Raises ParameterError where a plugin is twice on the board or on those inside of it."""
+        check_distinct(self)
+
+    def there(self) -> list[Any]:
         """The plugins without the places that are empty."""
         return [plugin for plugin in self._plugins if plugin is not None]
 
     def _grouped(self) -> list[Processor[Any]]:
         parts: list[Processor[Any]] = []
-        for native, plugins in groupby(self._there(), lambda plugin: isinstance(plugin, Plugin)):
+        for native, plugins in groupby(self.there(), lambda plugin: isinstance(plugin, Plugin)):
             neighbours = list(plugins)
             parts.extend([Native(neighbours, self._primed)] if native else neighbours)
         return parts
@@ -159,7 +161,7 @@ class Split(StemProcessor[Any]):
 
     Args:
         boards: by the name of the stem, a board or plugin of pedalboard or stems, or a list of them. Stems
-            without one pass as they are.
+            without one pass as they are. No plugin may be on two of them.
         mix: return the sum of the stems, not a dictionary of them by name.
         sensitivity, model, live_model: see `StemProcessor`.
     """
@@ -179,6 +181,7 @@ class Split(StemProcessor[Any]):
             known(stem, self.stems): board if isinstance(board, Board) else Board(_listed(board))
             for stem, board in (boards or {}).items()
         }
+        check_distinct(self)
         self.mix = mix
         self._alignment = Alignment()
 
@@ -198,6 +201,10 @@ class Split(StemProcessor[Any]):
         if not reset:
             stems = self._alignment(stems, audio, sample_rate)
         return mixed(stems) if self.mix else stems
+
+    def check(self) -> None:
+        """Raises ParameterError where a plugin is on the boards of two stems, or twice on one."""
+        check_distinct(self)
 
     def forget(self) -> None:
         """Forgets all that was heard, and has every board do so."""
@@ -229,6 +236,23 @@ class Alignment:
         self._held = {key: held[:, ready:] for key, held in self._held.items()}
         self._late += audio.shape[1] - ready
         return out
+
+
+def check_distinct(board: Board | Split) -> None:
+    """Raises ParameterError where a plugin is in two places of a board, of what is inside of it, or of a split."""
+    found, waiting = dict[int, Any](), list[Any]([board])
+    while waiting:
+        plugin = waiting.pop()
+        if id(plugin) in found:
+            kind = type(plugin).__name__
+            raise ParameterError(f"A {kind} is twice on the board, which would mix up its past: make two of it.")
+        found[id(plugin)] = plugin  # kept, since numbers of what is gone are given anew
+        if isinstance(plugin, Board):
+            waiting += plugin.there()
+        elif isinstance(plugin, Split):
+            waiting += plugin.boards.values()
+        elif isinstance(plugin, PluginContainer):
+            waiting += list(plugin)
 
 
 def mixed(audio: Any) -> np.ndarray:

@@ -12,6 +12,8 @@ import numpy as np
 from stems.errors import AudioError, OptionError
 from stems.layout import MOST_CHANNELS
 
+LOWEST_RATE, HIGHEST_RATE = 1_000, 768_000  # Hz: with rates far beyond, plugins of pedalboard end the whole process
+
 Result = TypeVar("Result")
 
 
@@ -88,6 +90,7 @@ class Processor(ABC, Generic[Result]):
 
         Raises:
             TypeError: where the audio is not of float32 or float64, or the sample rate is no number.
+            ParameterError: where a number is out of range, or one plugin stands in two places.
             AudioError: where its shape is not that of audio, or a whole signal to be separated holds NaN. In a
                 stream, a block that does is silence.
         """
@@ -95,12 +98,19 @@ class Processor(ABC, Generic[Result]):
             raise ParameterError(f"buffer_size must be at least 1 sample, not {buffer_size}.")
         if isinstance(sample_rate, bool) or not isinstance(sample_rate, (int, float, np.integer, np.floating)):
             raise TypeError(f"The sample rate must be a number in Hz, not {sample_rate!r}.")
+        if not LOWEST_RATE <= sample_rate <= HIGHEST_RATE:
+            raise ParameterError(f"sample_rate must be from {LOWEST_RATE} to {HIGHEST_RATE} Hz, not {sample_rate:g}.")
         with self._lock:
-            audio, restore = self._planes(np.asarray(input_array))
+            self.check()
+            given = np.asarray(input_array)
+            audio, restore = self._planes(given)
             result = self.render(audio, sample_rate, buffer_size, reset)
             if isinstance(result, dict):
                 return {name: restore(stem) for name, stem in result.items()}  # type: ignore[return-value]
-            return restore(result)  # type: ignore[no-any-return]
+            return restore(result.copy() if np.may_share_memory(result, given) else result)  # type: ignore[no-any-return]
+
+    def check(self) -> None:
+        """Raises ParameterError where it cannot process anything as it is."""
 
     @abstractmethod
     def render(self, audio: np.ndarray, sample_rate: float, buffer_size: int, reset: bool) -> Any:

@@ -163,7 +163,7 @@ class Remix(StemProcessor[np.ndarray]):
 
     Args:
         drums_db, bass_db, vocals_db, other_db: gain of each stem in dB, up to 24; `-inf` removes it. With all at
-            0 dB the mixture comes out as it went in.
+            0 dB the mixture comes out as it went in. That of a stem which the model does not know stays at 0.
         sensitivity, model, live_model: see `StemProcessor`.
     """
 
@@ -188,6 +188,9 @@ class Remix(StemProcessor[np.ndarray]):
 
     def gains(self, stems: tuple[str, ...]) -> np.ndarray:
         """What each level adds to the mixture: gains as factors, (1, stems), of which 0 leaves a stem as it is."""
+        for name, level in self._values.items():
+            if level and name.endswith("_db"):
+                known(name.removesuffix("_db"), stems)
         levels = [self._values.get(f"{stem}_db", 0.0) for stem in stems]
         return np.array([[10 ** (level / 20) - 1 for level in levels]], np.float32)
 

@@ -120,13 +120,13 @@ class Stream:
         Raises:
             TypeError: the block is of other numbers, whose full scale a stream does not know.
             AudioError: it is not of the stream's channels.
-            OptionError: the sensitivity is out of range, the gains are not of these stems, or the number of mixes has
-                changed.
+            OptionError: the sensitivity is out of range, the gains are not of these stems or not finite, or the number
+                of mixes has changed.
 
         Returns:
             The mixture `latency_samples` ago, in the shape of `audio`, and (mixes, channels, samples).
         """
-        audio, gains = np.asarray(audio), np.asarray(gains)
+        audio, gains = np.asarray(audio), np.array(gains, np.float32, order="C")  # torch takes no views backwards
         if audio.dtype not in (np.float32, np.float64):
             raise TypeError(f"A stream takes 32-bit and 64-bit floating point audio, not {audio.dtype}.")
         if audio.ndim != 2 or len(audio) != self.channels:
@@ -134,6 +134,8 @@ class Stream:
         check_sensitivity(sensitivity)
         if gains.ndim != 2 or gains.shape[1] != len(self.stems):
             raise OptionError(f"Gains must be of shape (mixes, {len(self.stems)}), not {gains.shape}.")
+        if not np.isfinite(gains).all():
+            raise OptionError("Gains must be finite numbers: 0 leaves a stem out.")
         if self._ready is None:
             self._ready = np.zeros((len(gains), self.channels, self.grid.hop - 1), np.float32)
         if len(gains) != len(self._ready):
@@ -157,7 +159,7 @@ class Stream:
         audible = np.where(np.abs(audio) >= SMALLEST, audio, np.float32(0))  # NaN compares as False
         held = np.concatenate([self._heard, audible], 1)
         frames = (held.shape[1] - (grid.window - grid.hop)) // grid.hop
-        mixes, gains_of_mixes = [], torch.from_numpy(np.asarray(gains, np.float32))
+        mixes, gains_of_mixes = [], torch.from_numpy(gains)
         rests, first = self._rests(held[:, grid.window - grid.hop :], frames), 0
         while first < frames:
             last = min(frames, first + FRAMES_AT_ONCE)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import pickle
+import threading
+import time
 from typing import Any
 
 import numpy as np
@@ -108,6 +110,72 @@ def test_a_plugin_may_not_be_twice_on_a_board(audio: np.ndarray, models: dict[st
     for plugin in (Reverb(), Isolate("drums", **models)):
         with pytest.raises(OptionError, match="twice"):
             Board([plugin, Gain(), plugin])(audio, RATE)
+
+
+@pytest.mark.parametrize("reset", [True, False])
+def test_a_plugin_may_not_be_in_two_places_of_what_is_inside_of_a_board(
+    audio: np.ndarray, models: dict[str, Model], reset: bool
+) -> None:
+    for plugin in (Reverb(), Isolate("drums", **models)):
+        holders = [Board, Mix, stems.Chain] if isinstance(plugin, Isolate) else [Board, Mix, stems.Chain, Chain]
+        for holder in holders:
+            for around in (Board([holder([plugin]), plugin]), Mix([plugin, holder([plugin])])):
+                with pytest.raises(OptionError, match="twice"):
+                    around(audio, RATE, reset=reset)
+    around = Board([Board()])
+    around[0].append(around)
+    with pytest.raises(OptionError, match="twice"):
+        around(audio, RATE, reset=reset)
+
+
+def test_stems_of_a_split_share_no_plugin(audio: np.ndarray, models: dict[str, Model]) -> None:
+    reverb, chain = Reverb(), Chain([Reverb()])
+    for one, other in ((reverb, [reverb]), (Board([reverb]), Chain([reverb])), (chain, [Gain(), chain])):
+        with pytest.raises(OptionError, match="twice"):
+            Split({"vocals": one, "drums": other}, **models)
+    split = Split({"vocals": [reverb], "drums": [Reverb()]}, **models)
+    split.boards["drums"].append(reverb)
+    with pytest.raises(OptionError, match="twice"):
+        split(audio, RATE)
+    del split.boards["drums"][-1]
+    assert set(split(audio, RATE)) == set(STEMS)
+
+
+@pytest.mark.parametrize("rate", [0, -1, 0.5, np.nan, np.inf, 1e9])
+def test_rates_with_which_plugins_end_the_process_are_refused(audio: np.ndarray, rate: float) -> None:
+    for board in (Board(), Board([Reverb()]), Mix([Reverb()])):
+        with pytest.raises(OptionError, match="from 1000 to 768000 Hz"):
+            board(audio, rate)
+
+
+@pytest.mark.parametrize("reset", [True, False])
+@pytest.mark.parametrize("board", [Board([]), Board([None]), Board([Board([])]), Mix([Board([])]), Board([Gain()])])
+def test_results_are_no_memory_of_the_input(audio: np.ndarray, board: Board, reset: bool) -> None:
+    for given in (audio, audio[0], np.ascontiguousarray(audio.T), audio[:, ::2], audio[:, :0]):
+        given = given.view()
+        given.flags.writeable = False
+        out = board(given, RATE, reset=reset)
+        assert not np.shares_memory(out, given)
+        assert out.flags.writeable or not out.size
+        board.reset()
+
+
+def test_a_board_inside_of_another_may_be_changed_by_another_thread(audio: np.ndarray) -> None:
+    class Changed(Board):
+        """Is changed while it looks at its plugins."""
+
+        def _grouped(self) -> list[Any]:
+            parts = super()._grouped()
+            if self[0] is not None:
+                threading.Thread(target=self.__setitem__, args=(0, None)).start()
+                time.sleep(0.1)
+            return parts
+
+    inner = Changed([Gain(-6)])
+    around = Board([inner])
+    around(audio, RATE)
+    time.sleep(0.1)
+    np.testing.assert_array_equal(around(audio, RATE), audio)
 
 
 @pytest.mark.parametrize("channels", [1, 2])

@@ -6,6 +6,7 @@ import copy
 import math
 import pickle
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -311,3 +312,17 @@ def test_a_copy_has_the_parameters_and_a_past_of_its_own(make: Any, copied: Any,
 def test_a_sample_rate_that_is_no_number_is_a_type_error(rate: Any, models: dict[str, Model]) -> None:
     with pytest.raises(TypeError, match="sample rate must be a number"):
         Isolate("vocals", **models)(mixture(seconds=0.1), rate)
+
+
+@pytest.mark.parametrize("reset", [True, False])
+def test_levels_of_stems_that_the_model_lacks_are_refused(models: dict[str, Model], reset: bool) -> None:
+    two = {}
+    for key, model in models.items():
+        two[key] = copy.copy(model)
+        two[key].design = replace(model.design, stems=("vocals", "rest", "noise", "crowd"))
+    audio = mixture()
+    remix = Remix(drums_db=-6, **two)
+    with pytest.raises(OptionError, match="no stem 'drums'"):
+        remix.process(audio, 44_100, reset=reset)
+    remix.drums_db, remix.vocals_db = 0, -6
+    assert np.isfinite(remix.process(audio, 44_100, reset=reset)).all()

@@ -373,3 +373,31 @@ def test_gains_of_other_stems_leave_a_stream_as_it_was(small_live_model: Model, 
     with pytest.raises(OptionError, match=r"shape \(mixes, 4\)"):
         stream.mix(mixture(), np.ones(shape, np.float32))
     assert stream.mix(mixture(), np.ones((1, 4), np.float32))[1].shape == (1, *mixture().shape)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("kind", ["backwards", "read-only", "transposed", "broadcast", "integers"])
+def test_gains_may_lie_in_memory_in_any_way(small_live_model: Model, kind: str) -> None:
+    audio = np.random.default_rng(0).standard_normal((2, 8192)).astype(np.float32)
+    gains = np.eye(4, dtype=np.float32)[::-1]
+    plain = np.ascontiguousarray(gains)
+    if kind == "read-only":
+        gains = plain.copy()
+        gains.flags.writeable = False
+    elif kind == "transposed":
+        gains = np.asfortranarray(plain)
+    elif kind == "broadcast":
+        gains = np.broadcast_to(np.float32(0.5), (4, 4))
+        plain = gains.copy()
+    elif kind == "integers":
+        gains = plain.astype(int)
+    mixes = Stream(small_live_model).mix(audio, gains)[1]
+    np.testing.assert_array_equal(mixes, Stream(small_live_model).mix(audio, plain)[1])
+
+
+@pytest.mark.parametrize("gain", [np.nan, np.inf, -np.inf])
+def test_gains_that_are_no_numbers_are_refused(small_live_model: Model, gain: float) -> None:
+    stream, audio = Stream(small_live_model), np.ones((2, 4096), np.float32)
+    with pytest.raises(OptionError, match="finite"):
+        stream.mix(audio, gain * np.ones((1, 4)))
+    assert np.isfinite(stream.mix(audio, np.ones((1, 4)))[1]).all()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -84,6 +85,9 @@ def _in_words(error: Exception) -> str:
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         folder = tempfile.gettempdir()
         return f"the disk of temporary files ({folder}) is full. Free some space, or set TMPDIR to another folder."
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        file = os.fsdecode(error.filename)
+        return f"{file} cannot be used ({error.strerror}). Check that it is there and may be used."
     reason = " ".join(str(error).split())
     if isinstance(error, (OSError, RuntimeError)) and reason:
         return reason

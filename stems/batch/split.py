@@ -84,6 +84,10 @@ def split_song(
             result.status, result.note = "skipped", plan.note
         else:
             result.seconds = song.seconds
+            if settings.measures:  # before the work, in which the song may be moved away
+                from stems.files.loudness import checksum, loudness_lufs
+
+                result.checksum = checksum(song.path)
             with spooled(song) as readable:
                 level = None
                 if isinstance(separator, Future):
@@ -92,9 +96,7 @@ def split_song(
                     plan, readable, level, separator, lambda share: progress(share, song.seconds), cancelled
                 )
                 if settings.measures:
-                    from stems.files.loudness import checksum, loudness_lufs
-
-                    result.loudness, result.checksum = loudness_lufs(readable), checksum(song.path)
+                    result.loudness = loudness_lufs(readable)
                 result.note = " ".join(filter(None, (result.note, _left_over(plan, separator.stems))))
                 _keep_hints(plan)
                 if settings.bpm == "auto":
@@ -247,10 +249,14 @@ def _export(plan: SongPlan, song: Song, result: Result) -> None:
 
 def notes_for_stems(song: Song | SpooledSong, task: Task, form: AudioFormat) -> StemNotes:
     """What the file of each stem tells beside its audio; see `StemFiles`."""
+    from stems.files.broadcast_wav import notes_of_passage
     from stems.files.stem_notes import StemNotes
     from stems.files.tags import song_notes
 
-    return StemNotes(song_notes(song.path), task.track, form, song.samples)
+    notes, reading = song_notes(song.path), song.reading
+    if reading.begin or reading.end is not None:
+        notes = notes_of_passage(notes, round(reading.begin * song.format.sample_rate), song.samples)
+    return StemNotes(notes, task.track, form, song.samples)
 
 
 def load_separator(settings: Settings) -> Separator:

@@ -110,6 +110,8 @@ def evaluate(
             say(f"There are fewer songs than shards, so that {shard} has none.")
             return
         shared = _estimators(baseline, None if estimates or model == "none" else model, live)
+        if folders[2] and _name(folders[2]) in shared:
+            raise OptionError(f"{folders[2]} has the name of a --baseline, whose scores it would replace: rename it.")
         work = []
         for track in tracks:
             given = {_name(folders[2]): given_estimator(track)} if folders[2] else {}
@@ -150,6 +152,8 @@ def _estimators(baselines: str, model: str | None, live: bool) -> dict[str, Esti
 
         check_causal(Model.load(model).design.network, f" {model!r}")
     name = Path(model).stem + (" live" if live else "")
+    if name in found:
+        raise OptionError(f"{model} has the name of a --baseline, whose scores it would replace: rename it.")
     return {**found, name: (stream_estimator if live else model_estimator)(model)}
 
 

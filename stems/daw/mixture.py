@@ -64,8 +64,11 @@ def _is_plain(track: Track) -> bool:
 
     if track.reading is not None:
         return False
-    with open_song(track.path, track.how_read) as song:
-        return track.path.suffix.lower() in _PLAIN.get(song.format.container, ())
+    try:
+        with open_song(track.path, track.how_read) as song:
+            return track.path.suffix.lower() in _PLAIN.get(song.format.container, ())
+    except AudioError as error:
+        raise ExportError(f"No DAW project can be made: {error}") from error
 
 
 def _copy(track: Track, destination: Path) -> None:

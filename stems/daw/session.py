@@ -12,7 +12,7 @@ from stems.daw.comparison import compare_files
 from stems.daw.found_song import found_song
 from stems.daw.sums import without_sums
 from stems.errors import AudioError, ExportError, OptionError
-from stems.files.broadcast_wav import Marker
+from stems.files.broadcast_wav import Marker, notes_of_passage
 from stems.files.destination import printable
 from stems.files.formats import AUDIO_SUFFIXES
 
@@ -122,12 +122,14 @@ def session_of(
                 "export stems of one split, with the song they came from."
             )
     notes = song_notes(mixture or tracks[0].path)
+    if whole_song and reading:
+        notes = notes_of_passage(notes, round(reading.begin * whole_song.sample_rate), whole_song.length)
     return Session(
         name=printable(name),
         sample_rate=tracks[0].sample_rate,
         tracks=tracks,
         mixture=whole_song,
-        tempo_bpm=tempo_bpm or notes.tempo_bpm,
+        tempo_bpm=float(tempo_bpm or notes.tempo_bpm or 0) or None,  # projects write it as Python shows a float
         time_signature=time_signature or notes.time_signature,
         markers=tuple(replace(marker, name=printable(marker.name)) for marker in notes.markers),
         start=notes.start,

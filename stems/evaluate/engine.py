@@ -29,7 +29,7 @@ class Engine:
     to zero throughout) is NaN for every stem. Two cases in which museval refuses a track are scored here: a true stem
     that is silent throughout is left out (its own scores are NaN), and so is an estimate that is silent throughout.
 
-    Raises AudioError if the stems differ in shape, are empty, or hold NaN or infinite samples.
+    Raises AudioError if the stems differ in shape, are empty, no floats, or hold NaN or infinite samples.
     """
 
     metrics: ClassVar[tuple[str, ...]]
@@ -49,6 +49,7 @@ class Engine:
         if len(shape) != 2 or 0 in shape:
             raise AudioError(f"The true stems must be arrays (channels, samples) that are not empty, not {shape}.")
         self.channels, self.samples = shape
+        _check_floats(self.references)
         if not all(_finite(reference) for reference in self.references):
             raise AudioError("A true stem holds NaN or infinite samples; repair it or leave out this track.")
         window, hop = int(window_seconds * sample_rate), int(hop_seconds * sample_rate)
@@ -69,8 +70,8 @@ class Engine:
         estimates: one array `(channels, samples)` per stem, in the order of the true stems; zeros are appended to
             estimates shorter than the track, and the end of longer ones is left out.
 
-        Raises AudioError if their number or their channels differ from those of the true stems, or if they hold NaN or
-        infinite samples.
+        Raises AudioError if their number or their channels differ from those of the true stems, or if they are no
+        floats or hold NaN or infinite samples.
         """
         estimates = [self._fitted(np.asarray(estimate)) for estimate in estimates]
         if len(estimates) != len(self.references):
@@ -93,6 +94,7 @@ class Engine:
     def _fitted(self, estimate: NDArray[np.floating]) -> NDArray[np.floating]:
         if estimate.ndim != 2 or len(estimate) != self.channels:
             raise AudioError(f"An estimate must be ({self.channels}, samples) as its true stem, not {estimate.shape}.")
+        _check_floats([estimate])
         if not _finite(estimate):
             raise AudioError("An estimate holds NaN or infinite samples; separate this track anew or leave it out.")
         missing = self.samples - estimate.shape[1]
@@ -104,6 +106,13 @@ class Engine:
         for row, stem in zip(silence, stems, strict=True):
             row[:] = [_silent(stem[:, frame]) for frame in self.frames]
         return silence
+
+
+def _check_floats(stems: Sequence[NDArray[np.floating]]) -> None:
+    """Raises AudioError for integers, beside which stems of floats would score as noise."""
+    for stem in stems:
+        if stem.dtype.kind != "f":
+            raise AudioError(f"Stems are scored as floats whose full scale is 1, not as {stem.dtype}: convert them.")
 
 
 def _finite(stem: NDArray[np.floating]) -> bool:

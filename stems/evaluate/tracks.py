@@ -7,10 +7,12 @@ of BSS Eval are not determined there.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,12 +95,12 @@ def song_tracks(folder: Path) -> list[Track]:
 
     A `mixture` file beside them is used as it is; without one, the mixture is the sum of the stems.
 
-    Raises OptionError if there is none.
+    Raises OptionError if there is none, or two that would be called alike.
     """
     songs = [song for song in _folders(folder) if set(_audio_files(song)) & set(STEMS)]
     if not songs:
         raise OptionError(f"{folder} holds no song: no folder with {', '.join(STEMS)} as wav, flac or ogg.")
-    return [Track(_name(song, folder), "test", partial(_load_folder, song, STEMS)) for song in songs]
+    return _distinct([Track(_name(song, folder), "test", partial(_load_folder, song, STEMS)) for song in songs], folder)
 
 
 def estimate_tracks(reference: Path, estimates: Path) -> list[Track]:
@@ -110,7 +112,7 @@ def estimate_tracks(reference: Path, estimates: Path) -> list[Track]:
     Estimates of `vocals` and `accompaniment` alone (or what else that is called, see `ACCOMPANIMENTS`) are scored as
     these two, the true accompaniment being all stems but the vocals where there is no file of it, as museval does.
 
-    Raises OptionError if no song has both.
+    Raises OptionError if no song has both, or two songs would be called alike.
     """
     tracks = []
     for song in _folders(reference):
@@ -132,6 +134,14 @@ def estimate_tracks(reference: Path, estimates: Path) -> list[Track]:
             tracks.append(Track(_name(song, reference), "test", load, load_estimates, files))
     if not tracks:
         raise OptionError(f"No stem in {estimates} has the name and the place of one in {reference}.")
+    return _distinct(tracks, reference)
+
+
+def _distinct(tracks: list[Track], folder: Path) -> list[Track]:
+    """The tracks, if no two have one name, under which the scores of the one would replace those of the other."""
+    names = Counter(track.name for track in tracks)
+    if twice := [name for name, count in names.items() if count > 1]:
+        raise OptionError(f"{folder} holds two songs that would both be called {twice[0]!r}: rename a folder of one.")
     return tracks
 
 
@@ -155,13 +165,17 @@ def _name(song: Path, folder: Path) -> str:
     return " - ".join(song.relative_to(folder).parts) or song.resolve().name
 
 
-def _load_musdb(track: object) -> Song:
-    mixture, stems = track.audio, {}  # type: ignore[attr-defined]
-    for name in STEMS:
-        target = track.targets.get(name)  # type: ignore[attr-defined]
-        stems[name] = np.zeros_like(mixture) if target is None else target.audio
+def _load_musdb(track: Any) -> Song:
+    try:
+        mixture, stems = track.audio, {}
+        for name in STEMS:
+            target = track.targets.get(name)
+            stems[name] = np.zeros_like(mixture) if target is None else target.audio
+    except Exception as error:  # of as many kinds as musdb has libraries below it, even Warning
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
+        raise AudioError(f"{track.name} cannot be read by musdb ({reason}): download or unpack it again.") from error
     as_planes = {name: np.ascontiguousarray(audio.T, dtype=np.float32) for name, audio in stems.items()}
-    return Song(int(track.rate), np.ascontiguousarray(mixture.T, dtype=np.float32), as_planes)  # type: ignore[attr-defined]
+    return Song(int(track.rate), np.ascontiguousarray(mixture.T, dtype=np.float32), as_planes)
 
 
 def _load_folder(folder: Path, names: tuple[str, ...]) -> Song:

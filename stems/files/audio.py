@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,7 +24,7 @@ LOWEST_RATE = 8_000
 HIGHEST_RATE = 192_000
 MOST_CHANNELS = 2
 
-__all__ = ["READABLE_SUFFIXES", "Reading", "Song", "is_alike", "open_song"]
+__all__ = ["READABLE_SUFFIXES", "Reading", "Song", "in_single_precision", "is_alike", "open_song"]
 
 _SAME_SECONDS = 0.5  # by which headers of one song may differ
 _DECODED_AT_ONCE = 65_536
@@ -76,7 +78,8 @@ class Song:
         self._as_opened = _state(path)
         self._decoder = self._open()
         try:
-            self._check()
+            with _still_there(path):
+                self._check()
         except BaseException:
             self.close()
             raise
@@ -134,10 +137,7 @@ class Song:
         Raises:
             AudioError: the file is damaged there, or a sample is NaN, infinite or beyond `LOUDEST`.
         """
-        block = self.read_exact(start, count)
-        if not self.format.is_integer:
-            block[np.abs(block) < FAINTEST] = 0
-        return block.astype(np.float32, copy=False)
+        return in_single_precision(self.read_exact(start, count), self.format)
 
     def read_exact(self, start: int, count: int) -> npt.NDArray[np.floating]:
         """As `read`, but without loss: in the precision that holds all samples of the format.
@@ -175,12 +175,17 @@ class Song:
         self.close()
 
     def _open(self) -> Decoder:
-        return open_decoder(self.path, self.reading.track, self.reading.downmix)
+        with _still_there(self.path):
+            return open_decoder(self.path, self.reading.track, self.reading.downmix)
 
     def _check(self) -> None:
         channels, rate = self._decoder.format.channels, self._decoder.format.sample_rate
         if channels > MOST_CHANNELS and not self.reading.any_channels:
-            remedy = "mix it down to mono or stereo, as `stems split --downmix` does"
+            remedy = "mix it down to mono or stereo"
+            if not self.reading.downmix:
+                remedy += ", as `stems split --downmix` does"
+            else:
+                remedy += " in a DAW, since it does not tell which speakers they are for"
             raise AudioError(f"{self.path} has {channels} channels: {remedy}.")
         if not LOWEST_RATE <= rate <= HIGHEST_RATE:
             raise AudioError(
@@ -233,7 +238,8 @@ class Song:
 
     def _decode(self, decoder: Decoder, count: int, position: int) -> npt.NDArray[np.floating]:
         try:
-            return decoder.read(count)
+            with _still_there(self.path):
+                return decoder.read(count)
         except Damaged as error:
             raise self._damaged(position) from error
 
@@ -257,6 +263,13 @@ class Song:
             f"{self.path} is cut off after {samples / self.format.sample_rate:.1f} s: "
             "export or download it again, or convert it if there is no more of it."
         )
+
+
+def in_single_precision(block: npt.NDArray[np.floating], form: AudioFormat) -> npt.NDArray[np.float32]:
+    """Samples as float32, those of a song of floats that are too small for it being 0; the block may be changed."""
+    if not form.is_integer:
+        block[np.abs(block) < FAINTEST] = 0
+    return block.astype(np.float32, copy=False)
 
 
 def is_alike(stem: Path, song: Song, encoding: str) -> bool:
@@ -283,6 +296,18 @@ def _state(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return status.st_size, status.st_mtime_ns
+
+
+@contextmanager
+def _still_there(path: Path) -> Iterator[None]:
+    """Says in one sentence what becomes of a file after it was opened, which some formats open again and again."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise AudioError(f"{path} was moved or deleted while it was read: put it back, or leave it out.") from error
+    except OSError as error:
+        reason = error.strerror or error
+        raise AudioError(f"{path} cannot be read any more ({reason}): check its disk and its permissions.") from error
 
 
 def _check_file(path: Path) -> None:

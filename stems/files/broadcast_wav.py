@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -21,6 +21,8 @@ from stems.files.riff import Extract, chunks_of, opened, packed, padded, read, s
 from stems.limits import HIGHEST_BPM, LOWEST_BPM
 
 _KEPT = (b"iXML", b"acid", b"smpl", b"cue ", b"LISTadtl", b"LISTINFO", b"id3 ", b"ID3 ")
+_OF_THE_WHOLE = (b"iXML", b"acid", b"smpl", b"cue ", b"LISTadtl")
+"""Chunks that tell positions or a length, and are wrong beside a passage."""
 _KEPT_LARGE = (b"iXML", b"LISTINFO", b"id3 ", b"ID3 ")
 LARGEST_CHUNK = 4 * 2**20
 """Bytes of a chunk that is held in memory and repeated in every stem."""
@@ -89,6 +91,29 @@ def read_notes(path: Path) -> Notes:
         coding_history=coding_history,
         chunks=chunks,
         large=large,
+    )
+
+
+def notes_of_passage(notes: Notes, begin: int, samples: int) -> Notes:
+    """Return the notes of a passage, whose position and markers are those of its own first sample.
+
+    Args:
+        notes: of the whole song.
+        begin: where the passage begins, samples.
+        samples: its length.
+    """
+    markers = []
+    for marker in notes.markers:
+        first, last = marker.position - begin, marker.position - begin + marker.length
+        if first < samples and last >= 0 and (last > 0 or not marker.length):
+            first, last = max(0, first), min(last, samples)
+            markers.append(replace(marker, position=first, length=last - first))
+    return replace(
+        notes,
+        start=notes.start + begin if notes.start else 0,  # which is also what a song without a position has
+        markers=tuple(markers),
+        chunks={key: content for key, content in notes.chunks.items() if key not in _OF_THE_WHOLE},
+        large={key: content for key, content in notes.large.items() if key not in _OF_THE_WHOLE},
     )
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from stems.errors import ExportError, StemsError
-from stems.files.unfinished import Unfinished
+from stems.files.unfinished import HIDDEN, Unfinished
 
 LONGEST_NAME = 255  # bytes: the limit of ext4, APFS and NTFS alike, for names in UTF-8
 _FORBIDDEN = '<>:"/\\|?*'  # by Windows, whose users open what others zip
@@ -41,7 +42,7 @@ def whole(destination: Path, error: type[StemsError] = ExportError, is_folder: b
     missing), so that the last step is a rename; what stood at the destination is replaced.
 
     Raises:
-        StemsError: of the given kind, where the folder cannot be written to.
+        StemsError: of the given kind, where the folder cannot be written to, or a file that the block reads is gone.
     """
     try:
         destination.parent.mkdir(parents=True, exist_ok=True)
@@ -52,7 +53,19 @@ def whole(destination: Path, error: type[StemsError] = ExportError, is_folder: b
         finally:
             unfinished.discard()
     except OSError as fault:
+        if (source := _source_of(fault, destination)) is not None:
+            remedy = "check that it is still there and may be read"
+            raise error(f"{destination} cannot be made of {source} ({fault.strerror}): {remedy}.") from fault
         raise error(f"{destination} cannot be written ({fault.strerror or fault}): choose another place.") from fault
+
+
+def _source_of(fault: OSError, destination: Path) -> Path | None:
+    """The file that was read for a destination and is not there or not to be read, where that is the fault."""
+    if not isinstance(fault, (FileNotFoundError, PermissionError)) or not isinstance(fault.filename, (str, bytes)):
+        return None
+    path = Path(os.fsdecode(fault.filename))
+    is_ours = path in (destination, *destination.parents) or any(part.startswith(HIDDEN) for part in path.parts)
+    return None if is_ours else path
 
 
 def check_can_be_written(destination: Path, error: type[StemsError] = ExportError) -> None:

@@ -105,7 +105,7 @@ class Libav:
         streams = self._container.streams.audio
         if not streams:
             raise AudioError(f"{self.path} holds no audio: name a file that does.")
-        if track > len(streams):
+        if not 1 <= track <= len(streams):
             have = "1 audio track" if len(streams) == 1 else f"{len(streams)} audio tracks"
             raise OptionError(f"{self.path} has {have} and no track {track}: choose another --track.")
         stream = streams[track - 1]

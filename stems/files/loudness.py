@@ -13,6 +13,7 @@ import av
 import numpy as np
 from av.filter import Graph
 
+from stems.errors import AudioError
 from stems.files.audio import Song
 from stems.files.spool import SpooledSong
 
@@ -60,9 +61,12 @@ def _drain(graph: Graph) -> None:
 
 
 def checksum(path: Path) -> str:
-    """SHA-256 of a file, as `sha256sum` prints it."""
+    """SHA-256 of a file, as `sha256sum` prints it. Raises AudioError where it cannot be read."""
     found = hashlib.sha256()
-    with open(path, "rb") as file:
-        while block := file.read(2**20):
-            found.update(block)
+    try:
+        with open(path, "rb") as file:
+            while block := file.read(2**20):
+                found.update(block)
+    except OSError as error:
+        raise AudioError(f"{path} cannot be read ({error.strerror or error}): check that it is there.") from error
     return found.hexdigest()

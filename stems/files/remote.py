@@ -33,6 +33,9 @@ _LISTED = ("s3", "gs", "az", "https")
 
 _URL = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
 
+_SEPARATORS = re.compile(r"[/\\]")
+"""Of names, on any system."""
+
 
 @dataclass(frozen=True, order=True)
 class RemotePath:
@@ -206,12 +209,15 @@ def below(folder: RemotePath) -> list[RemotePath]:
     """All files below a folder, or those that a pattern such as `s3://bucket/*/*.flac` names, sorted.
 
     Raises:
-        PlaceError: the place cannot be reached.
+        PlaceError: the place cannot be reached, or holds a name that leads out of it.
     """
     with _in_words(folder):
         system, path = _system(folder)
         pattern = has_magic(path) and not system.exists(path)
         found = system.glob(path) if pattern else system.find(path)
+        for name in found:
+            if ".." in _SEPARATORS.split(name) and ".." not in _SEPARATORS.split(path):  # as keys of stores may have it
+                raise PlaceError(f"{folder} holds {name}, which leads out of it: rename it, or name files one by one.")
         before = folder.url.rstrip("/").removesuffix(path.strip("/"))  # some file systems' names have no host
         return [RemotePath(before + name.lstrip("/")) for name in sorted(found)]
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stems.errors import AudioError
-from stems.files.audio import Song
+from stems.files.audio import Song, in_single_precision
 from stems.layout import interleaved, planar
 
 COPIED_AT_ONCE = 2**18  # samples
@@ -32,6 +32,7 @@ class SpooledSong:
 
     def __init__(self, song: Song) -> None:
         self.path, self.format, self.samples = song.path, song.format, song.samples
+        self.reading = song.reading
         self.check_unchanged = song.check_unchanged
         self._kept = np.dtype(song.format.precision)
         self._file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
@@ -55,7 +56,7 @@ class SpooledSong:
 
     def read(self, start: int, count: int) -> npt.NDArray[np.float32]:
         """See `stems.files.audio.Song.read`."""
-        return self.read_exact(start, count).astype(np.float32, copy=False)
+        return in_single_precision(self.read_exact(start, count), self.format)
 
     def read_exact(self, start: int, count: int) -> npt.NDArray[np.floating]:
         """See `stems.files.audio.Song.read_exact`."""

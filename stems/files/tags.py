@@ -18,13 +18,13 @@ _MP4_MEDIA = {13: "image/jpeg", 14: "image/png"}
 
 # The first key that a family of tags knows counts.
 _KEYS = {
-    "title": ("TIT2", "\xa9nam", "title"),
-    "artist": ("TPE1", "\xa9ART", "artist"),
-    "album": ("TALB", "\xa9alb", "album"),
-    "year": ("TDRC", "\xa9day", "date", "year"),
-    "genre": ("TCON", "\xa9gen", "genre"),
-    "comment": ("COMM::eng", "COMM::XXX", "\xa9cmt", "comment", "description"),
-    "tempo": ("TBPM", "tmpo", "bpm", "tempo"),
+    "title": ("TIT2", "\xa9nam", "title", "Title"),
+    "artist": ("TPE1", "\xa9ART", "artist", "Author"),
+    "album": ("TALB", "\xa9alb", "album", "WM/AlbumTitle"),
+    "year": ("TDRC", "\xa9day", "date", "year", "WM/Year"),
+    "genre": ("TCON", "\xa9gen", "genre", "WM/Genre"),
+    "comment": ("COMM::eng", "COMM::XXX", "\xa9cmt", "comment", "description", "Description"),
+    "tempo": ("TBPM", "tmpo", "bpm", "tempo", "WM/BeatsPerMinute"),
 }
 
 
@@ -32,7 +32,7 @@ def song_notes(path: Path) -> Notes:
     """Return what a song's file says beside its audio.
 
     A wav tells its position, markers, tempo and text in its chunks; other containers, and wavs tagged by a music
-    library, tell tempo and text in ID3, MP4 or Vorbis tags. A file without tags gives empty notes.
+    library, tell tempo and text in ID3, MP4, Vorbis, APE or ASF tags. A file without tags gives empty notes.
 
     Raises:
         ExportError: the file cannot be read.
@@ -47,10 +47,13 @@ def song_notes(path: Path) -> Notes:
 
 def _tags(path: Path) -> Mapping[str, Any]:
     import mutagen
+    from mutagen.apev2 import APEv2
 
     try:
         file = mutagen.File(path)
         tags: dict[str, Any] = dict(getattr(file, "tags", None) or {})
+        if isinstance(getattr(file, "tags", None), APEv2):  # whose keys are written in any case
+            tags = {key.lower(): value for key, value in tags.items()}
     except (mutagen.MutagenError, ValueError):  # damaged tags are no reason to refuse a song whose audio is sound
         return {}
     return tags | ({_FLAC_PICTURES: file.pictures} if getattr(file, "pictures", None) else {})
@@ -68,6 +71,9 @@ def _picture(tags: Mapping[str, Any]) -> tuple[str, bytes] | None:
             found += [(picture.mime, picture.data) for picture in value]
         elif key == "covr":
             found += [(_MP4_MEDIA.get(cover.imageformat, "image/jpeg"), bytes(cover)) for cover in value]
+        elif key == "cover art (front)":  # of APE tags, behind its name
+            data = bytes(getattr(value, "value", b"")).partition(b"\0")[2]
+            found.append(("image/png" if data.startswith(b"\x89PNG") else "image/jpeg", data))
         elif key.lower() == "metadata_block_picture":
             for text in value:
                 with suppress(ValueError, error):
@@ -83,7 +89,7 @@ def _texts(tags: Mapping[str, Any]) -> dict[str, str]:
         value = getattr(found, "text", found)
         first = value[0] if isinstance(value, list) and value else value
         if first not in (None, "", []):
-            texts[name] = str(first)
+            texts[name] = str(first).split("\0")[0]  # which parts several values in APE tags
     return texts
 
 

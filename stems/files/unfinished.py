@@ -10,6 +10,7 @@ import uuid
 from contextlib import suppress
 from pathlib import Path
 
+HIDDEN = ".stems-"  # what names of unfinished files begin with
 PARTIAL_SUFFIX = ".partial"
 _REPLACED_SUFFIX = ".replaced"
 PATIENCE_SECONDS = 2.0  # for workers of a run that was killed, which end by themselves
@@ -48,7 +49,7 @@ class Unfinished:
     def __init__(self, destination: Path, is_folder: bool = False, is_shared: bool = True) -> None:
         remove_abandoned(destination.parent)
         key = uuid.uuid4() if is_shared else uuid.uuid5(uuid.NAMESPACE_URL, destination.name)
-        self.path = destination.with_name(f".stems-{key.hex}{PARTIAL_SUFFIX}")
+        self.path = destination.with_name(f"{HIDDEN}{key.hex}{PARTIAL_SUFFIX}")
         self.destination = destination
         self._is_folder, self._is_finished = is_folder, False
         self._descriptor = -1
@@ -116,7 +117,7 @@ class Unfinished:
 def remove_abandoned(folder: Path) -> None:
     """Removes what killed runs have left in a folder, and nothing of those that are alive."""
     try:
-        names = [name for name in os.listdir(folder) if name.startswith(".stems-")]
+        names = [name for name in os.listdir(folder) if name.startswith(HIDDEN)]
     except OSError:  # not made yet, or not to be read
         return
     for path in (folder / name for name in names):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import http.server
 import json
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,7 +18,7 @@ import soundfile
 from stems.batch import remote as remote_songs
 from stems.errors import OptionError, PlaceError
 from stems.files import remote
-from stems.files.remote import RemotePath, place
+from stems.files.remote import RemotePath, below, on_this_machine, place
 
 NAMES = ("bass", "drums", "other", "vocals")
 Run = Callable[..., tuple[int, str, str]]
@@ -336,3 +337,22 @@ def test_paths_of_this_machine_stay_paths(here: Path) -> None:
     assert place("a/b.wav") == Path("a/b.wav") and place((here / "x y").as_uri()) == here / "x y"
     with pytest.raises(OptionError, match="no place that is known here"):
         place("gopher://a/b")
+
+
+@pytest.mark.parametrize("name", ["songs/../../evil.wav", "songs/a/..\\..\\evil.wav"])
+def test_keys_that_lead_out_of_a_folder_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    fsspec = pytest.importorskip("fsspec")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    store = fsspec.filesystem("memory")
+    bucket = f"/bucket-{tmp_path.name}-{len(name)}"
+    store.pipe(f"{bucket}/songs/good.wav", b"sound")
+    store.pipe(f"{bucket}/{name}", b"sound")
+    songs = place(f"memory:/{bucket}/songs")
+    with pytest.raises(PlaceError, match="leads out of it"):
+        below(songs)
+    with pytest.raises(PlaceError, match="leads out of it"), on_this_machine(songs):
+        pass
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+    store.rm(f"{bucket}/{name}")
+    assert [path.name for path in below(songs)] == ["good.wav"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import json
 import os
 import signal
@@ -270,6 +272,22 @@ def test_a_song_that_is_replaced_while_it_is_split_fails_and_is_split_the_next_t
         np.testing.assert_allclose(whole, soundfile.read(path)[0], atol=1e-4)
 
 
+@pytest.mark.parametrize("suffix", [".wav", ".flac"])
+def test_a_song_that_is_deleted_while_it_is_split_is_split_to_its_end_and_known_by_its_checksum(
+    here: Path, separator: Separator, suffix: str
+) -> None:
+    path = song(f"a{suffix}", 2)
+    known = hashlib.sha256(path.read_bytes()).hexdigest()
+    result = split_song(
+        Task(path, Path(), "a"),
+        settings(measures=True),
+        separator,
+        lambda share, seconds: path.unlink(missing_ok=True) if share > 0.5 else None,
+    )
+    assert (result.status, result.error, result.checksum) == ("done", "", known)
+    assert all(Path(str(out)).exists() for out in result.outputs.values())
+
+
 def test_a_song_of_which_a_stem_is_missing_is_split_again(here: Path, separator: Separator) -> None:
     song("a.wav")
     run(separator, "a.wav")
@@ -473,6 +491,18 @@ def test_whatever_goes_wrong_with_a_song_is_a_result(here: Path, separator: Sepa
     long = Task(Path("a.wav"), Path("x" * 300), "a")
     assert split_song(long, settings(), separator).status == "failed"
     assert json.loads(json.dumps(result.as_json()))["error"] == result.error
+
+
+@pytest.mark.parametrize("fault", [FileNotFoundError, PermissionError])
+def test_errors_of_files_name_the_file_in_words(here: Path, separator: Separator, fault: type[OSError]) -> None:
+    code = errno.ENOENT if fault is FileNotFoundError else errno.EACCES
+
+    def fail(share: float, seconds: float) -> None:
+        raise fault(code, os.strerror(code), "some.file")
+
+    result = split_song(Task(song("a.wav"), Path(), "a"), settings(), separator, fail)
+    reason = f"some.file cannot be used ({os.strerror(code)}). Check that it is there and may be used."
+    assert (result.status, result.error) == ("failed", f"a.wav could not be split: {reason}")
 
 
 def test_a_cancelled_song_leaves_nothing(here: Path, separator: Separator) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import soundfile
 
 from stems.daw import FORMATS, NotAllExported, export, formats_named
 from stems.daw.session import session_in, session_of
-from stems.errors import AudioError
+from stems.errors import ExportError
 from stems.files.audio import Reading, open_song
 from stems.files.formats import AudioFormat
 from stems.files.writing import StemFiles
@@ -92,6 +93,37 @@ def test_a_song_that_cannot_be_read_leaves_nothing(make_split: Callable, tmp_pat
     split = make_split()
     session = session_in(split.folder, split.song)
     split.song.write_bytes(b"no longer audio")
-    with pytest.raises(AudioError, match="is not audio"):
+    with pytest.raises(ExportError, match="is not audio"):
         export(session, tmp_path / "out", formats_named("reaper"))
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("kind", list(FORMATS))
+@pytest.mark.parametrize("gone", ["song", "stem"])
+def test_a_file_that_was_deleted_meanwhile_is_named(make_split: Callable, tmp_path: Path, kind: str, gone: str) -> None:
+    split = make_split()
+    session = session_in(split.folder, split.song)
+    path = split.song if gone == "song" else session.tracks[0].path
+    path.unlink()
+    if gone == "stem" and kind in ("reaper", "audacity"):  # which do not read them
+        return
+    with pytest.raises(ExportError) as failure:
+        export(session, tmp_path / "out", [FORMATS[kind]])
+    assert str(path) in str(failure.value)
+    assert "choose another place" not in str(failure.value)
+
+
+@pytest.mark.parametrize("kind", ["reaper", "dawproject", "ardour"])
+def test_a_tempo_of_any_kind_of_number_is_written_alike(make_split: Callable, tmp_path: Path, kind: str) -> None:
+    split = make_split()
+    stems = {path.stem: path for path in split.folder.iterdir()}
+    written = []
+    for tempo_bpm in (120.5, np.float64(120.5), np.float32(120.5)):
+        out = tmp_path / type(tempo_bpm).__name__
+        (path,) = export(session_of(stems, "song", tempo_bpm=tempo_bpm), out, [FORMATS[kind]])
+        if kind == "dawproject":
+            written.append(zipfile.ZipFile(path).read("project.xml").decode())
+        else:
+            written.append((path / "song ardour.ardour" if kind == "ardour" else path).read_text())
+    assert "120.5" in written[0]
+    assert len(set(written)) == 1

@@ -225,3 +225,14 @@ def test_the_room_is_light_to_enter():
     heavy = "{'numpy', 'scipy', 'torch', 'musdb', 'museval', 'matplotlib'}"
     command = f"import stems.evaluate, sys; assert not {heavy} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", command], check=True)
+
+
+@pytest.mark.parametrize("engine", ["stems", "quick"])
+@pytest.mark.parametrize("kind", ["int16", "int32", "uint8", "bool", "complex64"])
+def test_integers_are_not_scored_beside_floats(engine, kind):
+    truth, _ = random_track()
+    other = [(100 * stem).astype(kind) for stem in truth]
+    with pytest.raises(AudioError, match=f"not as {kind}"):
+        load_engine(engine)(other, 8000)
+    with pytest.raises(AudioError, match=f"not as {kind}"):
+        load_engine(engine)(truth, 8000).score(other)

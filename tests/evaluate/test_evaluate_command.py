@@ -250,3 +250,16 @@ def test_the_way_is_measured_on_the_tracks_of_the_method(tmp_path):
     assert shares["Open-Unmix"] is not None
     with pytest.raises(OptionError, match="no results"):
         collect_rows(tmp_path / "nowhere")
+
+
+def test_a_method_with_the_name_of_a_baseline_is_refused(songs, tmp_path, small_weights):
+    shutil.copytree(songs, tmp_path / "ibm")
+    paired = run("--reference", songs, "--estimates", tmp_path / "ibm", "--baseline", "ibm", "-o", tmp_path / "out")
+    shutil.copy(small_weights, tmp_path / "mwf.safetensors")
+    shutil.copy(small_weights.with_suffix(".json"), tmp_path / "mwf.json")
+    model = ("--model", tmp_path / "mwf.safetensors")
+    modelled = run("--songs", songs, *model, "--baseline", "mwf", "-o", tmp_path / "out")
+    for outcome in (paired, modelled):
+        assert isinstance(outcome.exception, OptionError)
+        assert "has the name of a --baseline" in str(outcome.exception)
+    assert not (tmp_path / "out").exists()

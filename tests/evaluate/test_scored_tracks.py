@@ -14,7 +14,7 @@ import soundfile
 
 from stems.errors import AudioError, OptionError
 from stems.evaluate.results import is_finished, load_track, result_path
-from stems.evaluate.scoring import Estimator, baseline_estimator, pending, score_track
+from stems.evaluate.scoring import Estimator, baseline_estimator, given_estimator, pending, score_track
 from stems.evaluate.tracks import STEMS, estimate_tracks, musdb_tracks, song_tracks
 
 RATE = 44100
@@ -259,3 +259,32 @@ def test_of_one_stem_in_two_formats_the_exact_one_is_read(tmp_path):
     soundfile.write(folder / "bass.ogg", np.zeros(4000), RATE)
     soundfile.write(folder / "bass.wav", np.full(4000, 0.5), RATE)
     assert song_tracks(folder)[0].load().stems["bass"].max() > 0.49
+
+
+def test_songs_whose_scores_would_replace_each_other_are_refused(tmp_path):
+    for root in ("songs", "guesses"):
+        write_song(tmp_path / root / "Band - Tune")
+        write_song(tmp_path / root / "Band" / "Tune")
+    with pytest.raises(OptionError, match="'Band - Tune': rename"):
+        song_tracks(tmp_path / "songs")
+    with pytest.raises(OptionError, match="'Band - Tune': rename"):
+        estimate_tracks(tmp_path / "songs", tmp_path / "guesses")
+
+
+def test_a_damaged_track_of_musdb_is_one_sentence(tmp_path):
+    folder = write_song(tmp_path / "test" / "Band - Tune", mixture=True)
+    (tmp_path / "train").mkdir()
+    (track,) = musdb_tracks(tmp_path)
+    (folder / "bass.wav").write_bytes(b"RIFFxxxx")
+    with pytest.raises(AudioError, match=r"^Band - Tune cannot be read by musdb \(.*\): download") as failure:
+        track.load()
+    assert "\n" not in str(failure.value)
+
+
+def test_estimates_that_are_gone_are_named(tmp_path):
+    write_song(tmp_path / "true" / "song")
+    guesses = write_song(tmp_path / "guesses" / "song", seed=1)
+    (track,) = estimate_tracks(tmp_path / "true", tmp_path / "guesses")
+    (guesses / "bass.wav").unlink()
+    with pytest.raises(AudioError, match=r"bass\.wav cannot be read"):
+        score_track(track, {"guesses": given_estimator(track)}, tmp_path / "out", "quick")

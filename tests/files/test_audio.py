@@ -344,3 +344,19 @@ def test_options_that_do_not_exist_are_refused_with_those_that_do() -> None:
         output_format(song, bit_depth=20)
     with pytest.raises(OptionError, match="96000 Hz"):
         output_format(song, "mp3")
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".flac", ".ogg", ".mp3"])
+def test_a_song_that_is_deleted_while_it_is_read_is_read_on_or_fails_in_one_sentence(
+    tmp_path: Path, suffix: str
+) -> None:
+    path = tmp_path / f"song{suffix}"
+    soundfile.write(path, music(30_000), 44_100)
+    with open_song(path) as song:
+        path.unlink()
+        try:
+            assert song.read(0, 40_000).shape == (2, 30_000)
+        except AudioError as error:
+            assert str(error) == f"{path} was moved or deleted while it was read: put it back, or leave it out."
+        else:
+            assert suffix == ".wav"  # which is opened once

@@ -244,3 +244,50 @@ def test_a_chunk_that_is_large_goes_into_one_stem_and_no_memory(tmp_path: Path, 
     assert b"iXML" not in chunks_in(tmp_path / "bass.wav")
     for stem in ("drums", "bass"):
         assert soundfile.read(tmp_path / f"{stem}.wav", dtype="int16")[0].tolist() == [[1, 1]] * 999
+
+
+@pytest.mark.parametrize(("begin", "samples"), [(0, 200), (150, 400), (300, 1000), (700, 10), (2000, 50)])
+def test_notes_of_a_passage_tell_the_places_of_the_song(begin: int, samples: int) -> None:
+    content = dict.fromkeys((b"iXML", b"acid", b"smpl", b"cue ", b"LISTadtl", b"LISTINFO", b"id3 "), b"content")
+    of_passage = broadcast_wav.notes_of_passage(replace(NOTES, chunks=content), begin, samples)
+    assert of_passage.start == NOTES.start + begin
+    assert (of_passage.tempo_bpm, of_passage.tags) == (NOTES.tempo_bpm, NOTES.tags)
+    assert of_passage.chunks.keys() == {b"LISTINFO", b"id3 "}
+    in_passage = set(range(begin, begin + samples))
+    heard = {
+        marker.name: {marker.position + offset for offset in range(max(1, marker.length))} & in_passage
+        for marker in NOTES.markers
+    }
+    found = {
+        marker.name: {begin + marker.position + offset for offset in range(max(1, marker.length))}
+        for marker in of_passage.markers
+    }
+    assert found == {name: places for name, places in heard.items() if places}
+    assert broadcast_wav.notes_of_passage(Notes(), begin, samples).start == 0
+
+
+def test_stems_of_a_passage_have_its_markers_and_its_place(tmp_path: Path, small_weights: Path) -> None:
+    from stems.batch.plan import Settings
+    from stems.batch.presets import load_preset
+    from stems.batch.split import load_separator, split_song
+    from stems.batch.tasks import Task
+    from stems.files.audio import Reading
+
+    path, rate, form = tmp_path / "song.wav", 8_000, AudioFormat("wav", "int16", 8_000, 2)
+    notes = Notes(start=5000, markers=(Marker("Verse", rate), Marker("Chorus", 2 * rate, rate)), tempo_bpm=120)
+    song = WavFile(path, form, 4 * rate, broadcast_wav.chunks_for(notes, form, 4 * rate))
+    song.write(np.random.default_rng(0).integers(-3000, 3000, (4 * rate, 2), np.int16))
+    song.close()
+    reading = Reading(begin=1.5, end=2.5)
+    settings = Settings(
+        load_preset("stems"), out=tmp_path / "out", model=str(small_weights), reading=reading, daw=("audacity",)
+    )
+    result = split_song(Task(path, Path(), "song"), settings, load_separator(settings))
+    assert (result.status, result.error) == ("done", "")
+    for stem in result.outputs.values():
+        found = read_notes(stem)
+        assert (found.start, found.tempo_bpm) == (5000 + 1.5 * rate, 120)
+        assert found.markers == (Marker("Chorus", rate // 2, rate // 2),)
+        assert struct.unpack_from("<I", found.chunks[b"acid"], 12)[0] == 2  # beats in a second
+    labels = result.exports[-1].read_text().splitlines()
+    assert labels[1:] == ["0.500000000\t1.000000000\tChorus"]

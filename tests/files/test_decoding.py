@@ -326,3 +326,19 @@ def test_lists_and_pictures_are_no_songs(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(content[name])
     with pytest.raises(AudioError, match="is not audio"):
         open_song(tmp_path / name)
+
+
+def test_speakers_that_are_not_known_are_not_to_be_mixed_down_once_more(tmp_path: Path) -> None:
+    path = tmp_path / "ten.wav"
+    soundfile.write(path, np.full((4_410, 10), 0.1), 44_100)
+    with pytest.raises(AudioError, match="in a DAW") as failure:
+        open_song(path, Reading(downmix=True))
+    assert "--downmix" not in str(failure.value)
+
+
+@pytest.mark.parametrize("track", [-1, 0, 2])
+def test_a_track_that_is_not_there_is_refused(tmp_path: Path, track: int) -> None:
+    path = tmp_path / "song.wav"
+    soundfile.write(path, np.full((4_410, 2), 0.1), 44_100)
+    with pytest.raises(OptionError, match=f"no track {track}"):
+        open_song(path, Reading(track))

@@ -15,7 +15,8 @@ from stems.batch.presets import load_preset
 from stems.batch.split import split_song
 from stems.cli.options import reading_of
 from stems.errors import OptionError
-from stems.files.audio import Reading
+from stems.files.audio import Reading, open_song
+from stems.files.spool import SpooledSong
 from stems.model import Model
 from stems.separator import Separator
 
@@ -126,3 +127,14 @@ def test_times_are_read_as_people_write_them(
 def test_times_that_are_none_are_refused(begin: str | None, end: str | None) -> None:
     with pytest.raises(OptionError, match=r"--from|--to"):
         reading_of(begin, end, 1, False)
+
+
+@pytest.mark.parametrize("subtype", ["FLOAT", "DOUBLE", "PCM_24"])
+def test_a_song_is_read_alike_from_its_file_and_from_where_it_was_decoded_to(tmp_path: Path, subtype: str) -> None:
+    samples = np.random.default_rng(0).uniform(-1, 1, (1_000, 2)) * 10.0 ** -np.arange(0, 50, 0.05)[:, None]
+    soundfile.write(tmp_path / "song.wav", samples, 44_100, subtype)
+    with open_song(tmp_path / "song.wav") as song:
+        spool = SpooledSong(song)
+        for one, other in ((song.read, spool.read), (song.read_exact, spool.read_exact)):
+            np.testing.assert_array_equal(one(10, 990), other(10, 990))
+        spool.close()

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
+from mutagen.apev2 import BINARY, APEv2, APEValue
+from mutagen.asf import ASF
 
 from stems.files.audio import open_song
 from stems.files.broadcast_wav import Notes
@@ -41,6 +45,42 @@ def test_tags_and_picture_come_back_and_the_sound_stays(
     with open_song(plain) as one, open_song(tagged) as other:
         assert one.samples == other.samples == 20_000
         assert np.array_equal(one.read_exact(0, 20_000), other.read_exact(0, 20_000))
+
+
+@pytest.mark.parametrize("spelled", [str.title, str.upper, str.lower])
+def test_tags_of_wavpack_are_found_in_any_case(tmp_path: Path, spelled: Callable[[str], str]) -> None:
+    path = encoded(tmp_path / "song.wv", "wavpack")
+    tags = APEv2()
+    for key, text in {**TAGS, "bpm": "98"}.items():
+        tags[spelled(key)] = text
+    tags["Cover Art (Front)"] = APEValue(b"front.png\0" + PICTURES[0][1], BINARY)
+    tags.save(path)
+    found = song_notes(path)
+    assert (found.tags, found.tempo_bpm, found.picture) == (TAGS, 98, PICTURES[0])
+    tags["Artist"] = ["A", "B"]
+    tags.save(path)
+    assert song_notes(path).tags["artist"] == "A"
+
+
+def test_tags_of_windows_media_are_found(tmp_path: Path) -> None:
+    path = encoded(tmp_path / "song.wma", "wmav2")
+    names = ("Title", "Author", "WM/AlbumTitle", "WM/Year", "WM/Genre", "Description")
+    file = ASF(path)
+    file.update(dict(zip(names, TAGS.values(), strict=True)) | {"WM/BeatsPerMinute": "98"})
+    file.save()
+    assert (song_notes(path).tags, song_notes(path).tempo_bpm) == (TAGS, 98)
+
+
+def encoded(path: Path, codec: str) -> Path:
+    """A short song that we read and do not write."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=44_100, layout="stereo")
+        stream.codec_context.bit_rate = 128_000
+        frame = av.AudioFrame.from_ndarray(np.zeros((2, 2_048), np.float32), "fltp", "stereo")
+        frame.sample_rate, frame.pts = 44_100, 0
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
 
 
 @pytest.mark.parametrize("container", WRITABLE_CONTAINERS)
