@@ -93,8 +93,7 @@ def hints_of(settings: Settings) -> str:
     if reading.begin or reading.end is not None:
         part.append(f"{clock(reading.begin)}-{'' if reading.end is None else clock(reading.end)}")
     usual = Settings(settings.preset)
-    way = [f"model {Path(settings.model).name}"] if settings.model != usual.model else []
-    way += [f"sensitivity {settings.sensitivity}"] if settings.sensitivity != usual.sensitivity else []
+    way = [f"sensitivity {settings.sensitivity}"] if settings.sensitivity != usual.sensitivity else []
     way += [f"clip mode {settings.clip_mode}"] if settings.clip_mode != usual.clip_mode else []
     way += [f"effects {json.dumps(settings.preset.chains, sort_keys=True)}"] if settings.preset.chains else []
     lines = [f"# {word} {', '.join(parts)}.\n" for word, parts in (("Of", part), ("By", way)) if parts]
