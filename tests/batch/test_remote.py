@@ -98,9 +98,7 @@ def test_a_bucket_gets_what_a_folder_would_and_is_resumed_without_any_song(
     assert [line["status"] for line in lines.values()] == ["done", "failed", "done", "done"]
     assert lines["s3://music/lib/bad.wav"]["error"].startswith("s3://music/lib/bad.wav is not audio")
     assert lines["s3://music/lib/x/c.ogg"]["outputs"]["bass"] == "s3://stems/out/x/c/bass.flac"
-    assert (
-        contents(s3, "stems/out") == local("here") and len(local("here")) == 15
-    )  # a note on the model beside the stems of each
+    assert contents(s3, "stems/out") == local("here") and len(local("here")) == 12
 
     s3.rm("stems/out/a/bass.flac")
     monkeypatch.setattr(
@@ -132,8 +130,8 @@ def test_another_passage_or_other_hints_are_split_again(s3: Any, split: Run) -> 
     for more in ((), ("--from", "0:01"), ("--to", "0:01.2"), (), hint, (), sensitivity, (), depth):
         assert "1 done." in split(*options, *more)[1], more
         assert "1 skipped." in split(*options, *more)[1], more
-        notes = s3.cat_file("stems/out/a/hints.toml").decode().splitlines()
-        assert len(notes) == 2 + (more not in ((), sensitivity, depth))
+        there = s3.find("stems/out")
+        assert ("stems/out/a/hints.toml" in there) == (more not in ((), depth))
     assert "1 done." in split(*options, "--overwrite")[1]
 
 
