@@ -1,6 +1,5 @@
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdint>
@@ -58,8 +57,9 @@ public:
     /// Forgets what was known where the text is none of `text`.
     void read(const std::string& text) {
         forget();
-        const std::size_t size = text.size() / 8 - std::min<std::size_t>(text.size() / 8, 2);
-        if (size == 0 || size > LARGEST || text.size() != 16 + 8 * size) return;
+        if (text.size() <= 16 || text.size() % 8 != 0) return;
+        const std::size_t size = text.size() / 8 - 2;
+        if (size > LARGEST) return;
         if (text.find_first_not_of("0123456789abcdef") != std::string::npos) return;
         std::vector<float> centroids(size);
         for (std::size_t i = 0; i < size; ++i) {

@@ -20,10 +20,10 @@ from stems.errors import AudioError, Cancelled, OptionError
 from stems.files.audio import Reading, open_song
 from stems.files.formats import BIT_DEPTHS
 from stems.files.remote import Place, RemotePath, exists, fetch, fetch_text, opened, remove, upload
+from stems.files.sndfile import ENCODINGS
 
 _SAME_SECONDS = 0.5
 _EXACT = (".wav", ".flac", ".aif", ".aiff", ".aifc", ".w64", ".caf", ".rf64")  # whose headers state the length
-_ENCODINGS = {"PCM_16": "int16", "PCM_24": "int24", "PCM_32": "int32", "FLOAT": "float32"}
 _CONTAINERS = {".flac": ("flac",), ".aif": ("aiff",), ".aiff": ("aiff",), ".aifc": ("aiff",)} | dict.fromkeys(
     (".ogg", ".oga", ".mka", ".mkv", ".mp4", ".m4a", ".mov"), ("wav", "flac")
 )
@@ -137,7 +137,7 @@ def _header(place: Place) -> tuple[float | None, str | None]:
             header = soundfile.info(file)
         except (RuntimeError, TypeError):
             return 0.0, None
-    return float(header.duration), _ENCODINGS.get(header.subtype)
+    return float(header.duration), ENCODINGS.get(header.subtype)
 
 
 def _hints_there(task: Task, settings: Settings) -> str:

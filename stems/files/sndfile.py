@@ -23,7 +23,7 @@ _CONTAINERS = {
     "OGG": "ogg",
     "MP3": "mp3",
 }
-_ENCODINGS = {
+ENCODINGS = {
     "PCM_S8": "int8",
     "PCM_U8": "int8",
     "PCM_16": "int16",
@@ -55,7 +55,7 @@ class Sndfile:
 
     def __init__(self, sound: _Sound) -> None:
         self._sound = sound
-        encoding = _ENCODINGS.get(sound.subtype, "lossy")
+        encoding = ENCODINGS.get(sound.subtype, "lossy")
         self.format = AudioFormat(_CONTAINERS[sound.format], encoding, sound.samplerate, sound.channels)
         self.layout_channels: int = sound.channels
         self.seekable = sound.seekable()
@@ -72,7 +72,7 @@ class Sndfile:
         if (
             sound.format in _CONTAINERS
             and (sound.format != "MP3" or mp3)
-            and (sound.subtype in _ENCODINGS or sound.subtype in _LOSSY)
+            and (sound.subtype in ENCODINGS or sound.subtype in _LOSSY)
         ):
             return cls(sound)
         sound.close()
@@ -103,4 +103,4 @@ class _Sound(soundfile.SoundFile):  # type: ignore[misc]
     """A file that seeks only where this is exact, which soundfile otherwise also does by itself after every block."""
 
     def seekable(self) -> bool:
-        return self.format not in ("FLAC", "OGG", "MP3") and self.subtype in _ENCODINGS
+        return self.format not in ("FLAC", "OGG", "MP3") and self.subtype in ENCODINGS

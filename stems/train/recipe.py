@@ -121,8 +121,8 @@ class Schedule:
         final_rate: the learning rate falls along a half cosine to this share of itself.
         clip: largest norm of a gradient.
         averaging: the weights that are kept are a running mean, with this decay per step.
-        precision: "float32" or "bfloat16"; processors that have no instructions for the latter, where it takes eight
-            times as long, train in the former all the same.
+        precision: "float32" or "bfloat16"; processors that have no instructions for the latter, where it takes
+            many times as long or fails, train in the former all the same.
         checkpoint_minutes: time between checkpoints, each with a validation.
     """
 
