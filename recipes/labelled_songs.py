@@ -59,7 +59,7 @@ def read_song(row: Row, repositories: Path, packages: Path) -> np.ndarray:
 
 def stretches(rows: list[Row]) -> Iterator[tuple[Row, int]]:
     """Every stretch of all songs and its number: the first of each, the third of each, and so on, then the others."""
-    counts = [int(float(row["seconds"]) * REFERENCE_RATE) // STRETCH for row in rows]
+    counts = [max(1, int(float(row["seconds"]) * REFERENCE_RATE) // STRETCH) for row in rows]
     for first in (0, 1):
         for number in range(first, max(counts), 2):
             yield from ((row, number) for row, count in zip(rows, counts, strict=True) if number < count)
