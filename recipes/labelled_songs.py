@@ -65,6 +65,23 @@ def stretches(rows: list[Row]) -> Iterator[tuple[Row, int]]:
             yield from ((row, number) for row, count in zip(rows, counts, strict=True) if number < count)
 
 
+def load_network(models: Path | None) -> Any:
+    """HTDemucs with its weights, fetched or of a folder of models.
+
+    Raises:
+        SystemExit: if `demucs` is not installed, or has no such weights.
+    """
+    try:
+        from demucs.pretrained import get_model
+        from demucs.repo import ModelLoadingError
+    except ModuleNotFoundError as error:
+        raise SystemExit(f"HTDemucs is not installed ({error}): pip install demucs") from error
+    try:
+        return get_model("htdemucs", models)
+    except (OSError, ModelLoadingError) as error:
+        raise SystemExit(f"HTDemucs has no weights ({error}): give a folder that holds them by --models.") from error
+
+
 def find_stems(song: np.ndarray, network: Any) -> dict[str, np.ndarray]:
     """Stems of a stretch (2, samples) that sum to it; no vocals where nobody sings."""
     from demucs.apply import apply_model
@@ -87,9 +104,7 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--models", type=Path, help="folder of models of demucs, if not those that it fetches")
     options = parser.parse_args()
-    from demucs.pretrained import get_model
-
-    network = get_model("htdemucs", options.models)
+    network = load_network(options.models)
     with open(Path(__file__).with_suffix(".tsv"), newline="") as file:
         rows = list(csv.DictReader(file, delimiter="\t"))
     for row, number in stretches(rows):

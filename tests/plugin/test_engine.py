@@ -247,13 +247,13 @@ def test_rates_whose_windows_have_large_prime_factors(
 def test_centroids_follow_as_fast_as_they_are_told(
     shipped: EngineModel, song: tuple[np.ndarray, int], monkeypatch: pytest.MonkeyPatch, seconds: float
 ) -> None:
-    audio, rate = song[0][:, :200_000], song[1]
+    audio, rate = song[0][:, :400_000], song[1]  # three times as long as all that sounds counts alike
     same, usual = (EngineStream(shipped, rate, 2) for _ in range(2))
     same.set(STEMS, follow_seconds=seconds)
     monkeypatch.setattr("stems.running.FOLLOW_SECONDS", seconds)
     expected, stems = Stream("openband-live", rate).mix(audio, STEMS)[1], same.run(audio)[1]
-    assert decibels(stems - expected, expected) < -90
-    assert decibels(usual.run(audio)[1] - expected, expected) > -70
+    assert decibels(stems - expected, expected) < -80
+    assert decibels(usual.run(audio)[1] - expected, expected) > -60
 
 
 def test_a_frozen_stream_separates_by_the_clusters_that_it_has(

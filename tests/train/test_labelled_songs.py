@@ -10,7 +10,7 @@ import torch
 RECIPES = Path(__file__).parents[2] / "recipes"
 sys.path.insert(0, str(RECIPES))
 
-from labelled_songs import STRETCH, find_stems, stretches  # noqa: E402
+from labelled_songs import STRETCH, find_stems, load_network, stretches  # noqa: E402
 
 
 class Network:
@@ -48,6 +48,12 @@ def test_faint_vocals_are_of_other_instruments(song, share, sung):
     stems = find_stems(song, Network(0.5, 0.2, 0.3 - share, share))
     assert ("vocals" in stems) == sung
     np.testing.assert_allclose(sum(stems.values()), song, atol=1e-6)
+
+
+def test_where_htdemucs_is_missing_one_sentence_says_how_to_install_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "demucs", None)
+    with pytest.raises(SystemExit, match=r"^HTDemucs is not installed \(.*\): pip install demucs$"):
+        load_network(None)
 
 
 def test_every_other_stretch_of_all_songs_comes_first():
