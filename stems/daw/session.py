@@ -185,7 +185,7 @@ def audio_in(folder: Path) -> list[Path]:
     try:
         entries: Iterable[Path] = sorted(folder.iterdir())
     except OSError as error:
-        raise ExportError(f"Cannot read the folder {folder}: {error.strerror or error}.") from error
+        raise ExportError(f"Cannot read {folder} ({error.strerror or error}): check its name and rights.") from error
     return [
         path
         for path in entries

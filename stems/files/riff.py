@@ -51,7 +51,7 @@ def opened(path: Path) -> BinaryIO:
     try:
         return open(path, "rb")
     except OSError as error:
-        raise ExportError(f"Cannot read {path}: {error.strerror or error}.") from error
+        raise ExportError(f"Cannot read {path} ({error.strerror or error}): check its name and rights.") from error
 
 
 def is_wav(path: Path) -> bool:

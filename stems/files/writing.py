@@ -210,11 +210,15 @@ class StemFiles:
                 file.close()
                 if self.notes:
                     self.notes.tag(stem, self._unfinished[stem].path)
+        named: list[Path] = []
         for stem, unfinished in self._unfinished.items():
             try:
                 unfinished.finish()
             except OSError as error:
+                for path in named:  # some stems of a song would be taken for all of them
+                    path.unlink(missing_ok=True)
                 raise _cannot_write(self.paths[stem], error) from error
+            named.append(self.paths[stem])
 
     def _discard(self) -> None:
         """Removes what is not finished, which after `_finish` is nothing."""

@@ -340,6 +340,20 @@ def test_stems_get_their_names_only_when_all_are_complete(tmp_path: Path) -> Non
     assert np.array_equal(sum(read(path) for path in paths.values()), mixture)
 
 
+@pytest.mark.parametrize("blocked", NAMES)
+def test_where_one_stem_cannot_get_its_name_none_does(tmp_path: Path, blocked: str) -> None:
+    format = AudioFormat("wav", "int16", 44_100, 2)
+    mixture = mixture_of(format, 100)
+    paths = {stem: tmp_path / f"{stem}.wav" for stem in NAMES}
+    with (
+        pytest.raises(AudioError, match=f"{blocked}.wav cannot be written"),
+        StemFiles(paths, format, 100) as files,
+    ):
+        files.write(mixture, split(mixture))
+        paths[blocked].mkdir()  # by another program, in the last moment
+    assert list(tmp_path.iterdir()) == [paths[blocked]]
+
+
 @pytest.mark.parametrize("written", [0, 99, 101])
 def test_stems_of_another_length_than_the_song_are_not_kept(tmp_path: Path, written: int) -> None:
     with (
